@@ -1,0 +1,101 @@
+package infinitysip
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"time"
+)
+
+// DeviceID is the id of a PBX device.
+type DeviceID int64
+
+// DevicesService makes the calls on PBX devices. Users.AddDevice associates
+// one with a user.
+type DevicesService handle
+
+// Device is a PBX device row.
+type Device struct {
+	ID         DeviceID  `json:"pbxDeviceId" row:"id"`
+	Name       string    `json:"pbxDeviceName"`
+	DomainID   DomainID  `json:"domainId"`
+	MACAddress string    `json:"deviceMacAddress"` // as the server has it, such as 10:20:30:1A:2B:3C
+	Created    time.Time `json:"createDatetime"`
+	Updated    time.Time `json:"updateDatetime"`
+	UserID     UserID    `json:"userId"` // the associated user; 0: none
+	User       string    `json:"user"`   // its user name
+
+	// Extra holds what the server sent and no field above claims.
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+// DeviceCreateParams are the parameters of a new device. Both are required.
+type DeviceCreateParams struct {
+	Name string `url:"pbxDeviceName"` // such as My PBX Device 1
+
+	// MACAddress is six octets in any form that net.ParseMAC takes; it is
+	// sent as 10:20:30:1A:2B:3C.
+	MACAddress string `url:"deviceMacAddress" check:"mac"`
+}
+
+// DeviceUpdateParams are the parameters of an update. The name is required;
+// the API changes nothing else of a device.
+type DeviceUpdateParams struct {
+	Name string `url:"pbxDeviceName"`
+}
+
+// DeviceListOptions filter, sort and page Devices.List.
+type DeviceListOptions = ListOptions[Device]
+
+// DeviceFields names the fields that Devices.List filters and sorts by.
+var DeviceFields = struct {
+	ID, Name, DomainID, MACAddress, Created, Updated, UserID, User Field[Device]
+}{
+	"pbxDeviceId", "pbxDeviceName", "domainId", "deviceMacAddress", "createDatetime", "updateDatetime", "userId", "user",
+}
+
+// List returns the devices of a domain; opts may be nil.
+//
+// API: List PBX devices
+func (s *DevicesService) List(ctx context.Context, domain DomainID, opts *DeviceListOptions) ([]Device, error) {
+	return list(ctx, s, "Devices.List", at("/domains/{domainId}/devices", domain), opts)
+}
+
+// All is List as an iterator over every page; opts may be nil.
+//
+// API: List PBX devices
+func (s *DevicesService) All(ctx context.Context, domain DomainID, opts *DeviceListOptions) iter.Seq2[Device, error] {
+	return pages(ctx, s, "Devices.List", at("/domains/{domainId}/devices", domain), opts)
+}
+
+// Get returns one device.
+//
+// API: Read PBX devices
+func (s *DevicesService) Get(ctx context.Context, domain DomainID, device DeviceID) (*Device, error) {
+	return get[Device](ctx, s, "Devices.Get", at("/domains/{domainId}/devices/{pbxDeviceId}", domain, device))
+}
+
+// Create adds a device to a domain and returns its id.
+//
+// API: Create PBX device
+func (s *DevicesService) Create(ctx context.Context, domain DomainID, params DeviceCreateParams) (DeviceID, error) {
+	return create[DeviceID](ctx, s, "Devices.Create", at("/domains/{domainId}/devices", domain), params, naturalKey[Device]{
+		rows:  s.All(ctx, domain, &DeviceListOptions{Filter: Where(DeviceFields.MACAddress.EqFold(canonicalMAC(params.MACAddress)))}),
+		match: func(d *Device) bool { return canonicalMAC(d.MACAddress) == canonicalMAC(params.MACAddress) },
+	})
+}
+
+// Update renames a device.
+//
+// API: Update PBX device
+func (s *DevicesService) Update(ctx context.Context, domain DomainID, device DeviceID, params DeviceUpdateParams) error {
+	return exec(ctx, s, "Devices.Update", http.MethodPost, at("/domains/{domainId}/devices/{pbxDeviceId}", domain, device), params)
+}
+
+// Delete removes a device.
+//
+// API: Delete PBX device
+func (s *DevicesService) Delete(ctx context.Context, domain DomainID, device DeviceID) error {
+	return exec(ctx, s, "Devices.Delete", http.MethodDelete, at("/domains/{domainId}/devices/{pbxDeviceId}", domain, device), nil)
+}

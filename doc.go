@@ -1,0 +1,85 @@
+// Package infinitysip is a client for the hosted SIP phone system of Infinity:
+// the SIP part of its Config API v2, all 43 calls of it. It manages domains,
+// users, groups, queues and their members, trusted networks and PBX devices.
+//
+// # Getting started
+//
+//	client, err := infinitysip.NewClient(infinitysip.APIKey(key))
+//	…
+//	domains, err := client.Domains.List(ctx)
+//	…
+//	id, err := client.Users.Create(ctx, domains[0].ID, infinitysip.UserCreateParams{
+//		User:            "joe.blogs",
+//		Password:        infinitysip.NewSecret(password),
+//		DisplayName:     "Joe Blogs",
+//		ExtensionNumber: "0100",
+//	})
+//
+// Make one [Client] and keep it: it holds the connections, and any number of
+// goroutines may use it. Package siptest has a server to run your own code on,
+// with no account.
+//
+// # Optional fields
+//
+// In the params of a create, an optional field that is zero is not sent; an
+// optional flag is a *bool, so that new(false) can be. In the params of an
+// update every optional field is a pointer: nil leaves it as it is, new("")
+// clears it. The API has no optional parameter in the update of a domain or a
+// group: start from [Domain.UpdateParams] or [Group.UpdateParams], which repeat
+// the row.
+//
+// # Rows
+//
+// The fields of a row are plain Go values. The server may send a number as a
+// string or the other way round, "" or null: each is taken as the field needs
+// it. Times are UTC, and zero where the server says never. What no field
+// claims is kept in Extra. Passwords, PINs and device tokens are [Secret]
+// values, which print as "[redacted]".
+//
+// # Lists
+//
+// A List is one request and returns what it gets; if the answer is cut short
+// that is an error, never a shorter list. An All is an iterator. Where the API
+// documents limit and offset it asks for page after page, sorted by id unless
+// you say otherwise; elsewhere it is one request whose rows are yielded as they
+// arrive. It ends after the first error. Breaking out of the loop ends the
+// request.
+//
+// # Errors
+//
+// Bad input is a [*ValidationError], which lists every problem; nothing was
+// sent. Any other error of a call is an [*Error], with the status, what the
+// server said and whether the call changed anything. Ask by [errors.Is]:
+//
+//	switch {
+//	case errors.Is(err, infinitysip.ErrConflict):
+//		// the extension number is in use, say
+//	case errors.Is(err, infinitysip.ErrOutcomeUnknown):
+//		// the answer was lost: look before you create it again
+//	}
+//
+// No error and no log record holds a password, a PIN, a token, a credential, a
+// form or a query value.
+//
+// # What is tried again
+//
+// At most four attempts, with random waits that double from half a second to
+// ten seconds:
+//
+//   - any call, when no connection was had, so that nothing was sent, and when
+//     the server says 429;
+//   - what reads, and what does no harm when repeated (updates, deletes, the
+//     order of queue members), when the server says 408 or 5xx but 501, or the
+//     connection is lost;
+//   - a List or Get whose answer is cut short.
+//
+// A create, and an add of members, is never sent again once it may have
+// arrived: its error is then one of [ErrOutcomeUnknown]. A Retry-After of up to
+// a minute is obeyed; a longer one, or one past the context's deadline, ends
+// the call at once and stands in the error. The context ends every wait.
+// Redirects are errors. [WithRetryPolicy] changes the numbers.
+//
+// After a create whose answer holds no id, the id is looked up by name (a
+// device by its MAC address, a network by its CIDR, a queue member by its
+// group). If that fails the error's Outcome is [Applied].
+package infinitysip

@@ -1,0 +1,66 @@
+package infinitysip
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+)
+
+// DomainID is the id of a SIP domain. Every call but two names one.
+type DomainID int64
+
+// DomainsService makes the calls on SIP domains. Domains are made and deleted
+// by Infinity, not by this API.
+type DomainsService handle
+
+// Domain is a SIP domain row.
+type Domain struct {
+	ID          DomainID `json:"domainId" row:"id"`
+	DisplayName string   `json:"displayName"`
+	Rec         bool     `json:"rec"` // calls are recorded
+
+	// Extra holds what the server sent and no field above claims.
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+// UpdateParams returns params that leave the domain as this row has it: change
+// what you want changed and pass them to Update.
+func (d Domain) UpdateParams() DomainUpdateParams {
+	return DomainUpdateParams{DisplayName: d.DisplayName, Rec: d.Rec}
+}
+
+// DomainUpdateParams are both sent, always: the API has no optional parameter
+// here. Start from (Domain).UpdateParams.
+type DomainUpdateParams struct {
+	DisplayName string `url:"displayName"`
+	Rec         bool   `url:"rec,int"` // record calls
+}
+
+// List returns the domains that the credentials give access to.
+//
+// API: List SIP Domains
+func (s *DomainsService) List(ctx context.Context) ([]Domain, error) {
+	return list[Domain](ctx, s, "Domains.List", at("/domains"), nil)
+}
+
+// All is List as an iterator: one request, rows as they arrive.
+//
+// API: List SIP Domains
+func (s *DomainsService) All(ctx context.Context) iter.Seq2[Domain, error] {
+	return stream[Domain](ctx, s, "Domains.List", at("/domains"))
+}
+
+// Get returns one domain.
+//
+// API: Read SIP Domain
+func (s *DomainsService) Get(ctx context.Context, domain DomainID) (*Domain, error) {
+	return get[Domain](ctx, s, "Domains.Get", at("/domains/{domainId}", domain))
+}
+
+// Update sets the display name and call recording of a domain.
+//
+// API: Update SIP Domain
+func (s *DomainsService) Update(ctx context.Context, domain DomainID, params DomainUpdateParams) error {
+	return exec(ctx, s, "Domains.Update", http.MethodPost, at("/domains/{domainId}", domain), params)
+}

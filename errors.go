@@ -1,0 +1,234 @@
+package infinitysip
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxErrorBody    = 16 << 10 // what is read of an error's body, in bytes
+	maxErrorMessage = 512      // what is shown of it, in bytes
+)
+
+// What a call's error is, by errors.Is. An *Error or *ValidationError in the
+// chain has the details.
+var (
+	// ErrInvalid: the parameters are refused, by this package before anything
+	// was sent (*ValidationError) or by the server (400).
+	ErrInvalid = errors.New("invalid")
+	// ErrUnauthorized: the credentials are not accepted (401).
+	ErrUnauthorized = errors.New("unauthorized")
+	// ErrForbidden: the credentials do not allow this (403).
+	ErrForbidden = errors.New("forbidden")
+	// ErrNotFound: there is no such thing (404), or no longer (410).
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: this conflicts with what exists (409), such as an
+	// extension number in use.
+	ErrConflict = errors.New("conflict")
+	// ErrRateLimited: too many calls, by the server's count (429) or by the
+	// limit set with WithRateLimit.
+	ErrRateLimited = errors.New("rate limited")
+	// ErrUnavailable: the service is down or under maintenance (502, 503, 504).
+	ErrUnavailable = errors.New("unavailable")
+	// ErrOutcomeUnknown: a call that changes something was sent, or some of it
+	// was, and it is not known whether it took effect. Look before you send
+	// it again.
+	ErrOutcomeUnknown = errors.New("outcome unknown")
+	// ErrPaginationStuck: the server gave the same page again, so the rows
+	// after it cannot be reached.
+	ErrPaginationStuck = errors.New("pagination stuck: the server repeats a page")
+)
+
+// Outcome tells whether a call that failed changed anything.
+type Outcome int
+
+// The outcomes. What only reads changes nothing: NotApplied.
+const (
+	Unknown    Outcome = iota // it may have been applied, wholly or in part
+	NotApplied                // nothing was changed
+	Applied                   // it was applied, though the call failed after that
+)
+
+// String returns "unknown", "not applied" or "applied".
+func (o Outcome) String() string {
+	switch o {
+	case NotApplied:
+		return "not applied"
+	case Applied:
+		return "applied"
+	default:
+		return "unknown"
+	}
+}
+
+// Error is a call that failed after it left this package's checks. It holds
+// no password, PIN, token, credential, form or query value: what the server
+// wrote is cleared of those that the call sent.
+type Error struct {
+	Op     string // "Users.Create"
+	Method string // "POST"
+	Path   string // "/config/v2/sip/domains/1/users"
+
+	StatusCode int           // of the last answer; 0 if there was none
+	Message    string        // what the server said, at most 512 bytes of printable text
+	Body       []byte        // what it sent, at most 16 KiB
+	RequestID  string        // its X-Request-Id, if it gave one
+	RetryAfter time.Duration // its Retry-After, if it gave one
+	Attempts   int           // how often the call was tried
+	Outcome    Outcome       // whether it changed anything
+	Err        error         // the cause, if it is more than the status
+}
+
+// Error says what was being done, to what, and what came of it.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "infinitysip: %s: %s %s", e.Op, e.Method, e.Path)
+	if e.StatusCode != 0 {
+		fmt.Fprintf(&b, ": %d", e.StatusCode)
+		if text := http.StatusText(e.StatusCode); text != "" {
+			b.WriteString(" " + text)
+		}
+	}
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	if e.Attempts > 1 {
+		fmt.Fprintf(&b, " (after %d attempts)", e.Attempts)
+	}
+	if e.RetryAfter > 0 {
+		fmt.Fprintf(&b, " (try again in %s)", e.RetryAfter)
+	}
+	if e.Outcome == Unknown {
+		b.WriteString(" (it may have taken effect: look before you send it again)")
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is makes errors.Is work with this package's sentinels.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrInvalid:
+		return e.StatusCode == http.StatusBadRequest
+	case ErrUnauthorized:
+		return e.StatusCode == http.StatusUnauthorized
+	case ErrForbidden:
+		return e.StatusCode == http.StatusForbidden
+	case ErrNotFound:
+		return e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusGone
+	case ErrConflict:
+		return e.StatusCode == http.StatusConflict
+	case ErrRateLimited:
+		return e.StatusCode == http.StatusTooManyRequests
+	case ErrUnavailable:
+		return e.StatusCode == http.StatusBadGateway || e.StatusCode == http.StatusServiceUnavailable || e.StatusCode == http.StatusGatewayTimeout
+	case ErrOutcomeUnknown:
+		return e.Outcome == Unknown
+	}
+	return false
+}
+
+// ValidationError is bad input: every problem of it at once. Nothing was
+// sent. It is ErrInvalid by errors.Is.
+type ValidationError struct {
+	Op     string // "Users.Create"
+	Fields []FieldError
+}
+
+// FieldError is one problem of the input.
+type FieldError struct {
+	Field   string // the parameter as the API spells it: "extensionNumber"
+	Problem string
+}
+
+// Error lists the problems.
+func (e *ValidationError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "infinitysip: %s: invalid, nothing was sent: ", e.Op)
+	for i, f := range e.Fields {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(f.Field + ": " + f.Problem)
+	}
+	return b.String()
+}
+
+// Is reports whether target is ErrInvalid.
+func (e *ValidationError) Is(target error) bool { return target == ErrInvalid }
+
+// readBody takes what the server wrote of an error. What can be read of it is
+// enough: why the rest cannot is not the news here.
+func (e *Error) readBody(r io.Reader, scrub *scrubber) {
+	body, _ := io.ReadAll(io.LimitReader(r, maxErrorBody+1))
+	e.Body = []byte(scrub.cut(string(body), maxErrorBody))
+	// Again, because taking JSON apart undoes its escapes.
+	e.Message = printable(scrub.text(serverMessage(e.Body)))
+}
+
+// serverMessage finds the words in an error's body: plain text, a JSON string,
+// a JSON object, or a proxy's page.
+func serverMessage(body []byte) string {
+	text := strings.TrimSpace(string(body))
+	if strings.HasPrefix(text, "<") {
+		_, title, found := strings.Cut(text, "<title>")
+		if title, _, closed := strings.Cut(title, "</title>"); found && closed {
+			return title
+		}
+		return "a page of HTML"
+	}
+	var message string
+	if json.Unmarshal(body, &message) == nil {
+		return message
+	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(body, &object) == nil {
+		for _, key := range []string{"message", "error", "detail", "title"} {
+			if json.Unmarshal(object[key], &message) == nil && message != "" {
+				return message
+			}
+		}
+	}
+	return text
+}
+
+// printable bounds text and makes it one line.
+func printable(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) <= maxErrorMessage {
+		return text
+	}
+	const ellipsis = "…"
+	end := maxErrorMessage - len(ellipsis)
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + ellipsis
+}
+
+// quote shows a piece of bad input, bounded.
+func quote(text string) string {
+	if len(text) > 64 {
+		return strconv.Quote(strings.ToValidUTF8(text[:64], "")) + "…"
+	}
+	return strconv.Quote(text)
+}

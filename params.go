@@ -1,0 +1,185 @@
+package infinitysip
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/google/go-querystring/query"
+)
+
+// maxOrder is the most ids an order can name: of a longer PUT form the server
+// keeps nothing, and says nothing.
+const maxOrder = 1000
+
+// form is what a call sends: the pairs, and the secrets among them.
+type form struct {
+	values  url.Values
+	secrets []string
+}
+
+// encode checks params and writes them as a form. What a field must be follows
+// from its type and its url tag:
+//
+//   - without omitempty it is required: a text must not be empty, unless the
+//     field says check:"mayBeEmpty";
+//   - an id is positive, a count is not negative, a flag is 1 or 0;
+//   - a pointer is an optional field of an update; one at least must be given;
+//   - a list of ids is not empty; check:"order" forbids a doubled id;
+//   - check:"mac" is a MAC address.
+func encode(params any) (form, []FieldError) {
+	if params == nil {
+		return form{}, nil
+	}
+	values, err := query.Values(params)
+	if err != nil {
+		return form{}, []FieldError{{"params", err.Error()}}
+	}
+	f := form{values: values}
+	var problems []FieldError
+	for field, v := range reflect.ValueOf(params).Fields() {
+		name, options, _ := strings.Cut(field.Tag.Get("url"), ",")
+		if v.Kind() == reflect.Pointer {
+			if v.IsNil() {
+				continue
+			}
+			v = v.Elem()
+		}
+		optional := field.Type.Kind() == reflect.Pointer || strings.Contains(options, "omitempty")
+		if problem := f.check(name, v, optional, field.Tag.Get("check")); problem != "" {
+			problems = append(problems, FieldError{name, problem})
+		}
+	}
+	if len(f.values) == 0 && len(problems) == 0 {
+		problems = append(problems, FieldError{"params", "nothing to update: every field is nil"})
+	}
+	return f, problems
+}
+
+// check tells what is wrong with one field, and finishes what the query
+// package does not know how to write.
+func (f *form) check(name string, v reflect.Value, optional bool, rule string) string {
+	switch value := v.Interface().(type) {
+	case Secret:
+		f.secrets = append(f.secrets, value.Reveal())
+		if value.IsZero() && !optional {
+			return "required"
+		}
+		return textProblem(value.Reveal())
+	case netip.Prefix:
+		if !value.IsValid() {
+			return "required: a network in CIDR notation, such as 10.0.20.0/24"
+		}
+		f.values.Set(name, value.String())
+		return ""
+	case RingStrategy:
+		if value != RingAll && value != RingHuntLongestIdle {
+			return fmt.Sprintf("must be %q or %q", RingAll, RingHuntLongestIdle)
+		}
+		return ""
+	case CallerNameFormat:
+		if problem := value.problem(); problem != "" {
+			return problem
+		}
+	}
+
+	switch v.Kind() {
+	case reflect.String:
+		text := v.String()
+		switch {
+		case text == "" && !optional && rule != "mayBeEmpty":
+			return "required"
+		case rule == "mac":
+			mac := canonicalMAC(text)
+			if mac == "" {
+				return "not a MAC address of six octets: " + quote(text)
+			}
+			f.values.Set(name, mac)
+		}
+		return textProblem(text)
+	case reflect.Int64: // an id
+		if v.Int() < 0 || v.Int() == 0 && !optional || v.Int() == 0 && f.values.Has(name) {
+			return "must be a positive id, not " + strconv.FormatInt(v.Int(), 10)
+		}
+	case reflect.Int: // a count
+		return countProblem(v.Int())
+	case reflect.Slice:
+		return idsProblem(v, rule == "order")
+	}
+	return ""
+}
+
+func idsProblem(ids reflect.Value, order bool) string {
+	if ids.Len() == 0 {
+		return "an empty list of ids"
+	}
+	if order && ids.Len() > maxOrder {
+		return fmt.Sprintf("%d ids: the server takes an order of at most %d", ids.Len(), maxOrder)
+	}
+	seen := make(map[int64]bool, ids.Len())
+	for i := range ids.Len() {
+		id := ids.Index(i).Int()
+		if id <= 0 {
+			return fmt.Sprintf("id %d of the list must be positive, not %d", i+1, id)
+		}
+		if order && seen[id] {
+			return fmt.Sprintf("id %d stands in the order twice", id)
+		}
+		seen[id] = true
+	}
+	return ""
+}
+
+func countProblem(n int64) string {
+	if n < 0 {
+		return fmt.Sprintf("must not be negative: %d", n)
+	}
+	return ""
+}
+
+// textProblem refuses what no field of a phone system holds, and what a log or
+// a header further on would trip over. It does not repeat the text.
+func textProblem(text string) string {
+	switch {
+	case strings.ContainsAny(text, "\r\n\x00"):
+		return "holds a line break or a NUL"
+	case !utf8.ValidString(text):
+		return "is not valid UTF-8"
+	}
+	return ""
+}
+
+func (f CallerNameFormat) problem() string {
+	known := []string{"displayName", "srcPhoneNumber", "dgrpName"}
+	rest := string(f)
+	for {
+		i := strings.IndexAny(rest, "{}")
+		if i < 0 {
+			return ""
+		}
+		end := strings.IndexAny(rest[i+1:], "{}")
+		if rest[i] == '}' || end < 0 || rest[i+1+end] == '{' {
+			return "unbalanced brace in " + quote(string(f))
+		}
+		if name := rest[i+1 : i+1+end]; !slices.Contains(known, name) {
+			return fmt.Sprintf("unknown variable %s: the API knows {%s}", quote("{"+name+"}"), strings.Join(known, "}, {"))
+		}
+		rest = rest[i+2+end:]
+	}
+}
+
+// canonicalMAC writes a MAC address of six octets as the API does, and
+// anything else as "".
+func canonicalMAC(text string) string {
+	mac, err := net.ParseMAC(text)
+	if err != nil || len(mac) != 6 {
+		return ""
+	}
+	return strings.ToUpper(mac.String())
+}

@@ -1,0 +1,204 @@
+package infinitysip
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+)
+
+// QueueID is the id of a SIP queue.
+type QueueID int64
+
+// QueueMemberID is the id of a queue's member. A member is a group in one
+// queue; the same group has another id in another queue.
+type QueueMemberID int64
+
+// RingStrategy tells in which order the users of a queue member ring. A value
+// that is not named here comes from a newer server and is kept as it is.
+type RingStrategy string
+
+// The ring strategies.
+const (
+	RingAll             RingStrategy = "all"             // all users at the same time
+	RingHuntLongestIdle RingStrategy = "huntLongestIdle" // one after the other, the longest idle first
+)
+
+// QueuesService makes the calls on SIP queues and their members.
+type QueuesService handle
+
+// Queue is a SIP queue row.
+type Queue struct {
+	ID               QueueID          `json:"queueId" row:"id"`
+	DomainID         DomainID         `json:"domainId"`
+	Name             string           `json:"queueName"`
+	DisplayName      string           `json:"displayName"`
+	ExtensionNumber  string           `json:"extensionNumber"`
+	CallerNameFormat CallerNameFormat `json:"callerNameFormat"`
+
+	// Extra holds what the server sent and no field above claims.
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+// QueueCreateParams are the parameters of a new queue.
+type QueueCreateParams struct {
+	Name             string           `url:"queueName"`   // such as sales
+	DisplayName      string           `url:"displayName"` // such as Sales Dept
+	ExtensionNumber  string           `url:"extensionNumber"`
+	CallerNameFormat CallerNameFormat `url:"callerNameFormat,omitempty"` // not sent when empty
+}
+
+// QueueUpdateParams change a queue: nil leaves a field as it is, new("")
+// clears it.
+type QueueUpdateParams struct {
+	Name             *string           `url:"queueName,omitempty"`
+	DisplayName      *string           `url:"displayName,omitempty"`
+	ExtensionNumber  *string           `url:"extensionNumber,omitempty"`
+	CallerNameFormat *CallerNameFormat `url:"callerNameFormat,omitempty"`
+}
+
+// QueueMember is a SIP queue member row: a group that a queue rings.
+type QueueMember struct {
+	ID           QueueMemberID `json:"queueMemberId" row:"id"`
+	QueueID      QueueID       `json:"queueId"`
+	GroupID      GroupID       `json:"groupId"`
+	RingStrategy RingStrategy  `json:"ringStrategy"`
+	RingAttempts int           `json:"ringAttempts"`
+	RingSecs     int           `json:"ringSecs"`  // seconds
+	RingOrder    int           `json:"ringOrder"` // lowest first
+
+	// Extra holds what the server sent and no field above claims.
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+// QueueMemberCreateParams are the parameters of a new queue member. All are
+// sent.
+type QueueMemberCreateParams struct {
+	GroupID      GroupID      `url:"groupId"`
+	RingStrategy RingStrategy `url:"ringStrategy"`
+	RingAttempts int          `url:"ringAttempts"` // how often to try when all users are busy
+	RingSecs     int          `url:"ringSecs"`     // seconds to ring before the next member
+	RingOrder    int          `url:"ringOrder"`    // lowest first
+}
+
+// QueueMemberUpdateParams change a queue member: nil leaves a field as it is.
+type QueueMemberUpdateParams struct {
+	GroupID      *GroupID      `url:"groupId,omitempty"`
+	RingStrategy *RingStrategy `url:"ringStrategy,omitempty"`
+	RingAttempts *int          `url:"ringAttempts,omitempty"` // how often to try when all users are busy
+	RingSecs     *int          `url:"ringSecs,omitempty"`     // seconds to ring before the next member
+	RingOrder    *int          `url:"ringOrder,omitempty"`    // lowest first
+}
+
+// QueueListOptions filter, sort and page Queues.List.
+type QueueListOptions = ListOptions[Queue]
+
+// QueueFields names the fields that Queues.List filters and sorts by.
+var QueueFields = struct {
+	ID, DomainID, Name, DisplayName, ExtensionNumber, CallerNameFormat Field[Queue]
+}{
+	"queueId", "domainId", "queueName", "displayName", "extensionNumber", "callerNameFormat",
+}
+
+type memberOrder struct {
+	Members []QueueMemberID `url:"queueMemberId,brackets" check:"order"`
+}
+
+// List returns the queues of a domain; opts may be nil.
+//
+// API: List SIP queues
+func (s *QueuesService) List(ctx context.Context, domain DomainID, opts *QueueListOptions) ([]Queue, error) {
+	return list(ctx, s, "Queues.List", at("/domains/{domainId}/queues", domain), opts)
+}
+
+// All is List as an iterator over every page; opts may be nil.
+//
+// API: List SIP queues
+func (s *QueuesService) All(ctx context.Context, domain DomainID, opts *QueueListOptions) iter.Seq2[Queue, error] {
+	return pages(ctx, s, "Queues.List", at("/domains/{domainId}/queues", domain), opts)
+}
+
+// Get returns one queue.
+//
+// API: Read SIP queue
+func (s *QueuesService) Get(ctx context.Context, domain DomainID, queue QueueID) (*Queue, error) {
+	return get[Queue](ctx, s, "Queues.Get", at("/domains/{domainId}/queues/{queueId}", domain, queue))
+}
+
+// Create adds a queue to a domain and returns its id.
+//
+// API: Create SIP queue
+func (s *QueuesService) Create(ctx context.Context, domain DomainID, params QueueCreateParams) (QueueID, error) {
+	return create[QueueID](ctx, s, "Queues.Create", at("/domains/{domainId}/queues", domain), params, naturalKey[Queue]{
+		rows:  s.All(ctx, domain, &QueueListOptions{Filter: Where(QueueFields.Name.Eq(params.Name))}),
+		match: func(q *Queue) bool { return q.Name == params.Name },
+	})
+}
+
+// Update changes what params give.
+//
+// API: Update SIP queue
+func (s *QueuesService) Update(ctx context.Context, domain DomainID, queue QueueID, params QueueUpdateParams) error {
+	return exec(ctx, s, "Queues.Update", http.MethodPost, at("/domains/{domainId}/queues/{queueId}", domain, queue), params)
+}
+
+// Delete removes a queue. The groups that it rings stay.
+//
+// API: Delete SIP queue
+func (s *QueuesService) Delete(ctx context.Context, domain DomainID, queue QueueID) error {
+	return exec(ctx, s, "Queues.Delete", http.MethodDelete, at("/domains/{domainId}/queues/{queueId}", domain, queue), nil)
+}
+
+// ListMembers returns the members of a queue.
+//
+// API: List SIP queue members
+func (s *QueuesService) ListMembers(ctx context.Context, domain DomainID, queue QueueID) ([]QueueMember, error) {
+	return list[QueueMember](ctx, s, "Queues.ListMembers", at("/domains/{domainId}/queues/{queueId}/members", domain, queue), nil)
+}
+
+// AllMembers is ListMembers as an iterator: one request, rows as they arrive.
+//
+// API: List SIP queue members
+func (s *QueuesService) AllMembers(ctx context.Context, domain DomainID, queue QueueID) iter.Seq2[QueueMember, error] {
+	return stream[QueueMember](ctx, s, "Queues.ListMembers", at("/domains/{domainId}/queues/{queueId}/members", domain, queue))
+}
+
+// GetMember returns one member of a queue.
+//
+// API: Read SIP queue member
+func (s *QueuesService) GetMember(ctx context.Context, domain DomainID, queue QueueID, member QueueMemberID) (*QueueMember, error) {
+	return get[QueueMember](ctx, s, "Queues.GetMember", at("/domains/{domainId}/queues/{queueId}/members/{queueMemberId}", domain, queue, member))
+}
+
+// CreateMember adds a group to a queue and returns the id of the member.
+//
+// API: Create SIP queue member
+func (s *QueuesService) CreateMember(ctx context.Context, domain DomainID, queue QueueID, params QueueMemberCreateParams) (QueueMemberID, error) {
+	return create[QueueMemberID](ctx, s, "Queues.CreateMember", at("/domains/{domainId}/queues/{queueId}/members", domain, queue), params, naturalKey[QueueMember]{
+		rows:  narrowed(ctx, s, "Queues.ListMembers", at("/domains/{domainId}/queues/{queueId}/members", domain, queue), Field[QueueMember]("groupId").Eq(params.GroupID)),
+		match: func(m *QueueMember) bool { return m.GroupID == params.GroupID },
+	})
+}
+
+// UpdateMember changes what params give.
+//
+// API: Update SIP queue member
+func (s *QueuesService) UpdateMember(ctx context.Context, domain DomainID, queue QueueID, member QueueMemberID, params QueueMemberUpdateParams) error {
+	return exec(ctx, s, "Queues.UpdateMember", http.MethodPost, at("/domains/{domainId}/queues/{queueId}/members/{queueMemberId}", domain, queue, member), params)
+}
+
+// DeleteMember takes a member out of a queue. The group stays.
+//
+// API: Delete SIP queue member
+func (s *QueuesService) DeleteMember(ctx context.Context, domain DomainID, queue QueueID, member QueueMemberID) error {
+	return exec(ctx, s, "Queues.DeleteMember", http.MethodDelete, at("/domains/{domainId}/queues/{queueId}/members/{queueMemberId}", domain, queue, member), nil)
+}
+
+// SetMemberOrder sets the order in which a queue rings its members, first to
+// last. Name every member once, at most 1,000: of a longer form the server
+// keeps nothing.
+//
+// API: Set SIP queue member order
+func (s *QueuesService) SetMemberOrder(ctx context.Context, domain DomainID, queue QueueID, members []QueueMemberID) error {
+	return exec(ctx, s, "Queues.SetMemberOrder", http.MethodPut, at("/domains/{domainId}/queues/{queueId}/members/order", domain, queue), memberOrder{members})
+}

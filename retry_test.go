@@ -1,0 +1,432 @@
+package infinitysip_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/infinitysip/infinitysip"
+)
+
+// How often each kind of call is tried, by what each attempt ends with.
+func TestRetryTable(t *testing.T) {
+	t.Parallel()
+	const (
+		no, unknown = infinitysip.NotApplied, infinitysip.Unknown
+	)
+	dropped := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	status := func(code int) *stub { return always(code, "no") }
+	fails := func(err error) *stub {
+		return &stub{respond: func(int, *http.Request) (*http.Response, error) { return nil, err }}
+	}
+	// A real http.Transport, whose connection fails, tells that nothing left.
+	undialled := func(err error) http.RoundTripper {
+		return &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, err }}
+	}
+
+	for _, test := range []struct {
+		name                            string
+		transport                       func() http.RoundTripper
+		read, update, remove, add, make int
+		outcome                         infinitysip.Outcome // of writes
+		is                              error
+	}{
+		{"400", func() http.RoundTripper { return status(400) }, 1, 1, 1, 1, 1, no, infinitysip.ErrInvalid},
+		{"401", func() http.RoundTripper { return status(401) }, 1, 1, 1, 1, 1, no, infinitysip.ErrUnauthorized},
+		{"403", func() http.RoundTripper { return status(403) }, 1, 1, 1, 1, 1, no, infinitysip.ErrForbidden},
+		{"404", func() http.RoundTripper { return status(404) }, 1, 1, 1, 1, 1, no, infinitysip.ErrNotFound},
+		{"409", func() http.RoundTripper { return status(409) }, 1, 1, 1, 1, 1, no, infinitysip.ErrConflict},
+		{"410", func() http.RoundTripper { return status(410) }, 1, 1, 1, 1, 1, no, infinitysip.ErrNotFound},
+		{"501", func() http.RoundTripper { return status(501) }, 1, 1, 1, 1, 1, no, nil},
+		{"429", func() http.RoundTripper { return status(429) }, 4, 4, 4, 4, 4, no, infinitysip.ErrRateLimited},
+		{"503", func() http.RoundTripper { return status(503) }, 4, 3, 3, 1, 1, unknown, infinitysip.ErrUnavailable},
+		{"500", func() http.RoundTripper { return status(500) }, 3, 2, 2, 1, 1, unknown, nil},
+		{"502", func() http.RoundTripper { return status(502) }, 4, 3, 3, 1, 1, unknown, infinitysip.ErrUnavailable},
+		{"504", func() http.RoundTripper { return status(504) }, 4, 3, 3, 1, 1, unknown, infinitysip.ErrUnavailable},
+		{"408", func() http.RoundTripper { return status(408) }, 4, 3, 3, 1, 1, unknown, nil},
+		{"520", func() http.RoundTripper { return status(520) }, 4, 3, 3, 1, 1, unknown, nil},
+		{"301", func() http.RoundTripper { return always(301, "", "Location", "https://evil.example/") }, 1, 1, 1, 1, 1, unknown, nil},
+		{"307", func() http.RoundTripper { return always(307, "", "Location", "https://evil.example/") }, 1, 1, 1, 1, 1, unknown, nil},
+		{"202", func() http.RoundTripper { return status(202) }, 1, 1, 1, 1, 1, unknown, nil},
+		{"206", func() http.RoundTripper { return status(206) }, 1, 1, 1, 1, 1, unknown, nil},
+		{"999", func() http.RoundTripper { return status(999) }, 1, 1, 1, 1, 1, unknown, nil},
+		{"EOF", func() http.RoundTripper { return fails(io.EOF) }, 4, 3, 3, 1, 1, unknown, io.EOF},
+		{"reset", func() http.RoundTripper { return fails(dropped) }, 4, 3, 3, 1, 1, unknown, syscall.ECONNRESET},
+		// With a transport that does not tell, even this may have been sent.
+		{"refused, says a mock", func() http.RoundTripper { return fails(refused) }, 4, 3, 3, 1, 1, unknown, syscall.ECONNREFUSED},
+		{"refused", func() http.RoundTripper { return undialled(refused) }, 4, 4, 4, 4, 4, no, syscall.ECONNREFUSED},
+		{"temporary DNS", func() http.RoundTripper { return undialled(&net.DNSError{IsTemporary: true}) }, 4, 4, 4, 4, 4, no, nil},
+		{"unknown host", func() http.RoundTripper { return undialled(&net.DNSError{IsNotFound: true}) }, 1, 1, 1, 1, 1, no, nil},
+		{"certificate", func() http.RoundTripper { return undialled(x509.UnknownAuthorityError{}) }, 1, 1, 1, 1, 1, no, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			attempts := map[string]int{
+				"get": test.read, "list": test.read, "all": test.read, "update": test.update, "order": test.update,
+				"delete": test.remove, "add": test.add, "create": test.make, "addDevice": test.make,
+			}
+			for kind, want := range attempts {
+				synctest.Test(t, func(t *testing.T) {
+					transport := test.transport()
+					err := oneOfEach(stubClient(t, transport))[kind](t.Context())
+					failed, ok := errors.AsType[*infinitysip.Error](err)
+					require.True(t, ok, "%s: %v", kind, err)
+					require.Equal(t, want, failed.Attempts, kind)
+					if s, ok := transport.(*stub); ok {
+						require.Equal(t, want, s.count(), kind)
+					}
+					outcome := test.outcome
+					if kind == "get" || kind == "list" || kind == "all" {
+						outcome = no
+					}
+					require.Equal(t, outcome, failed.Outcome, kind)
+					require.Equal(t, outcome == unknown, errors.Is(err, infinitysip.ErrOutcomeUnknown), kind)
+					if test.is != nil {
+						require.ErrorIs(t, err, test.is, kind)
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestRetrySucceedsAfterFailures(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{respond: func(n int, req *http.Request) (*http.Response, error) {
+			switch {
+			case n < 4:
+				return answer(429, "slow down"), nil
+			case req.Method == http.MethodPost:
+				return answer(201, `{"userId":"9"}`), nil
+			}
+			return answer(200, `{"userId":"9"}`), nil
+		}}
+		id, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+		require.NoError(t, err)
+		require.Equal(t, infinitysip.UserID(9), id)
+		require.Equal(t, 4, s.count())
+		for _, form := range s.forms {
+			require.Equal(t, "joe.blogs", form.Get("user"), "the whole form goes out each time")
+		}
+	})
+}
+
+func TestRetryWaits(t *testing.T) {
+	t.Parallel()
+	date := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
+	for _, test := range []struct {
+		name       string
+		headers    func() []string
+		hits       int
+		least      time.Duration // waited in all
+		most       time.Duration
+		retryAfter time.Duration
+	}{
+		{"none", func() []string { return nil }, 4, 0, 3500 * time.Millisecond, 0},
+		{"seconds", func() []string { return []string{"Retry-After", "7"} }, 4, 21 * time.Second, 23 * time.Second, 7 * time.Second},
+		{"a date, by the server's own clock", func() []string {
+			return []string{"Retry-After", date(time.Hour + 9*time.Second), "Date", date(time.Hour)}
+		}, 4, 27 * time.Second, 29 * time.Second, 9 * time.Second},
+		{"a date that has passed", func() []string { return []string{"Retry-After", date(-time.Minute), "Date", date(0)} }, 4, 0, 2 * time.Second, 0},
+		{"a minute", func() []string { return []string{"Retry-After", "60"} }, 4, 3 * time.Minute, 3*time.Minute + 2*time.Second, time.Minute},
+		{"more than a minute", func() []string { return []string{"Retry-After", "61"} }, 1, 0, 0, 61 * time.Second},
+		{"absurd", func() []string { return []string{"Retry-After", "99999999999999"} }, 4, 0, 3500 * time.Millisecond, 0},
+		{"negative", func() []string { return []string{"Retry-After", "-5"} }, 4, 0, 3500 * time.Millisecond, 0},
+		{"nonsense", func() []string { return []string{"Retry-After", "soon"} }, 4, 0, 3500 * time.Millisecond, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := always(429, "slow down", test.headers()...)
+				start := time.Now()
+				_, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+				require.ErrorIs(t, err, infinitysip.ErrRateLimited)
+				require.Equal(t, test.hits, s.count())
+				require.GreaterOrEqual(t, time.Since(start), test.least)
+				require.LessOrEqual(t, time.Since(start), test.most)
+				failed, _ := errors.AsType[*infinitysip.Error](err)
+				require.Equal(t, max(test.retryAfter, 0), max(failed.RetryAfter, 0))
+			})
+		})
+	}
+}
+
+func TestRetryAfterPastTheDeadlineFailsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := stubClient(t, always(503, "", "Retry-After", "30")).Users.List(ctx, 1)
+		require.ErrorIs(t, err, infinitysip.ErrUnavailable)
+		require.Zero(t, time.Since(start))
+		require.ErrorContains(t, err, "try again in 30s")
+	})
+}
+
+func TestContextEndsEveryWait(t *testing.T) {
+	t.Parallel()
+	silent := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	}}
+	for name, test := range map[string]struct {
+		transport http.RoundTripper
+		opts      []infinitysip.Option
+	}{
+		"between attempts": {transport: always(429, "", "Retry-After", "50")},
+		"for an answer":    {transport: silent},
+		"for its turn":     {transport: always(429, ""), opts: []infinitysip.Option{infinitysip.WithRateLimit(0.001, 1)}},
+		"for more of the body": {transport: &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+			resp := answer(200, "")
+			resp.Body = io.NopCloser(waitingReader{req.Context()})
+			return resp, nil
+		}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				client := stubClient(t, test.transport, test.opts...)
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(time.Second, cancel)
+				start := time.Now()
+				_, err := client.Users.List(ctx, 1)
+				require.ErrorIs(t, err, context.Canceled)
+				require.Equal(t, time.Second, time.Since(start))
+			})
+		})
+	}
+}
+
+type waitingReader struct{ ctx context.Context }
+
+func (r waitingReader) Read([]byte) (int, error) {
+	<-r.ctx.Done()
+	return 0, r.ctx.Err()
+}
+
+func TestContextThatHasEndedSendsNothing(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s := always(201, `{"userId":"1"}`)
+	for kind, do := range oneOfEach(stubClient(t, s)) {
+		err := do(ctx)
+		require.ErrorIs(t, err, context.Canceled, kind)
+		require.NotErrorIs(t, err, infinitysip.ErrOutcomeUnknown, kind)
+	}
+	require.Zero(t, s.count())
+}
+
+// An answer that does not come is a timeout, but not that of the caller's
+// context, which is alive.
+func TestSilenceTimesOut(t *testing.T) {
+	t.Parallel()
+	for name, respond := range map[string]func(int, *http.Request) (*http.Response, error){
+		"headers": func(_ int, req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		},
+		"body": func(_ int, req *http.Request) (*http.Response, error) {
+			resp := answer(200, "")
+			resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"userId":"1"}`+"\n"), waitingReader{req.Context()}))
+			return resp, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				client := stubClient(t, &stub{respond: respond}, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1}))
+				_, err := client.Users.List(t.Context(), 1)
+				timeout, ok := errors.AsType[net.Error](err)
+				require.True(t, ok, "%v", err)
+				require.True(t, timeout.Timeout())
+				require.NotErrorIs(t, err, context.DeadlineExceeded)
+				require.NotErrorIs(t, err, context.Canceled)
+				require.Equal(t, 30*time.Second, time.Since(start))
+			})
+		})
+	}
+}
+
+// The time that the caller takes over a row is not the server's silence.
+func TestASlowReaderIsNotSilence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+			resp := answer(200, "")
+			resp.Body = io.NopCloser(&slowRows{ctx: req.Context(), left: 3})
+			return resp, nil
+		}}
+		n := 0
+		for _, err := range stubClient(t, s).Users.All(t.Context(), 1) {
+			require.NoError(t, err)
+			time.Sleep(10 * time.Minute) // the bubble's clock
+			n++
+		}
+		require.Equal(t, 3, n)
+	})
+}
+
+type slowRows struct {
+	ctx  context.Context
+	left int
+}
+
+func (r *slowRows) Read(p []byte) (int, error) {
+	if r.ctx.Err() != nil {
+		return 0, r.ctx.Err()
+	}
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	r.left--
+	time.Sleep(20 * time.Second) // the bubble's clock
+	return copy(p, `{"userId":"1"}`+"\n"), nil
+}
+
+func TestCutListIsReadAgainAndNeverShort(t *testing.T) {
+	t.Parallel()
+	body := func(end error) *http.Response {
+		resp := answer(200, "")
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"userId":"1"}`+"\n"), errReader{end}))
+		return resp
+	}
+	synctest.Test(t, func(t *testing.T) {
+		healed := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			if n < 3 {
+				return body(io.ErrUnexpectedEOF), nil
+			}
+			return answer(200, `{"userId":"1"}`+"\n"+`{"userId":"2"}`), nil
+		}}
+		users, err := stubClient(t, healed).Users.List(t.Context(), 1)
+		require.NoError(t, err)
+		require.Len(t, users, 2)
+
+		cut := &stub{respond: func(int, *http.Request) (*http.Response, error) { return body(io.ErrUnexpectedEOF), nil }}
+		users, err = stubClient(t, cut).Users.List(t.Context(), 1)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.Nil(t, users)
+		require.Equal(t, 3, cut.count())
+
+		// Rows that have been handed on cannot be taken back.
+		cut = &stub{respond: cut.respond}
+		n := 0
+		for _, err = range stubClient(t, cut).Users.All(t.Context(), 1) {
+			n++
+		}
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		require.Equal(t, 2, n)
+		require.Equal(t, 1, cut.count())
+	})
+}
+
+type errReader struct{ err error }
+
+func (r errReader) Read([]byte) (int, error) { return 0, r.err }
+
+func TestDeleteThatFindsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		err := stubClient(t, always(404, "no such user")).Users.Delete(t.Context(), 1, 2)
+		require.ErrorIs(t, err, infinitysip.ErrNotFound)
+
+		lost := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 1 {
+				return nil, io.EOF // after it was carried out
+			}
+			return answer(404, "no such user"), nil
+		}}
+		require.NoError(t, stubClient(t, lost).Users.Delete(t.Context(), 1, 2))
+
+		limited := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 1 {
+				return answer(429, ""), nil // so it was not
+			}
+			return answer(404, "no such user"), nil
+		}}
+		require.ErrorIs(t, stubClient(t, limited).Users.Delete(t.Context(), 1, 2), infinitysip.ErrNotFound)
+	})
+}
+
+func TestRetryPolicy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := always(503, "")
+		_, err := stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1})).Users.List(t.Context(), 1)
+		require.Error(t, err)
+		require.Equal(t, 1, s.count())
+
+		s = always(429, "", "Retry-After", "120")
+		start := time.Now()
+		_, err = stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 2, MaxRetryAfter: time.Hour})).Users.List(t.Context(), 1)
+		require.Error(t, err)
+		require.Equal(t, 2, s.count())
+		require.GreaterOrEqual(t, time.Since(start), 2*time.Minute)
+	})
+}
+
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := always(200, "")
+		client := stubClient(t, s, infinitysip.WithRateLimit(10, 1))
+		start := time.Now()
+		for range 21 {
+			_, err := client.Domains.List(t.Context())
+			require.NoError(t, err)
+		}
+		require.Equal(t, 2*time.Second, time.Since(start))
+
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		_, err := client.Users.Create(ctx, 1, newUser())
+		require.ErrorIs(t, err, infinitysip.ErrRateLimited)
+		require.NotErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+		require.Equal(t, 21, s.count())
+	})
+}
+
+// What must not happen below this package's own retries.
+func TestNothingBelowSendsAgain(t *testing.T) {
+	t.Parallel()
+	s := always(204, "")
+	client := stubClient(t, s)
+	for kind, do := range oneOfEach(client) {
+		_ = do(t.Context())
+		req := s.hits[len(s.hits)-1]
+		require.Nil(t, req.GetBody, kind)
+		require.Empty(t, req.Header.Values("Idempotency-Key"), kind)
+	}
+}
+
+func TestBadRoundTrippers(t *testing.T) {
+	t.Parallel()
+	for name, respond := range map[string]func(int, *http.Request) (*http.Response, error){
+		"panics":  func(int, *http.Request) (*http.Response, error) { panic(fmt.Errorf("with %s", canaryPassword)) },
+		"nothing": func(int, *http.Request) (*http.Response, error) { return nil, nil },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &stub{respond: respond}
+			_, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+			require.ErrorContains(t, err, "the transport", name)
+			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown, name)
+			require.NotContains(t, err.Error(), canaryPassword, name)
+			require.Equal(t, 1, s.count(), name)
+		})
+	}
+}

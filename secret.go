@@ -1,0 +1,69 @@
+package infinitysip
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+)
+
+const redacted = "[redacted]"
+
+// Secret holds a password, a PIN, a device token or the like. However it is
+// printed, logged or marshalled it says "[redacted]"; only Reveal gives the
+// value. The zero Secret is empty.
+//
+// Two Secrets compare with Equal; == and reflect.DeepEqual do not apply.
+type Secret struct {
+	// A func, because a printer that walks unexported fields, as a test's
+	// diff does, shows a func as an address.
+	reveal func() string
+}
+
+// NewSecret keeps value as a Secret.
+func NewSecret(value string) Secret {
+	return Secret{reveal: func() string { return value }}
+}
+
+// Reveal returns the value. It is empty for the zero Secret.
+func (s Secret) Reveal() string {
+	if s.reveal == nil {
+		return ""
+	}
+	return s.reveal()
+}
+
+// IsZero reports whether the value is empty.
+func (s Secret) IsZero() bool { return s.Reveal() == "" }
+
+// Equal reports whether both hold the same value, in a time that does not
+// depend on where they differ.
+func (s Secret) Equal(other Secret) bool {
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
+}
+
+// String returns "[redacted]", or "" for an empty Secret.
+func (s Secret) String() string {
+	if s.IsZero() {
+		return ""
+	}
+	return redacted
+}
+
+// Format prints what String returns, whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// MarshalText returns what String returns; encoding/json uses it too.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue logs what String returns.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// EncodeValues puts the value itself into a form that is about to be sent.
+// It is there for the query package, and must have a value receiver: with a
+// pointer receiver that package drops the field in silence.
+func (s Secret) EncodeValues(key string, form *url.Values) error {
+	form.Add(key, s.Reveal())
+	return nil
+}

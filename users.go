@@ -1,0 +1,266 @@
+package infinitysip
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"time"
+)
+
+// UserID is the id of a SIP user.
+type UserID int64
+
+// PhoneID is the id of a phone number on the account, as a user's UKPhoneID
+// and USPhoneID name it. This API has no calls on phones.
+type PhoneID int64
+
+// UsersService makes the calls on SIP users, the devices associated with them
+// and the groups they are in.
+type UsersService handle
+
+// User is a SIP user row.
+type User struct {
+	ID              UserID   `json:"userId" row:"id"`
+	DomainID        DomainID `json:"domainId"`
+	User            string   `json:"user"` // user name, such as joe.blogs
+	DisplayName     string   `json:"displayName"`
+	ExtensionNumber string   `json:"extensionNumber"` // callable within the domain
+	Email           string   `json:"email"`
+	FirstName       string   `json:"firstName"`
+	LastName        string   `json:"lastName"`
+	JobName         string   `json:"jobName"`
+	DepartmentName  string   `json:"departmentName"`
+	CompanyName     string   `json:"companyName"`
+	OfficeName      string   `json:"officeName"`
+	UKCallerID      string   `json:"ukCallerId"`     // shown when calling UK numbers
+	USCallerID      string   `json:"usCallerId"`     // shown when calling US numbers
+	MobileNumber    string   `json:"mobileNumber"`   // missed calls are forwarded to it
+	MobileFollow    bool     `json:"mobileFollow"`   // ring the mobile when no device answers
+	UKPhoneID       PhoneID  `json:"ukPhoneId"`      // 0: none
+	USPhoneID       PhoneID  `json:"usPhoneId"`      // 0: none
+	HotdeskAllowed  bool     `json:"hotdeskAllowed"` // hot-desking login with the PIN
+	Dashboard       bool     `json:"dashboard"`      // shown on the real-time dashboard
+
+	// Password and PIN are empty unless the server sends them back.
+	Password Secret `json:"password,omitzero"`
+	PIN      Secret `json:"pin,omitzero"`
+
+	// Extra holds what the server sent and no field above claims.
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+// UserCreateParams are the parameters of a new user. The first four fields are
+// required; of the rest, what is zero is not sent.
+type UserCreateParams struct {
+	User            string `url:"user"` // user name, such as joe.blogs
+	Password        Secret `url:"password"`
+	DisplayName     string `url:"displayName"`
+	ExtensionNumber string `url:"extensionNumber"` // callable within the domain
+
+	PIN            Secret  `url:"pin,omitempty"` // for hot-desking
+	Email          string  `url:"email,omitempty"`
+	FirstName      string  `url:"firstName,omitempty"`
+	LastName       string  `url:"lastName,omitempty"`
+	JobName        string  `url:"jobName,omitempty"`
+	DepartmentName string  `url:"departmentName,omitempty"`
+	CompanyName    string  `url:"companyName,omitempty"`
+	OfficeName     string  `url:"officeName,omitempty"`
+	UKCallerID     string  `url:"ukCallerId,omitempty"`         // shown when calling UK numbers
+	USCallerID     string  `url:"usCallerId,omitempty"`         // shown when calling US numbers
+	MobileNumber   string  `url:"mobileNumber,omitempty"`       // missed calls are forwarded to it
+	MobileFollow   *bool   `url:"mobileFollow,int,omitempty"`   // ring the mobile when no device answers
+	UKPhoneID      PhoneID `url:"ukPhoneId,omitempty"`          // to provision for this user
+	USPhoneID      PhoneID `url:"usPhoneId,omitempty"`          // to provision for this user
+	HotdeskAllowed *bool   `url:"hotdeskAllowed,int,omitempty"` // hot-desking login with the PIN
+	Dashboard      *bool   `url:"dashboard,int,omitempty"`      // shown on the real-time dashboard
+}
+
+// UserUpdateParams change a user: nil leaves a field as it is, new("") clears
+// it. The API changes neither the user name nor the phone ids.
+type UserUpdateParams struct {
+	Password        *Secret `url:"password,omitempty"`
+	DisplayName     *string `url:"displayName,omitempty"`
+	PIN             *Secret `url:"pin,omitempty"` // for hot-desking
+	Email           *string `url:"email,omitempty"`
+	FirstName       *string `url:"firstName,omitempty"`
+	LastName        *string `url:"lastName,omitempty"`
+	JobName         *string `url:"jobName,omitempty"`
+	DepartmentName  *string `url:"departmentName,omitempty"`
+	CompanyName     *string `url:"companyName,omitempty"`
+	OfficeName      *string `url:"officeName,omitempty"`
+	ExtensionNumber *string `url:"extensionNumber,omitempty"`
+	UKCallerID      *string `url:"ukCallerId,omitempty"`         // shown when calling UK numbers
+	USCallerID      *string `url:"usCallerId,omitempty"`         // shown when calling US numbers
+	MobileNumber    *string `url:"mobileNumber,omitempty"`       // missed calls are forwarded to it
+	MobileFollow    *bool   `url:"mobileFollow,int,omitempty"`   // ring the mobile when no device answers
+	HotdeskAllowed  *bool   `url:"hotdeskAllowed,int,omitempty"` // hot-desking login with the PIN
+	Dashboard       *bool   `url:"dashboard,int,omitempty"`      // shown on the real-time dashboard
+}
+
+// UserDevice is a row of the devices that a user is associated with.
+type UserDevice struct {
+	UserID   UserID    `json:"userId"`
+	DeviceID DeviceID  `json:"pbxDeviceId" row:"id"`
+	User     string    `json:"user"` // user name
+	Updated  time.Time `json:"updateDatetime"`
+	Name     string    `json:"pbxDeviceName"`
+
+	// Token is empty unless the server sends it back; AddDevice returns it.
+	Token Secret `json:"pbxDeviceToken,omitzero"`
+
+	// Extra holds what the server sent and no field above claims.
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+// UserDeviceToken is what associating a device with a user gives.
+type UserDeviceToken struct {
+	DeviceID DeviceID `json:"pbxDeviceId" row:"id"`
+	UserID   UserID   `json:"userId"`
+	Token    Secret   `json:"pbxDeviceToken,omitzero"` // the API shows it this once
+
+	// Extra holds what the server sent and no field above claims.
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+// UserGroup is a row of the groups that a user is in.
+type UserGroup struct {
+	UserID          UserID  `json:"userId"`
+	GroupID         GroupID `json:"groupId" row:"id"`
+	Name            string  `json:"groupName"`
+	DisplayName     string  `json:"displayName"`
+	ExtensionNumber string  `json:"extensionNumber"`
+
+	// Extra holds what the server sent and no field above claims.
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+// UserDeviceListOptions filter, sort and page Users.ListDevices.
+type UserDeviceListOptions = ListOptions[UserDevice]
+
+// UserGroupListOptions filter, sort and page Users.ListGroups.
+type UserGroupListOptions = ListOptions[UserGroup]
+
+// UserDeviceFields names the fields that Users.ListDevices filters and sorts by.
+var UserDeviceFields = struct{ UserID, DeviceID, User, Updated, Name Field[UserDevice] }{
+	"userId", "pbxDeviceId", "user", "updateDatetime", "pbxDeviceName",
+}
+
+// UserGroupFields names the fields that Users.ListGroups filters and sorts by.
+var UserGroupFields = struct{ UserID, GroupID, Name, DisplayName, ExtensionNumber Field[UserGroup] }{
+	"userId", "groupId", "groupName", "displayName", "extensionNumber",
+}
+
+type (
+	groupSpec struct {
+		Groups []GroupID `url:"groupSpec,brackets"`
+	}
+	deviceSpec struct {
+		Device DeviceID `url:"pbxDeviceId"`
+	}
+)
+
+// List returns the users of a domain.
+//
+// API: List SIP Users
+func (s *UsersService) List(ctx context.Context, domain DomainID) ([]User, error) {
+	return list[User](ctx, s, "Users.List", at("/domains/{domainId}/users", domain), nil)
+}
+
+// All is List as an iterator: one request, rows as they arrive.
+//
+// API: List SIP Users
+func (s *UsersService) All(ctx context.Context, domain DomainID) iter.Seq2[User, error] {
+	return stream[User](ctx, s, "Users.List", at("/domains/{domainId}/users", domain))
+}
+
+// Get returns one user.
+//
+// API: Read SIP User
+func (s *UsersService) Get(ctx context.Context, domain DomainID, user UserID) (*User, error) {
+	return get[User](ctx, s, "Users.Get", at("/domains/{domainId}/users/{userId}", domain, user))
+}
+
+// Create adds a user to a domain and returns its id.
+//
+// API: Create SIP User
+func (s *UsersService) Create(ctx context.Context, domain DomainID, params UserCreateParams) (UserID, error) {
+	return create[UserID](ctx, s, "Users.Create", at("/domains/{domainId}/users", domain), params, naturalKey[User]{
+		rows:  narrowed(ctx, s, "Users.List", at("/domains/{domainId}/users", domain), Field[User]("user").Eq(params.User)),
+		match: func(u *User) bool { return u.User == params.User },
+	})
+}
+
+// Update changes what params give.
+//
+// API: Update SIP User
+func (s *UsersService) Update(ctx context.Context, domain DomainID, user UserID, params UserUpdateParams) error {
+	return exec(ctx, s, "Users.Update", http.MethodPost, at("/domains/{domainId}/users/{userId}", domain, user), params)
+}
+
+// Delete removes a user.
+//
+// API: Delete SIP User
+func (s *UsersService) Delete(ctx context.Context, domain DomainID, user UserID) error {
+	return exec(ctx, s, "Users.Delete", http.MethodDelete, at("/domains/{domainId}/users/{userId}", domain, user), nil)
+}
+
+// ListDevices returns the devices that a user is associated with; opts may be
+// nil.
+//
+// API: List PBX User Devices
+func (s *UsersService) ListDevices(ctx context.Context, domain DomainID, user UserID, opts *UserDeviceListOptions) ([]UserDevice, error) {
+	return list(ctx, s, "Users.ListDevices", at("/domains/{domainId}/users/{userId}/devices", domain, user), opts)
+}
+
+// AllDevices is ListDevices as an iterator over every page; opts may be nil.
+//
+// API: List PBX User Devices
+func (s *UsersService) AllDevices(ctx context.Context, domain DomainID, user UserID, opts *UserDeviceListOptions) iter.Seq2[UserDevice, error] {
+	return pages(ctx, s, "Users.ListDevices", at("/domains/{domainId}/users/{userId}/devices", domain, user), opts)
+}
+
+// GetDevice returns one device that a user is associated with.
+//
+// API: Read PBX User Device
+func (s *UsersService) GetDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDevice, error) {
+	return get[UserDevice](ctx, s, "Users.GetDevice", at("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device))
+}
+
+// AddDevice associates a device with a user and returns the token that the
+// device registers with. The API shows the token this once: keep it.
+//
+// API: Create PBX User Device
+func (s *UsersService) AddDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDeviceToken, error) {
+	return associate[UserDeviceToken](ctx, s, "Users.AddDevice", at("/domains/{domainId}/users/{userId}/devices", domain, user), deviceSpec{device})
+}
+
+// RemoveDevice ends the association of a device with a user. The device
+// itself stays.
+//
+// API: Delete PBX User Device
+func (s *UsersService) RemoveDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) error {
+	return exec(ctx, s, "Users.RemoveDevice", http.MethodDelete, at("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device), nil)
+}
+
+// ListGroups returns the groups that a user is in; opts may be nil.
+//
+// API: List SIP User Groups
+func (s *UsersService) ListGroups(ctx context.Context, domain DomainID, user UserID, opts *UserGroupListOptions) ([]UserGroup, error) {
+	return list(ctx, s, "Users.ListGroups", at("/domains/{domainId}/users/{userId}/groups", domain, user), opts)
+}
+
+// AllGroups is ListGroups as an iterator over every page; opts may be nil.
+//
+// API: List SIP User Groups
+func (s *UsersService) AllGroups(ctx context.Context, domain DomainID, user UserID, opts *UserGroupListOptions) iter.Seq2[UserGroup, error] {
+	return pages(ctx, s, "Users.ListGroups", at("/domains/{domainId}/users/{userId}/groups", domain, user), opts)
+}
+
+// AddGroups puts a user into groups, at most 500 a request.
+//
+// API: Add SIP User Groups
+func (s *UsersService) AddGroups(ctx context.Context, domain DomainID, user UserID, groups []GroupID) error {
+	return members(ctx, s, "Users.AddGroups", http.MethodPost, at("/domains/{domainId}/users/{userId}/groups", domain, user), groups,
+		func(batch []GroupID) any { return groupSpec{batch} })
+}
