@@ -51,7 +51,7 @@ type call struct {
 	problems []FieldError
 	scrub    *scrubber
 
-	status    int         // of an answer that was a success
+	status    int // of an answer that was a success
 	attempts  int
 	sent      atomic.Bool // false while it is certain that the attempt has not reached the server
 	unsettled bool        // an attempt failed that may have taken effect

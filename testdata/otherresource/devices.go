@@ -1,0 +1,7 @@
+//go:build same
+
+package main
+
+import "github.com/infinitysip/infinitysip"
+
+var fields = infinitysip.DeviceFields
