@@ -250,7 +250,7 @@ func TestErrorsTellWhatAndHoldNoSecret(t *testing.T) {
 		_, err := stubClient(t, always(409, test.body)).Users.Create(t.Context(), 1, newUser())
 		require.EqualError(t, err, test.want, name)
 		failed, _ := errors.AsType[*infinitysip.Error](err)
-		requireNoSecret(t, name, failed, fmt.Sprintf("%s", failed.Body))
+		requireNoSecret(t, name, failed, string(failed.Body))
 	}
 }
 

@@ -359,8 +359,9 @@ func (c *Client) do(ctx context.Context, call *call, decode func(*http.Response)
 			// Of a redirect or a status that HTTP does not know, nobody can
 			// say what it did.
 			call.unsettled = call.unsettled || code < 400 || code >= 600
-			defer resp.Body.Close()
-			return call.fail(resp, nil)
+			err := call.fail(resp, nil)
+			_ = resp.Body.Close()
+			return err
 		}
 		call.status = resp.StatusCode
 		err = decode(resp)

@@ -1,0 +1,193 @@
+package siptest
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/infinitysip/infinitysip"
+)
+
+// Client returns a client on the server's socket, with the API key of the
+// server. It panics when an option is wrong.
+func (s *Server) Client(opts ...infinitysip.Option) *infinitysip.Client {
+	return s.client(opts, infinitysip.WithBaseURL(s.URL()))
+}
+
+// InProcessClient returns a client on Transport: no socket, no goroutine. It
+// panics when an option is wrong.
+func (s *Server) InProcessClient(opts ...infinitysip.Option) *infinitysip.Client {
+	return s.client(opts,
+		infinitysip.WithBaseURL("https://siptest.invalid"),
+		infinitysip.WithHTTPClient(&http.Client{Transport: s.Transport()}),
+	)
+}
+
+func (s *Server) client(opts []infinitysip.Option, own ...infinitysip.Option) *infinitysip.Client {
+	client, err := infinitysip.NewClient(infinitysip.APIKey(s.opts.APIKey), append(own, opts...)...)
+	if err != nil {
+		panic("siptest: " + err.Error())
+	}
+	return client
+}
+
+// AddDomain makes a domain, which the API has no call for, and returns its id:
+// d.ID, or the next one where that is zero. The domain's host name is
+// Extra["domain"], or made up. AddDomain panics when the id is in use.
+func (s *Server) AddDomain(d infinitysip.Domain) infinitysip.DomainID {
+	var host string
+	_ = json.Unmarshal(d.Extra["domain"], &host)
+	return infinitysip.DomainID(s.addDomain(int64(d.ID), host, d.DisplayName, d.Rec))
+}
+
+// Users returns the users of a domain as they are kept, secrets and all, in
+// the order of their ids.
+func (s *Server) Users(domain infinitysip.DomainID) []infinitysip.User {
+	return read(s, users, int64(domain), func(r *row) infinitysip.User {
+		return infinitysip.User{
+			ID:              infinitysip.UserID(r.id),
+			DomainID:        domain,
+			User:            r.cells["user"],
+			DisplayName:     r.cells["displayName"],
+			ExtensionNumber: r.cells["extensionNumber"],
+			Email:           r.cells["email"],
+			FirstName:       r.cells["firstName"],
+			LastName:        r.cells["lastName"],
+			JobName:         r.cells["jobName"],
+			DepartmentName:  r.cells["departmentName"],
+			CompanyName:     r.cells["companyName"],
+			OfficeName:      r.cells["officeName"],
+			UKCallerID:      r.cells["ukCallerId"],
+			USCallerID:      r.cells["usCallerId"],
+			MobileNumber:    r.cells["mobileNumber"],
+			MobileFollow:    r.flag("mobileFollow"),
+			UKPhoneID:       infinitysip.PhoneID(r.number("ukPhoneId")),
+			USPhoneID:       infinitysip.PhoneID(r.number("usPhoneId")),
+			HotdeskAllowed:  r.flag("hotdeskAllowed"),
+			Dashboard:       r.flag("dashboard"),
+			Password:        infinitysip.NewSecret(r.cells["password"]),
+			PIN:             infinitysip.NewSecret(r.cells["pin"]),
+		}
+	})
+}
+
+// Groups returns the groups of a domain in the order of their ids.
+func (s *Server) Groups(domain infinitysip.DomainID) []infinitysip.Group {
+	return read(s, groups, int64(domain), func(r *row) infinitysip.Group {
+		return infinitysip.Group{
+			ID:               infinitysip.GroupID(r.id),
+			DomainID:         domain,
+			Name:             r.cells["groupName"],
+			DisplayName:      r.cells["displayName"],
+			ExtensionNumber:  r.cells["extensionNumber"],
+			RingRetry:        r.flag("ringRetry"),
+			RingExclusive:    r.flag("ringExclusive"),
+			CallerNameFormat: infinitysip.CallerNameFormat(r.cells["callerNameFormat"]),
+		}
+	})
+}
+
+// GroupUsers returns the users who are in a group, in the order of their ids.
+func (s *Server) GroupUsers(domain infinitysip.DomainID, group infinitysip.GroupID) []infinitysip.UserID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var in []infinitysip.UserID
+	for _, user := range s.store.children(users, int64(domain)) {
+		if s.store.memberships[membership{group: int64(group), user: user.id}] {
+			in = append(in, infinitysip.UserID(user.id))
+		}
+	}
+	return in
+}
+
+// Queues returns the queues of a domain in the order of their ids.
+func (s *Server) Queues(domain infinitysip.DomainID) []infinitysip.Queue {
+	return read(s, queues, int64(domain), func(r *row) infinitysip.Queue {
+		return infinitysip.Queue{
+			ID:               infinitysip.QueueID(r.id),
+			DomainID:         domain,
+			Name:             r.cells["queueName"],
+			DisplayName:      r.cells["displayName"],
+			ExtensionNumber:  r.cells["extensionNumber"],
+			CallerNameFormat: infinitysip.CallerNameFormat(r.cells["callerNameFormat"]),
+		}
+	})
+}
+
+// QueueMembers returns the members of a queue in the order in which they ring.
+func (s *Server) QueueMembers(domain infinitysip.DomainID, queue infinitysip.QueueID) []infinitysip.QueueMember {
+	if !slices.ContainsFunc(s.Queues(domain), func(q infinitysip.Queue) bool { return q.ID == queue }) {
+		return nil
+	}
+	found := read(s, members, int64(queue), func(r *row) infinitysip.QueueMember {
+		return infinitysip.QueueMember{
+			ID:           infinitysip.QueueMemberID(r.id),
+			QueueID:      queue,
+			GroupID:      infinitysip.GroupID(r.number("groupId")),
+			RingStrategy: infinitysip.RingStrategy(r.cells["ringStrategy"]),
+			RingAttempts: int(r.number("ringAttempts")),
+			RingSecs:     int(r.number("ringSecs")),
+			RingOrder:    int(r.number("ringOrder")),
+		}
+	})
+	slices.SortStableFunc(found, func(a, b infinitysip.QueueMember) int {
+		return cmp.Compare(a.RingOrder, b.RingOrder)
+	})
+	return found
+}
+
+// TrustedNetworks returns the trusted networks of a domain in the order of
+// their ids.
+func (s *Server) TrustedNetworks(domain infinitysip.DomainID) []infinitysip.TrustedNetwork {
+	return read(s, networks, int64(domain), func(r *row) infinitysip.TrustedNetwork {
+		return infinitysip.TrustedNetwork{
+			ID:          infinitysip.TrustedNetworkID(r.id),
+			DomainID:    domain,
+			Network:     netip.MustParsePrefix(r.cells["network"]),
+			Description: r.cells["description"],
+		}
+	})
+}
+
+// Devices returns the devices of a domain in the order of their ids.
+func (s *Server) Devices(domain infinitysip.DomainID) []infinitysip.Device {
+	return read(s, devices, int64(domain), func(r *row) infinitysip.Device {
+		return infinitysip.Device{
+			ID:         infinitysip.DeviceID(r.id),
+			Name:       r.cells["pbxDeviceName"],
+			DomainID:   domain,
+			MACAddress: r.cells["deviceMacAddress"],
+			Created:    r.datetime("createDatetime"),
+			Updated:    r.datetime("updateDatetime"),
+			UserID:     infinitysip.UserID(r.number("userId")),
+			User:       r.cells["user"],
+		}
+	})
+}
+
+// read makes a T of every row under a parent.
+func read[T any](s *Server, res *resource, parent int64, of func(*row) T) []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []T
+	for _, r := range s.store.children(res, parent) {
+		found = append(found, of(r))
+	}
+	return found
+}
+
+func (r *row) flag(column string) bool { return r.cells[column] == "1" }
+
+func (r *row) number(column string) int64 {
+	n, _ := wholeNumber(r.cells[column])
+	return n
+}
+
+// datetime is the zero Time for the zero date.
+func (r *row) datetime(column string) time.Time {
+	t, _ := time.Parse(datetimeLayout, r.cells[column])
+	return t
+}

@@ -1,0 +1,81 @@
+package siptest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/siptest"
+)
+
+// addTeam is what a program might do: users, and a group that they are in.
+func addTeam(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, team string, names ...string) error {
+	var ids []infinitysip.UserID
+	for i, name := range names {
+		id, err := client.Users.Create(ctx, domain, infinitysip.UserCreateParams{
+			User:            name,
+			Password:        infinitysip.NewSecret("changeme-" + name),
+			DisplayName:     name,
+			ExtensionNumber: fmt.Sprint(201 + i),
+		})
+		if err != nil {
+			return err
+		}
+		ids = append(ids, id)
+	}
+	group, err := client.Groups.Create(ctx, domain, infinitysip.GroupCreateParams{
+		Name: team, DisplayName: team, ExtensionNumber: "301", CallerNameFormat: "{dgrpName}",
+	})
+	if err != nil {
+		return err
+	}
+	return client.Groups.AddUsers(ctx, domain, group, ids)
+}
+
+// A program's own function, tested without an account.
+func Example() {
+	srv := siptest.NewServer(siptest.Options{}) // in a test: siptest.New(t)
+	defer srv.Close()
+	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
+
+	err := addTeam(context.Background(), srv.Client(), domain, "sales", "joe", "ann")
+	fmt.Println("error:", err)
+
+	// What the server holds.
+	for _, user := range srv.Users(domain) {
+		fmt.Println(user.ID, user.User, user.ExtensionNumber, user.Password.Reveal())
+	}
+	for _, group := range srv.Groups(domain) {
+		fmt.Println(group.Name, srv.GroupUsers(domain, group.ID))
+	}
+	// What it was asked.
+	for _, request := range srv.Requests() {
+		fmt.Println(request.Op, request.Status)
+	}
+	// Output:
+	// error: <nil>
+	// 1 joe 201 changeme-joe
+	// 2 ann 202 changeme-ann
+	// sales [1 2]
+	// Users.Create 201
+	// Users.Create 201
+	// Groups.Create 201
+	// Groups.AddUsers 204
+}
+
+// The same function on a server that fails half-way.
+func ExampleServer_Fail() {
+	srv := siptest.NewServer(siptest.Options{})
+	defer srv.Close()
+	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
+	srv.Fail(siptest.On("Users.Create").Nth(2).Status(403).Body("access denied"))
+
+	err := addTeam(context.Background(), srv.Client(), domain, "sales", "joe", "ann")
+
+	fmt.Println("forbidden:", errors.Is(err, infinitysip.ErrForbidden))
+	fmt.Println("left behind:", len(srv.Users(domain)), "user,", len(srv.Groups(domain)), "groups")
+	// Output:
+	// forbidden: true
+	// left behind: 1 user, 0 groups
+}

@@ -1,0 +1,331 @@
+package siptest
+
+import (
+	"cmp"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A listQuery is what the query string of a list or a read asks for.
+type listQuery struct {
+	where   []func(cells map[string]string) bool
+	sorting []func(a, b map[string]string) int
+	limit   int // -1: none
+	offset  int
+	columns []column
+	array   bool
+}
+
+// selection says what becomes of filter, sort, limit and offset.
+type selection int
+
+const (
+	selectHonoured selection = iota
+	selectIgnored
+	selectRefused
+)
+
+// parseQuery reads a query string against the columns of the rows.
+func parseQuery(raw string, columns []column, selecting selection) (*listQuery, error) {
+	q := &listQuery{limit: -1, columns: columns}
+	for _, p := range assemble(splitPairs(raw)) {
+		switch p.name {
+		case "filter", "sort", "limit", "offset":
+			switch selecting {
+			case selectRefused:
+				return nil, malformed("%s is not a parameter here", p.name)
+			case selectIgnored:
+				continue
+			}
+		case "display", "format":
+		default:
+			return nil, malformed("%q is not a query parameter", p.name)
+		}
+		if wantArray := p.name == "filter" || p.name == "sort" || p.name == "display"; p.isArray != wantArray || p.nested {
+			if wantArray {
+				return nil, malformed("%s must be an array: %s[]=…", p.name, p.name)
+			}
+			return nil, malformed("%s must not be an array", p.name)
+		}
+		if err := q.read(p, columns); err != nil {
+			return nil, err
+		}
+	}
+	return q, nil
+}
+
+func (q *listQuery) read(p *param, columns []column) error {
+	switch p.name {
+	case "limit", "offset":
+		n, ok := wholeNumber(p.text)
+		if !ok {
+			return malformed("%s must be a whole number", p.name)
+		}
+		// More than any list has is as good as the number itself.
+		if p.name == "limit" {
+			q.limit = int(min(n, 1<<30))
+		} else {
+			q.offset = int(min(n, 1<<30))
+		}
+	case "format":
+		if p.text != "jsonarray" {
+			return malformed("format must be jsonarray")
+		}
+		q.array = true
+	case "filter":
+		for _, item := range p.items {
+			match, err := parseFilter(item, columns)
+			if err != nil {
+				return err
+			}
+			q.where = append(q.where, match)
+		}
+	case "sort":
+		for _, item := range p.items {
+			compare, err := parseSort(item, columns)
+			if err != nil {
+				return err
+			}
+			q.sorting = append(q.sorting, compare)
+		}
+	case "display":
+		q.columns = nil
+		for _, item := range p.items {
+			name, alias, hasAlias := strings.Cut(item, "-")
+			c, err := columnNamed(columns, name)
+			if err != nil {
+				return err
+			}
+			if hasAlias && alias == "" {
+				return malformed("display: empty alias of %s", name)
+			}
+			c.alias = alias
+			q.columns = append(q.columns, c)
+		}
+	}
+	return nil
+}
+
+// apply picks, sorts and pages rows. They come in the order that a list has
+// without a sort, and rows that a sort finds equal stay in it.
+func (q *listQuery) apply(rows []map[string]string) []map[string]string {
+	if len(q.where) > 0 {
+		rows = slices.DeleteFunc(rows, func(cells map[string]string) bool {
+			return !q.matches(cells)
+		})
+	}
+	if len(q.sorting) > 0 {
+		slices.SortStableFunc(rows, func(a, b map[string]string) int {
+			for _, compare := range q.sorting {
+				if c := compare(a, b); c != 0 {
+					return c
+				}
+			}
+			return 0
+		})
+	}
+	rows = rows[min(q.offset, len(rows)):]
+	if q.limit >= 0 {
+		rows = rows[:min(q.limit, len(rows))]
+	}
+	return rows
+}
+
+func (q *listQuery) matches(cells map[string]string) bool {
+	for _, match := range q.where {
+		if !match(cells) {
+			return false
+		}
+	}
+	return true
+}
+
+func columnNamed(columns []column, name string) (column, error) {
+	for _, c := range columns {
+		if c.name == name {
+			return c, nil
+		}
+	}
+	return column{}, malformed("%q is not a field of these rows", name)
+}
+
+func parseSort(s string, columns []column) (func(a, b map[string]string) int, error) {
+	name, direction, _ := strings.Cut(s, "-")
+	c, err := columnNamed(columns, name)
+	if err != nil {
+		return nil, err
+	}
+	switch direction {
+	case "asc":
+		return func(a, b map[string]string) int { return order(a[c.name], b[c.name]) }, nil
+	case "desc":
+		return func(a, b map[string]string) int { return order(b[c.name], a[c.name]) }, nil
+	}
+	return nil, malformed("sort must be {field}-asc or {field}-desc")
+}
+
+// parseFilter reads {field}-{operand}-value-{comparison}. The comparison is
+// all that follows the third dash and may hold dashes itself.
+func parseFilter(s string, columns []column) (func(map[string]string) bool, error) {
+	parts := strings.SplitN(s, "-", 4)
+	if len(parts) != 4 || parts[2] != "value" {
+		return nil, malformed("filter must be {field}-{operand}-value-{comparison}")
+	}
+	c, err := columnNamed(columns, parts[0])
+	if err != nil {
+		return nil, err
+	}
+	operand, ok := operands[parts[1]]
+	if !ok {
+		return nil, malformed("%q is not an operand", parts[1])
+	}
+	test, err := operand(parts[3])
+	if err != nil {
+		return nil, err
+	}
+	return func(cells map[string]string) bool { return test(cells[c.name]) }, nil
+}
+
+// An operand makes the test of one value from what it is compared with.
+type operand func(comparison string) (func(value string) bool, error)
+
+var operands = map[string]operand{
+	"bool":     isSet,
+	"eq":       text(exact, func(v, c string) bool { return v == c }),
+	"ne":       not(text(exact, func(v, c string) bool { return v == c })),
+	"eqi":      text(folded, func(v, c string) bool { return v == c }),
+	"nei":      not(text(folded, func(v, c string) bool { return v == c })),
+	"gt":       text(exact, func(v, c string) bool { return compare(v, c) > 0 }),
+	"lt":       text(exact, func(v, c string) bool { return compare(v, c) < 0 }),
+	"ge":       text(exact, func(v, c string) bool { return compare(v, c) >= 0 }),
+	"le":       text(exact, func(v, c string) bool { return compare(v, c) <= 0 }),
+	"inc":      text(exact, strings.Contains),
+	"ninc":     not(text(exact, strings.Contains)),
+	"inci":     text(folded, strings.Contains),
+	"ninci":    not(text(folded, strings.Contains)),
+	"begins":   text(exact, strings.HasPrefix),
+	"beginsi":  text(folded, strings.HasPrefix),
+	"nbegins":  not(text(exact, strings.HasPrefix)),
+	"nbeginsi": not(text(folded, strings.HasPrefix)),
+	"ends":     text(exact, strings.HasSuffix),
+	"endsi":    text(folded, strings.HasSuffix),
+	"re":       matches,
+	"nre":      not(matches),
+	"in":       text(exact, oneOf),
+	"ini":      text(folded, oneOf),
+	"nin":      not(text(exact, oneOf)),
+	"nini":     not(text(folded, oneOf)),
+	"innet":    inNetwork,
+	"glob":     glob,
+}
+
+func exact(s string) string  { return s }
+func folded(s string) string { return strings.ToLower(s) }
+
+func text(fold func(string) string, test func(value, comparison string) bool) operand {
+	return func(comparison string) (func(string) bool, error) {
+		comparison = fold(comparison)
+		return func(value string) bool { return test(fold(value), comparison) }, nil
+	}
+}
+
+func not(op operand) operand {
+	return func(comparison string) (func(string) bool, error) {
+		test, err := op(comparison)
+		if err != nil {
+			return nil, err
+		}
+		return func(value string) bool { return !test(value) }, nil
+	}
+}
+
+func oneOf(value, list string) bool {
+	return slices.Contains(strings.Split(list, ","), value)
+}
+
+// isSet takes 0 for a value: only a field with nothing in it is not set.
+func isSet(comparison string) (func(string) bool, error) {
+	if comparison != "true" && comparison != "false" {
+		return nil, malformed("bool compares with true or false")
+	}
+	return func(value string) bool { return (value != "") == (comparison == "true") }, nil
+}
+
+// matches takes an expression bare or, as PHP writes it, between slashes with
+// flags after them.
+func matches(comparison string) (func(string) bool, error) {
+	expression := comparison
+	if end := strings.LastIndexByte(comparison, '/'); end > 0 && comparison[0] == '/' {
+		expression = comparison[1:end]
+		if flags := comparison[end+1:]; flags != "" {
+			expression = "(?" + flags + ")" + expression
+		}
+	}
+	re, err := regexp.Compile(expression)
+	if err != nil {
+		return nil, malformed("not a regular expression")
+	}
+	return re.MatchString, nil
+}
+
+func inNetwork(comparison string) (func(string) bool, error) {
+	network, err := netip.ParsePrefix(comparison)
+	if err != nil {
+		return nil, malformed("innet compares with a CIDR network")
+	}
+	network = network.Masked()
+	return func(value string) bool {
+		if addr, err := netip.ParseAddr(value); err == nil {
+			return network.Contains(addr)
+		}
+		inner, err := netip.ParsePrefix(value)
+		return err == nil && inner.Bits() >= network.Bits() && network.Contains(inner.Addr())
+	}, nil
+}
+
+func glob(comparison string) (func(string) bool, error) {
+	expression := regexp.QuoteMeta(comparison)
+	expression = strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(expression)
+	re, err := regexp.Compile("(?s)^" + expression + "$")
+	if err != nil {
+		return nil, malformed("not a pattern")
+	}
+	return re.MatchString, nil
+}
+
+// compare takes two numbers as numbers, all else as text.
+func compare(a, b string) int {
+	x, aIsNumber := number(a)
+	y, bIsNumber := number(b)
+	if aIsNumber && bIsNumber {
+		return cmp.Compare(x, y)
+	}
+	return cmp.Compare(a, b)
+}
+
+// order is compare for sorting. All numbers come before all texts: a sort
+// needs an order without circles, and 2 < 10 < 1a < 2 is one.
+func order(a, b string) int {
+	_, aIsNumber := number(a)
+	_, bIsNumber := number(b)
+	switch {
+	case aIsNumber == bIsNumber:
+		return compare(a, b)
+	case aIsNumber:
+		return -1
+	}
+	return 1
+}
+
+var numeric = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+
+func number(s string) (float64, bool) {
+	if !numeric.MatchString(s) {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	return n, err == nil
+}

@@ -1,0 +1,379 @@
+package siptest
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+)
+
+// A refusal is an answer that says what is wrong with a request. Nothing of
+// the request was applied.
+type refusal struct {
+	status  int
+	message string
+}
+
+func (r *refusal) Error() string { return r.message }
+
+func malformed(format string, args ...any) error {
+	return &refusal{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+func notFound(format string, args ...any) error {
+	return &refusal{http.StatusNotFound, fmt.Sprintf(format, args...)}
+}
+
+func conflict(format string, args ...any) error {
+	return &refusal{http.StatusConflict, fmt.Sprintf(format, args...)}
+}
+
+// A call is a request on its way through a handler, with its path and form
+// read and found good.
+type call struct {
+	opts  Options
+	store *store
+	route *route
+	query string
+	ids   map[string]int64 // of the path
+
+	cells map[string]string // of the form
+	list  []int64           // the ids of the form's array
+
+	found map[string]*row // the rows of the path, by id column
+}
+
+// A handler carries out one request. It returns an error before it changes
+// anything, or none.
+type handler func(c *call) (answer, error)
+
+var noContent = answer{status: http.StatusNoContent}
+
+// The handlers of plain resources.
+
+func list(res *resource) handler {
+	return func(c *call) (answer, error) {
+		return c.rows(c.columns(res), c.under(res))
+	}
+}
+
+func get(res *resource) handler {
+	return func(c *call) (answer, error) {
+		return c.one(c.columns(res), c.found[res.id].cells)
+	}
+}
+
+func create(res *resource) handler {
+	return func(c *call) (answer, error) {
+		r, err := c.store.insert(res, c.ids[res.parent], 0, c.cells)
+		if err != nil {
+			return answer{}, err
+		}
+		columns := res.idColumn()
+		if !res.showsID {
+			switch c.opts.CreateBody {
+			case CreateBodyRow:
+				columns = c.columns(res)
+			case CreateBodyNone:
+				return answer{status: http.StatusCreated}, nil
+			}
+		}
+		return c.created(columns, r.cells), nil
+	}
+}
+
+func update(res *resource) handler {
+	return func(c *call) (answer, error) {
+		if len(c.cells) == 0 {
+			return answer{}, malformed("nothing to update")
+		}
+		return noContent, c.store.change(c.found[res.id], c.cells)
+	}
+}
+
+func remove(res *resource) handler {
+	return func(c *call) (answer, error) {
+		c.store.remove(c.found[res.id])
+		return noContent, nil
+	}
+}
+
+// The users of a group, and the groups of a user.
+
+func listGroupUsers(c *call) (answer, error) {
+	return c.rows(groupUserColumns, c.linked(users, "groupId"))
+}
+
+func listUserGroups(c *call) (answer, error) {
+	return c.rows(userGroupColumns, c.linked(groups, "userId"))
+}
+
+// linked gives the rows of res that share a membership with the row of the
+// path, each with that row's id added.
+func (c *call) linked(res *resource, owner string) []map[string]string {
+	var rows []map[string]string
+	for _, r := range c.store.children(res, c.ids["domainId"]) {
+		m := membership{group: c.ids["groupId"], user: r.id}
+		if res == groups {
+			m = membership{group: r.id, user: c.ids["userId"]}
+		}
+		if !c.store.memberships[m] {
+			continue
+		}
+		joined := &row{cells: map[string]string{owner: strconv.FormatInt(c.ids[owner], 10)}}
+		joined.set(r.cells)
+		rows = append(rows, joined.cells)
+	}
+	return rows
+}
+
+func addGroupUsers(c *call) (answer, error) {
+	for _, user := range c.list {
+		c.store.memberships[membership{c.ids["groupId"], user}] = true
+	}
+	return noContent, nil
+}
+
+func removeGroupUsers(c *call) (answer, error) {
+	for _, user := range c.list {
+		delete(c.store.memberships, membership{c.ids["groupId"], user})
+	}
+	return noContent, nil
+}
+
+func addUserGroups(c *call) (answer, error) {
+	for _, group := range c.list {
+		c.store.memberships[membership{group, c.ids["userId"]}] = true
+	}
+	return noContent, nil
+}
+
+// The devices of a user. A device's own row says whose it is.
+
+func listUserDevices(c *call) (answer, error) {
+	rows := slices.DeleteFunc(c.under(devices), func(cells map[string]string) bool {
+		return cells["userId"] != c.found["userId"].cells["userId"]
+	})
+	return c.rows(userDeviceColumns, rows)
+}
+
+func getUserDevice(c *call) (answer, error) {
+	device, err := c.userDevice()
+	if err != nil {
+		return answer{}, err
+	}
+	return c.one(userDeviceColumns, device.cells)
+}
+
+func addUserDevice(c *call) (answer, error) {
+	id, _ := wholeNumber(c.cells["pbxDeviceId"])
+	device := c.store.find(devices, c.ids["domainId"], id)
+	if device.cells["userId"] != "0" {
+		return answer{}, conflict("the device is associated with a user already")
+	}
+	c.store.associate(device, c.found["userId"])
+	return c.created(deviceTokenColumns, map[string]string{
+		"pbxDeviceId":    device.cells["pbxDeviceId"],
+		"userId":         device.cells["userId"],
+		"pbxDeviceToken": newToken(),
+	}), nil
+}
+
+func removeUserDevice(c *call) (answer, error) {
+	device, err := c.userDevice()
+	if err != nil {
+		return answer{}, err
+	}
+	c.store.associate(device, nil)
+	return noContent, nil
+}
+
+func (c *call) userDevice() (*row, error) {
+	device := c.found["pbxDeviceId"]
+	if device.cells["userId"] != c.found["userId"].cells["userId"] {
+		return nil, notFound("the device is not associated with this user")
+	}
+	return device, nil
+}
+
+// newToken returns 25 hexadecimal digits, as the API's page shows them.
+func newToken() string {
+	var random [13]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return hex.EncodeToString(random[:])[:25]
+}
+
+// The members of a queue, in the order in which they ring.
+
+func listMembers(c *call) (answer, error) {
+	rows := c.under(members)
+	slices.SortStableFunc(rows, func(a, b map[string]string) int {
+		return order(a["ringOrder"], b["ringOrder"])
+	})
+	return c.rows(c.columns(members), rows)
+}
+
+func setMemberOrder(c *call) (answer, error) {
+	for i, id := range c.list {
+		member := c.store.find(members, c.ids["queueId"], id)
+		member.cells["ringOrder"] = strconv.Itoa(i + 1)
+	}
+	return noContent, nil
+}
+
+// What handlers share.
+
+// columns are those that rows of a resource show.
+func (c *call) columns(res *resource) []column {
+	if !c.opts.EchoSecrets || len(res.secrets) == 0 {
+		return res.columns
+	}
+	return slices.Concat(res.columns, res.secrets)
+}
+
+// under gives the rows of a resource below the row of the path.
+func (c *call) under(res *resource) []map[string]string {
+	children := c.store.children(res, c.ids[res.parent])
+	rows := make([]map[string]string, len(children))
+	for i, r := range children {
+		rows[i] = r.cells
+	}
+	return rows
+}
+
+// rows answers a list.
+func (c *call) rows(columns []column, rows []map[string]string) (answer, error) {
+	selecting := selectHonoured
+	if !c.route.queried {
+		switch c.opts.UndocumentedQuery {
+		case IgnoreQuery:
+			selecting = selectIgnored
+		case RejectQuery:
+			selecting = selectRefused
+		}
+	}
+	q, err := parseQuery(c.query, columns, selecting)
+	if err != nil {
+		return answer{}, err
+	}
+	if c.opts.IgnorePaging {
+		q.limit, q.offset = -1, 0
+	}
+	rows = q.apply(rows)
+	rows = rows[:min(len(rows), c.opts.MaxRows)]
+	return c.json(http.StatusOK, q, rows), nil
+}
+
+// one answers a read.
+func (c *call) one(columns []column, cells map[string]string) (answer, error) {
+	q, err := parseQuery(c.query, columns, selectRefused)
+	if err != nil {
+		return answer{}, err
+	}
+	return c.json(http.StatusOK, q, []map[string]string{cells}), nil
+}
+
+func (c *call) created(columns []column, cells map[string]string) answer {
+	return c.json(http.StatusCreated, &listQuery{columns: columns}, []map[string]string{cells})
+}
+
+func (c *call) json(status int, q *listQuery, rows []map[string]string) answer {
+	return answer{
+		status:      status,
+		contentType: "application/json",
+		body:        appendRows(nil, q.columns, rows, c.opts.BareNumbers, q.array),
+	}
+}
+
+// resolve finds the rows that the path names.
+func (c *call) resolve() error {
+	c.found = map[string]*row{}
+	for _, segment := range c.route.segments {
+		name, isParam := paramName(segment)
+		if !isParam {
+			continue
+		}
+		res := resourceOf(name)
+		r := c.store.find(res, c.ids[res.parent], c.ids[name])
+		if r == nil {
+			return notFound("no %s %d", name, c.ids[name])
+		}
+		c.found[name] = r
+	}
+	return nil
+}
+
+// readForm checks the params of a form against the route's fields. What is
+// malformed is told before what is not found.
+func (c *call) readForm(params []*param) error {
+	byName := map[string]*param{}
+	for _, p := range params {
+		if !slices.ContainsFunc(c.route.form, func(f field) bool { return f.name == p.name }) {
+			return malformed("%q is not a parameter", p.name)
+		}
+		byName[p.name] = p
+	}
+	c.cells = map[string]string{}
+	for _, f := range c.route.form {
+		p := byName[f.name]
+		if p == nil {
+			if !f.optional {
+				return malformed("%s is required", f.name)
+			}
+			continue
+		}
+		if err := c.readField(f, p); err != nil {
+			return err
+		}
+	}
+	for _, f := range c.route.form {
+		if f.refs == "" || byName[f.name] == nil {
+			continue
+		}
+		res := resourceOf(f.refs)
+		for _, id := range c.referred(f) {
+			if c.store.find(res, c.ids[res.parent], id) == nil {
+				return notFound("%s: no %s %d", f.name, f.refs, id)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *call) readField(f field, p *param) error {
+	if f.kind == kindIDs {
+		if !p.isArray || p.nested {
+			return malformed("%s must be an array: %s[]=…", f.name, f.name)
+		}
+		for _, item := range p.items {
+			id, ok := wholeNumber(item)
+			if !ok {
+				return malformed("%s must hold whole numbers", f.name)
+			}
+			c.list = append(c.list, id)
+		}
+		return nil
+	}
+	if p.isArray {
+		return malformed("%s must not be an array", f.name)
+	}
+	if p.text == "" && f.required {
+		return malformed("%s must not be empty", f.name)
+	}
+	value, wrong := f.kind.clean(p.text)
+	if wrong != "" {
+		return malformed("%s %s", f.name, wrong)
+	}
+	c.cells[f.name] = value
+	return nil
+}
+
+func (c *call) referred(f field) []int64 {
+	if f.kind == kindIDs {
+		return c.list
+	}
+	id, _ := wholeNumber(c.cells[f.name])
+	return []int64{id}
+}

@@ -1,0 +1,249 @@
+package siptest
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestCreateBody(t *testing.T) {
+	t.Parallel()
+	creates := []struct{ path, form, id, row string }{
+		{"/users", "user=u&password=p&displayName=U&extensionNumber=1", `{"userId":"1"}`, `"user":"u","displayName":"U"`},
+		{"/groups", "groupName=g&displayName=G&extensionNumber=2&ringRetry=0&ringExclusive=0&callerNameFormat=", `{"groupId":"1"}`, `"groupName":"g"`},
+		{"/queues", "queueName=q&displayName=Q&extensionNumber=3", `{"queueId":"1"}`, `"queueName":"q"`},
+		{"/queues/1/members", "groupId=1&ringStrategy=all&ringAttempts=1&ringSecs=1&ringOrder=1", `{"queueMemberId":"1"}`, `"ringStrategy":"all"`},
+		{"/trustedNetworks", "network=10.0.0.0/8", `{"trustedNetworkId":"1"}`, `"network":"10.0.0.0\/8"`},
+	}
+	for name, kind := range map[string]CreateBody{"id": CreateBodyID, "row": CreateBodyRow, "none": CreateBodyNone} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := inProcess(New(t, Options{CreateBody: kind}))
+			w.srv.addDomain(0, "", "", false)
+			for _, create := range creates {
+				status, body := w.do(t, "POST", root+"/1"+create.path, create.form)
+				require.Equal(t, 201, status)
+				switch kind {
+				case CreateBodyID:
+					require.Equal(t, create.id+"\n", body)
+				case CreateBodyRow:
+					require.Contains(t, body, strings.Trim(create.id, "{}"))
+					require.Contains(t, body, create.row)
+				case CreateBodyNone:
+					require.Empty(t, body)
+				}
+			}
+			// Documented, so always the same.
+			require.Equal(t, `{"pbxDeviceId":"1"}`+"\n", w.must(t, "POST", root+"/1/devices", "pbxDeviceName=d&deviceMacAddress=10:20:30:1A:2B:3C"))
+			require.Regexp(t, `^\{"pbxDeviceId":"1","userId":"1","pbxDeviceToken":"[0-9a-f]{25}"\}\n$`,
+				w.must(t, "POST", root+"/1/users/1/devices", "pbxDeviceId=1"))
+		})
+	}
+}
+
+func TestBareNumbers(t *testing.T) {
+	t.Parallel()
+	w := inProcess(New(t, Options{BareNumbers: true, Now: atNoon}))
+	furnish(t, w)
+	require.Equal(t, `{"domainId":1,"domain":"acme.sip.example.com","displayName":"Acme","rec":1,`+atNoonRow+"}\n",
+		w.must(t, "GET", root+"/1", ""))
+	require.Contains(t, w.must(t, "GET", root+"/1/users/1", ""), `"extensionNumber":"201"`)
+	require.Contains(t, w.must(t, "GET", root+"/1/devices/2", ""), `"userId":0,"user":""`)
+	require.Equal(t, `{"userId":3}`+"\n", w.must(t, "POST", root+"/1/users", "user=7&password=p&displayName=7&extensionNumber=7"))
+	require.Equal(t, `[{"ringSecs":20,"ringStrategy":"all"},{"ringSecs":15,"ringStrategy":"huntLongestIdle"}]`,
+		w.must(t, "GET", root+"/1/queues/1/members?format=jsonarray&display[]=ringSecs&display[]=ringStrategy", ""))
+}
+
+func TestEchoSecrets(t *testing.T) {
+	t.Parallel()
+	for _, echo := range []bool{false, true} {
+		w := inProcess(New(t, Options{EchoSecrets: echo, CreateBody: CreateBodyRow, UndocumentedQuery: HonourQuery}))
+		w.srv.addDomain(0, "", "", false)
+		body := w.must(t, "POST", root+"/1/users", "user=u&password=hunter2&displayName=U&extensionNumber=1&pin=4711")
+		body += w.must(t, "GET", root+"/1/users", "") + w.must(t, "GET", root+"/1/users/1", "")
+		want := 0
+		if echo {
+			want = 3
+		}
+		require.Equal(t, want, strings.Count(body, `"password":"hunter2","pin":"4711"`))
+		status, _ := w.do(t, "GET", root+"/1/users?filter[]=password-eq-value-hunter2", "")
+		require.Equal(t, echo, status == 200, "a hidden column is no field")
+	}
+}
+
+func TestAllowDuplicates(t *testing.T) {
+	t.Parallel()
+	w := inProcess(New(t, Options{AllowDuplicates: true}))
+	w.srv.addDomain(0, "", "", false)
+	for range 2 {
+		w.must(t, "POST", root+"/1/users", "user=u&password=p&displayName=U&extensionNumber=1")
+		w.must(t, "POST", root+"/1/groups", "groupName=g&displayName=G&extensionNumber=1&ringRetry=0&ringExclusive=0&callerNameFormat=")
+		w.must(t, "POST", root+"/1/queues", "queueName=q&displayName=Q&extensionNumber=1")
+		w.must(t, "POST", root+"/1/trustedNetworks", "network=10.0.0.0/8")
+		w.must(t, "POST", root+"/1/devices", "pbxDeviceName=d&deviceMacAddress=10:20:30:1A:2B:3C")
+	}
+	w.must(t, "DELETE", root+"/1/users/1", "")
+	require.Equal(t, []string{"2"}, w.values(t, root+"/1/users", "userId"))
+}
+
+func TestIgnorePaging(t *testing.T) {
+	t.Parallel()
+	w := inProcess(New(t, Options{IgnorePaging: true, UndocumentedQuery: HonourQuery, MaxRows: 3}))
+	w.srv.addDomain(0, "", "", false)
+	arrangeDevices(t, w.srv, "a", "b", "c", "d")
+	require.Equal(t, []string{"a", "b", "c"}, w.values(t, root+"/1/devices?limit=1&offset=2", "pbxDeviceName"))
+	require.Equal(t, []string{"d", "c", "b"}, w.values(t, root+"/1/devices?limit=1&sort[]=pbxDeviceName-desc", "pbxDeviceName"))
+	require.Equal(t, []string{"b"}, w.values(t, root+"/1/devices?offset=1&filter[]=pbxDeviceName-eq-value-b", "pbxDeviceName"))
+}
+
+func TestMaxRows(t *testing.T) {
+	t.Parallel()
+	w := inProcess(New(t))
+	w.srv.addDomain(0, "", "", false)
+	crowd(t, w.srv, 10_001)
+	require.Equal(t, 10_000, strings.Count(w.must(t, "GET", root+"/1/users", ""), "\n"))
+}
+
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	own := Options{APIKey: "k", Username: "u", Password: "p:q"}
+	tests := []struct {
+		name   string
+		o      Options
+		sign   func(*http.Request)
+		status int
+	}{
+		{"default key", Options{}, func(r *http.Request) { r.Header.Set("Authorization", "ApiKey siptest-api-key") }, 200},
+		{"default password", Options{}, func(r *http.Request) { r.SetBasicAuth("siptest", "siptest-password") }, 200},
+		{"own key", own, func(r *http.Request) { r.Header.Set("Authorization", "ApiKey k") }, 200},
+		{"own password", own, func(r *http.Request) { r.SetBasicAuth("u", "p:q") }, 200},
+		{"default key of a server with its own", own, func(r *http.Request) { r.Header.Set("Authorization", "ApiKey siptest-api-key") }, 401},
+		{"no credentials", Options{}, func(r *http.Request) { r.Header.Del("Authorization") }, 401},
+		{"wrong key", Options{}, func(r *http.Request) { r.Header.Set("Authorization", "ApiKey siptest-api-ke") }, 401},
+		{"other scheme", Options{}, func(r *http.Request) { r.Header.Set("Authorization", "Bearer siptest-api-key") }, 401},
+		{"wrong password", Options{}, func(r *http.Request) { r.SetBasicAuth("siptest", "x") }, 401},
+		{"wrong user", Options{}, func(r *http.Request) { r.SetBasicAuth("x", "siptest-password") }, 401},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			onBothFronts(t, tt.o, func(t *testing.T, w wire) {
+				req := w.request(t, "GET", root, "")
+				tt.sign(req)
+				resp, err := w.client.Do(req)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+				require.Equal(t, tt.status, resp.StatusCode)
+			})
+		})
+	}
+	t.Run("nothing without credentials", func(t *testing.T) {
+		t.Parallel()
+		w := inProcess(New(t))
+		w.srv.opts.APIKey = "other"
+		for path, method := range map[string]string{root: "GET", "/none": "GET", root + "/1": "PUT"} {
+			req := w.request(t, method, path, "")
+			req.Header.Set("Authorization", "ApiKey wrong")
+			resp, err := w.client.Do(req)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, 401, resp.StatusCode)
+		}
+	})
+}
+
+func TestErrorBody(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		style             ErrorBody
+		contentType, body string
+	}{
+		"text":   {ErrorText, "text/plain; charset=utf-8", `"a<b" is not a query parameter`},
+		"string": {ErrorJSONString, "application/json", `"\"a<b\" is not a query parameter"`},
+		"object": {ErrorJSONObject, "application/json", `{"message":"\"a<b\" is not a query parameter"}`},
+		"html": {ErrorHTML, "text/html; charset=utf-8", "<html><head><title>bad request</title></head><body><h1>bad request</h1>" +
+			"<p>&#34;a&lt;b&#34; is not a query parameter</p></body></html>\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := inProcess(New(t, Options{ErrorBody: tt.style}))
+			req := w.request(t, "GET", root+"?a%3Cb=1", "")
+			resp, err := w.client.Do(req)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, 400, resp.StatusCode)
+			require.Equal(t, tt.contentType, resp.Header.Get("Content-Type"))
+			_, body := w.do(t, "GET", root+"?a%3Cb=1", "")
+			require.Equal(t, tt.body, body)
+		})
+	}
+}
+
+func TestErrorsEchoNoPassword(t *testing.T) {
+	t.Parallel()
+	w := inProcess(New(t))
+	furnish(t, w)
+	for _, form := range []string{
+		"user=ann&password=hunter2&displayName=x&extensionNumber=9",
+		"user=x&password=hunter2&displayName=x",
+		"user=x&password[]=hunter2&displayName=x&extensionNumber=9",
+		"user=x&password=hunter2%ff&displayName=x&extensionNumber=9",
+		"user=x&password=hunter2&displayName=x&extensionNumber=9&dashboard=hunter2",
+	} {
+		status, body := w.do(t, "POST", root+"/1/users", form)
+		require.GreaterOrEqual(t, status, 400)
+		require.NotContains(t, body, "hunter2")
+	}
+}
+
+func TestFraming(t *testing.T) {
+	t.Parallel()
+	for name, framing := range map[string]Framing{"chunked": FramingChunked, "length": FramingLength, "close": FramingClose} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onBothFronts(t, Options{Framing: framing}, func(t *testing.T, w wire) {
+				furnish(t, w)
+				for _, path := range []string{root + "/1/users", root + "/1/users/2/devices", root + "/9"} { // rows, none, an error
+					resp, err := w.client.Do(w.request(t, "GET", path, ""))
+					require.NoError(t, err)
+					require.NoError(t, resp.Body.Close())
+					empty := path == root+"/1/users/2/devices"
+					switch framing {
+					case FramingChunked:
+						require.Equal(t, []string{"chunked"}, resp.TransferEncoding, path)
+						require.EqualValues(t, -1, resp.ContentLength)
+					case FramingLength:
+						require.Empty(t, resp.TransferEncoding)
+						require.Equal(t, empty, resp.ContentLength == 0)
+						require.GreaterOrEqual(t, resp.ContentLength, int64(0))
+					case FramingClose:
+						require.Empty(t, resp.TransferEncoding)
+						require.EqualValues(t, -1, resp.ContentLength, path)
+						require.True(t, resp.Close)
+					}
+					require.NotEmpty(t, resp.Header.Get("Date"))
+				}
+				w.must(t, "POST", root+"/1/users/1", "email=x")
+			})
+		})
+	}
+}
+
+func TestNow(t *testing.T) {
+	t.Parallel()
+	now := noon.In(time.FixedZone("", 3600))
+	w := inProcess(New(t, Options{Now: func() time.Time { now = now.Add(time.Second); return now }}))
+	furnish(t, w)
+	created := w.values(t, root+"/1/users", "createDatetime")
+	require.Regexp(t, `^2019-10-31 12:00:\d\d$`, created[0], "UTC")
+	require.Less(t, created[0], created[1])
+	require.Equal(t, []string{zeroDatetime, zeroDatetime}, w.values(t, root+"/1/users", "updateDatetime"))
+	w.must(t, "POST", root+"/1/users/2", "email=x")
+	updated := w.values(t, root+"/1/users", "updateDatetime")
+	require.Equal(t, zeroDatetime, updated[0])
+	require.Greater(t, updated[1], created[1])
+	require.Equal(t, created, w.values(t, root+"/1/users", "createDatetime"))
+}

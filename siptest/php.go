@@ -1,0 +1,216 @@
+package siptest
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// What PHP makes of a form or a query, and how it writes JSON. Go's own
+// packages differ in small ways on both: this file must not use them.
+
+// A pair is one name=value as it was sent, decoded and nothing more.
+type pair struct{ name, value string }
+
+// splitPairs cuts a form or a query at its ampersands.
+func splitPairs(raw string) []pair {
+	var pairs []pair
+	for part := range strings.SplitSeq(raw, "&") {
+		if part == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(part, "=")
+		pairs = append(pairs, pair{decode(name), decode(value)})
+	}
+	return pairs
+}
+
+func pairValues(pairs []pair) url.Values {
+	values := url.Values{}
+	for _, p := range pairs {
+		values[p.name] = append(values[p.name], p.value)
+	}
+	return values
+}
+
+// decode is PHP's urldecode: a percent sign that starts no escape stays.
+func decode(s string) string {
+	if !strings.ContainsAny(s, "%+") {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '+':
+			out = append(out, ' ')
+		case s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
+			n, _ := strconv.ParseUint(s[i+1:i+3], 16, 8)
+			out = append(out, byte(n))
+			i += 2
+		default:
+			out = append(out, s[i])
+		}
+	}
+	return string(out)
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+// A param is what one name holds: a text, or an array of texts in the order
+// in which their keys came.
+type param struct {
+	name    string
+	isArray bool
+	text    string
+	items   []string
+	nested  bool           // an item is an array itself
+	at      map[string]int // where a key's item is
+	next    int            // the key that [] takes
+}
+
+// assemble turns pairs into params as PHP does: the last of a repeated plain
+// name wins, name[] appends, name[key] sets.
+func assemble(pairs []pair) []*param {
+	var params []*param
+	byName := map[string]*param{}
+	for _, pr := range pairs {
+		name, key, isArray, nested := splitName(pr.name)
+		if name == "" {
+			continue
+		}
+		p := byName[name]
+		if p == nil {
+			p = &param{name: name}
+			byName[name] = p
+			params = append(params, p)
+		}
+		if !isArray {
+			*p = param{name: name, text: pr.value}
+			continue
+		}
+		if !p.isArray {
+			*p = param{name: name, isArray: true, at: map[string]int{}}
+		}
+		p.nested = p.nested || nested
+		p.put(key, pr.value)
+	}
+	return params
+}
+
+func (p *param) put(key, value string) {
+	if key == "" {
+		key = strconv.Itoa(p.next)
+	}
+	if n, ok := wholeNumber(key); ok && int(n) >= p.next {
+		p.next = int(n) + 1
+	}
+	if i, ok := p.at[key]; ok {
+		p.items[i] = value
+		return
+	}
+	p.at[key] = len(p.items)
+	p.items = append(p.items, value)
+}
+
+// splitName takes userSpec[7] apart. PHP has no variable with a dot or a
+// space in its name and makes each an underscore, as it does with a bracket
+// that nothing closes.
+func splitName(raw string) (name, key string, isArray, nested bool) {
+	under := strings.NewReplacer(" ", "_", ".", "_")
+	raw = strings.TrimLeft(raw, " ")
+	name, rest, found := strings.Cut(raw, "[")
+	if !found {
+		return under.Replace(raw), "", false, false
+	}
+	if name == "" {
+		return "", "", false, false
+	}
+	key, after, closed := strings.Cut(rest, "]")
+	if !closed {
+		return under.Replace(name + "_" + rest), "", false, false
+	}
+	return under.Replace(name), key, true, strings.HasPrefix(after, "[")
+}
+
+// wholeNumber reads the decimal digits of a number from 0 up, without sign,
+// blank or leading zero.
+func wholeNumber(s string) (int64, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && n >= 0 && strconv.FormatInt(n, 10) == s
+}
+
+// appendString writes a JSON string as PHP's json_encode does by default:
+// slashes escaped, all but ASCII in \u escapes.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\' || r == '/':
+			dst = append(dst, '\\', byte(r))
+		case r == '\b':
+			dst = append(dst, `\b`...)
+		case r == '\f':
+			dst = append(dst, `\f`...)
+		case r == '\n':
+			dst = append(dst, `\n`...)
+		case r == '\r':
+			dst = append(dst, `\r`...)
+		case r == '\t':
+			dst = append(dst, `\t`...)
+		case r >= 0x20 && r < utf8.RuneSelf:
+			dst = append(dst, byte(r))
+		case r > 0xffff:
+			r -= 0x10000
+			dst = appendUnit(dst, 0xd800+r>>10)
+			dst = appendUnit(dst, 0xdc00+r&0x3ff)
+		default:
+			dst = appendUnit(dst, r)
+		}
+	}
+	return append(dst, '"')
+}
+
+func appendUnit(dst []byte, unit rune) []byte {
+	const digits = "0123456789abcdef"
+	return append(dst, '\\', 'u', digits[unit>>12&15], digits[unit>>8&15], digits[unit>>4&15], digits[unit&15])
+}
+
+// appendRow writes one row as a JSON object. Every value is a string, as a
+// database gives it to PHP, unless bare asks for numbers.
+func appendRow(dst []byte, columns []column, cells map[string]string, bare bool) []byte {
+	dst = append(dst, '{')
+	for i, c := range columns {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(appendString(dst, c.label()), ':')
+		value := cells[c.name]
+		if _, ok := wholeNumber(value); ok && bare && c.kind.isNumber() {
+			dst = append(dst, value...)
+			continue
+		}
+		dst = appendString(dst, value)
+	}
+	return append(dst, '}')
+}
+
+// appendRows writes rows one a line, or as one array.
+func appendRows(dst []byte, columns []column, rows []map[string]string, bare, array bool) []byte {
+	if !array {
+		for _, cells := range rows {
+			dst = append(appendRow(dst, columns, cells, bare), '\n')
+		}
+		return dst
+	}
+	dst = append(dst, '[')
+	for i, cells := range rows {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendRow(dst, columns, cells, bare)
+	}
+	return append(dst, ']')
+}

@@ -1,0 +1,179 @@
+package siptest
+
+import (
+	"net/http"
+	"strings"
+)
+
+// A field is a parameter of a form.
+type field struct {
+	column
+	optional bool
+}
+
+// form names fields by their columns; a question mark marks an optional one.
+func (res *resource) form(names string) []field {
+	var fields []field
+	for name := range strings.FieldsSeq(names) {
+		name, optional := strings.CutSuffix(name, "?")
+		c, ok := res.column(name)
+		if !ok {
+			panic("siptest: no column " + name)
+		}
+		fields = append(fields, field{c, optional})
+	}
+	return fields
+}
+
+// idField is a parameter that names a row, or with kindIDs several.
+func idField(name string, k kind, refs *resource) []field {
+	return []field{{column: column{name: name, kind: k, refs: refs.id}}}
+}
+
+// A route is one endpoint.
+type route struct {
+	op     string
+	method string
+	path   string
+	form   []field
+
+	// queried says that filter, sort, limit and offset are documented.
+	queried bool
+
+	run handler
+
+	segments []string
+}
+
+const root = "/config/v2/sip/domains"
+
+// routes are all endpoints, in the order of the API's page. The three
+// spellings of trustednetworks are the API's own.
+var routes = withSegments([]*route{
+	{op: "Domains.List", method: http.MethodGet, path: root, run: list(domains)},
+	{op: "Domains.Get", method: http.MethodGet, path: root + "/{domainId}", run: get(domains)},
+	{op: "Domains.Update", method: http.MethodPost, path: root + "/{domainId}", run: update(domains),
+		form: domains.form("displayName rec")},
+
+	{op: "Users.List", method: http.MethodGet, path: root + "/{domainId}/users", run: list(users)},
+	{op: "Users.Get", method: http.MethodGet, path: root + "/{domainId}/users/{userId}", run: get(users)},
+	{op: "Users.Create", method: http.MethodPost, path: root + "/{domainId}/users", run: create(users),
+		form: users.form(`user password displayName pin? extensionNumber email? firstName? lastName? jobName?
+			departmentName? companyName? officeName? ukCallerId? usCallerId? mobileNumber? mobileFollow?
+			ukPhoneId? usPhoneId? hotdeskAllowed? dashboard?`)},
+	{op: "Users.Update", method: http.MethodPost, path: root + "/{domainId}/users/{userId}", run: update(users),
+		form: users.form(`password? displayName? pin? email? firstName? lastName? jobName?
+			departmentName? companyName? officeName? extensionNumber? ukCallerId? usCallerId? mobileNumber?
+			mobileFollow? hotdeskAllowed? dashboard?`)},
+	{op: "Users.Delete", method: http.MethodDelete, path: root + "/{domainId}/users/{userId}", run: remove(users)},
+
+	{op: "Groups.List", method: http.MethodGet, path: root + "/{domainId}/groups", run: list(groups)},
+	{op: "Groups.Get", method: http.MethodGet, path: root + "/{domainId}/groups/{groupId}", run: get(groups)},
+	{op: "Groups.Create", method: http.MethodPost, path: root + "/{domainId}/groups", run: create(groups),
+		form: groups.form("groupName displayName extensionNumber ringRetry ringExclusive callerNameFormat")},
+	{op: "Groups.Update", method: http.MethodPost, path: root + "/{domainId}/groups/{groupId}", run: update(groups),
+		form: groups.form("groupName displayName extensionNumber ringRetry ringExclusive callerNameFormat")},
+	{op: "Groups.Delete", method: http.MethodDelete, path: root + "/{domainId}/groups/{groupId}", run: remove(groups)},
+	{op: "Groups.ListUsers", method: http.MethodGet, path: root + "/{domainId}/groups/{groupId}/users", run: listGroupUsers},
+	{op: "Groups.AddUsers", method: http.MethodPost, path: root + "/{domainId}/groups/{groupId}/users", run: addGroupUsers,
+		form: idField("userSpec", kindIDs, users)},
+	{op: "Groups.RemoveUsers", method: http.MethodDelete, path: root + "/{domainId}/groups/{groupId}/users", run: removeGroupUsers,
+		form: idField("userSpec", kindIDs, users)},
+
+	{op: "Users.ListDevices", method: http.MethodGet, path: root + "/{domainId}/users/{userId}/devices", run: listUserDevices,
+		queried: true},
+	{op: "Users.GetDevice", method: http.MethodGet, path: root + "/{domainId}/users/{userId}/devices/{pbxDeviceId}", run: getUserDevice},
+	{op: "Users.AddDevice", method: http.MethodPost, path: root + "/{domainId}/users/{userId}/devices", run: addUserDevice,
+		form: idField("pbxDeviceId", kindID, devices)},
+	{op: "Users.RemoveDevice", method: http.MethodDelete, path: root + "/{domainId}/users/{userId}/devices/{pbxDeviceId}", run: removeUserDevice},
+	{op: "Users.ListGroups", method: http.MethodGet, path: root + "/{domainId}/users/{userId}/groups", run: listUserGroups,
+		queried: true},
+	{op: "Users.AddGroups", method: http.MethodPost, path: root + "/{domainId}/users/{userId}/groups", run: addUserGroups,
+		form: idField("groupSpec", kindIDs, groups)},
+
+	{op: "Queues.List", method: http.MethodGet, path: root + "/{domainId}/queues", run: list(queues), queried: true},
+	{op: "Queues.Get", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}", run: get(queues)},
+	{op: "Queues.Create", method: http.MethodPost, path: root + "/{domainId}/queues", run: create(queues),
+		form: queues.form("queueName displayName extensionNumber callerNameFormat?")},
+	{op: "Queues.Update", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}", run: update(queues),
+		form: queues.form("queueName? displayName? extensionNumber? callerNameFormat?")},
+	{op: "Queues.Delete", method: http.MethodDelete, path: root + "/{domainId}/queues/{queueId}", run: remove(queues)},
+	{op: "Queues.ListMembers", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}/members", run: listMembers},
+	{op: "Queues.GetMember", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: get(members)},
+	{op: "Queues.CreateMember", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}/members", run: create(members),
+		form: members.form("groupId ringStrategy ringAttempts ringSecs ringOrder")},
+	{op: "Queues.UpdateMember", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: update(members),
+		form: members.form("groupId? ringStrategy? ringAttempts? ringSecs? ringOrder?")},
+	{op: "Queues.DeleteMember", method: http.MethodDelete, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: remove(members)},
+	{op: "Queues.SetMemberOrder", method: http.MethodPut, path: root + "/{domainId}/queues/{queueId}/members/order", run: setMemberOrder,
+		form: idField("queueMemberId", kindIDs, members)},
+
+	{op: "TrustedNetworks.List", method: http.MethodGet, path: root + "/{domainId}/trustednetworks", run: list(networks), queried: true},
+	{op: "TrustedNetworks.Get", method: http.MethodGet, path: root + "/{domainId}/trustedNetworks/{trustedNetworkId}", run: get(networks)},
+	{op: "TrustedNetworks.Create", method: http.MethodPost, path: root + "/{domainId}/trustedNetworks", run: create(networks),
+		form: networks.form("network description?")},
+	{op: "TrustedNetworks.Update", method: http.MethodPost, path: root + "/{domainId}/trustedNetwork/{trustedNetworkId}", run: update(networks),
+		form: networks.form("network? description?")},
+	{op: "TrustedNetworks.Delete", method: http.MethodDelete, path: root + "/{domainId}/trustedNetwork/{trustedNetworkId}", run: remove(networks)},
+
+	{op: "Devices.List", method: http.MethodGet, path: root + "/{domainId}/devices", run: list(devices), queried: true},
+	{op: "Devices.Get", method: http.MethodGet, path: root + "/{domainId}/devices/{pbxDeviceId}", run: get(devices)},
+	{op: "Devices.Create", method: http.MethodPost, path: root + "/{domainId}/devices", run: create(devices),
+		form: devices.form("pbxDeviceName deviceMacAddress")},
+	{op: "Devices.Update", method: http.MethodPost, path: root + "/{domainId}/devices/{pbxDeviceId}", run: update(devices),
+		form: devices.form("pbxDeviceName")},
+	{op: "Devices.Delete", method: http.MethodDelete, path: root + "/{domainId}/devices/{pbxDeviceId}", run: remove(devices)},
+})
+
+func withSegments(routes []*route) []*route {
+	for _, rt := range routes {
+		rt.segments = strings.Split(rt.path, "/")
+	}
+	return routes
+}
+
+// match reports whether an escaped path is this route's, and which ids it
+// names.
+func (rt *route) match(segments []string) (map[string]int64, bool) {
+	if len(segments) != len(rt.segments) {
+		return nil, false
+	}
+	ids := map[string]int64{}
+	for i, want := range rt.segments {
+		name, isParam := paramName(want)
+		if !isParam {
+			if segments[i] != want {
+				return nil, false
+			}
+			continue
+		}
+		n, ok := wholeNumber(segments[i])
+		if !ok || n == 0 {
+			return nil, false
+		}
+		ids[name] = n
+	}
+	return ids, true
+}
+
+func paramName(segment string) (string, bool) {
+	name, ok := strings.CutPrefix(segment, "{")
+	return strings.TrimSuffix(name, "}"), ok
+}
+
+// findRoute returns the route of a request, or none and the methods that the
+// path knows.
+func findRoute(method, path string) (rt *route, ids map[string]int64, allowed []string) {
+	segments := strings.Split(path, "/")
+	for _, rt := range routes {
+		ids, ok := rt.match(segments)
+		switch {
+		case !ok:
+		case rt.method == method:
+			return rt, ids, nil
+		default:
+			allowed = append(allowed, rt.method)
+		}
+	}
+	return nil, nil, allowed
+}

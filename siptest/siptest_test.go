@@ -1,0 +1,117 @@
+package siptest
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A wire speaks plain HTTP to a server, over its socket or in process.
+type wire struct {
+	srv    *Server
+	base   string
+	client *http.Client
+}
+
+func inProcess(srv *Server) wire {
+	return wire{srv, "https://siptest.invalid", &http.Client{Transport: srv.Transport()}}
+}
+
+func overSocket(t testing.TB, srv *Server) wire {
+	// A transport of its own: no connection is shared, so none is stale.
+	tr := &http.Transport{}
+	t.Cleanup(tr.CloseIdleConnections)
+	return wire{srv, srv.URL(), &http.Client{Transport: tr}}
+}
+
+// onBothFronts runs a test over the socket and in process, each on a server
+// of its own.
+func onBothFronts(t *testing.T, o Options, test func(t *testing.T, w wire)) {
+	t.Helper()
+	t.Run("socket", func(t *testing.T) {
+		t.Parallel()
+		test(t, overSocket(t, New(t, o)))
+	})
+	t.Run("in process", func(t *testing.T) {
+		t.Parallel()
+		test(t, inProcess(New(t, o)))
+	})
+}
+
+func (w wire) request(t testing.TB, method, path, form string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, w.base+path, strings.NewReader(form))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "ApiKey "+w.srv.opts.APIKey)
+	if form != "" {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return req
+}
+
+// do sends a request and reads its answer to the end.
+func (w wire) do(t testing.TB, method, path, form string) (int, string) {
+	t.Helper()
+	resp, err := w.client.Do(w.request(t, method, path, form))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, resp.Body.Close()) }()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(body)
+}
+
+// must is do for a request that succeeds.
+func (w wire) must(t testing.TB, method, path, form string) string {
+	t.Helper()
+	status, body := w.do(t, method, path, form)
+	require.Lessf(t, status, 300, "%s %s: %s", method, path, body)
+	return body
+}
+
+// values gives one field of every row of a list.
+func (w wire) values(t testing.TB, path, field string) []string {
+	t.Helper()
+	values := []string{}
+	lines := bufio.NewScanner(strings.NewReader(w.must(t, "GET", path, "")))
+	for lines.Scan() {
+		var cells map[string]string
+		require.NoError(t, json.Unmarshal(lines.Bytes(), &cells))
+		require.Contains(t, cells, field)
+		values = append(values, cells[field])
+	}
+	return values
+}
+
+var noon = time.Date(2019, 10, 31, 12, 0, 0, 0, time.UTC)
+
+func atNoon() time.Time { return noon }
+
+// furnish makes a domain with something of everything, each with id 1 and 2.
+func furnish(t testing.TB, w wire) {
+	t.Helper()
+	w.srv.addDomain(0, "acme.sip.example.com", "Acme", true)
+	for _, step := range []struct{ path, form string }{
+		{"/users", "user=joe.blogs&password=pw1&displayName=Joe+Blogs&extensionNumber=201&pin=1234"},
+		{"/users", "user=ann&password=pw2&displayName=Ann&extensionNumber=202"},
+		{"/groups", "groupName=sales&displayName=Sales&extensionNumber=301&ringRetry=1&ringExclusive=0&callerNameFormat="},
+		{"/groups", "groupName=help&displayName=Help&extensionNumber=302&ringRetry=0&ringExclusive=1&callerNameFormat={dgrpName}"},
+		{"/groups/1/users", "userSpec[]=1"},
+		{"/queues", "queueName=in&displayName=In&extensionNumber=401"},
+		{"/queues", "queueName=out&displayName=Out&extensionNumber=402"},
+		{"/queues/1/members", "groupId=1&ringStrategy=all&ringAttempts=2&ringSecs=20&ringOrder=1"},
+		{"/queues/1/members", "groupId=2&ringStrategy=huntLongestIdle&ringAttempts=0&ringSecs=15&ringOrder=2"},
+		{"/trustedNetworks", "network=10.0.20.10/24&description=office"},
+		{"/trustedNetworks", "network=192.168.0.0/16"},
+		{"/devices", "pbxDeviceName=Lobby&deviceMacAddress=10:20:30:1a:2b:3c"},
+		{"/devices", "pbxDeviceName=Desk&deviceMacAddress=10-20-30-5C-4F-2A"},
+		{"/users/1/devices", "pbxDeviceId=1"},
+	} {
+		w.must(t, "POST", root+"/1"+step.path, step.form)
+	}
+}

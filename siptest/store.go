@@ -1,0 +1,230 @@
+package siptest
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+)
+
+const (
+	datetimeLayout = "2006-01-02 15:04:05"
+	zeroDatetime   = "0000-00-00 00:00:00"
+)
+
+// A row is kept as it is sent: names and texts.
+type row struct {
+	res    *resource
+	id     int64
+	parent int64 // 0 for domains
+	cells  map[string]string
+}
+
+// A uniqueKey is a value that one row has to itself.
+type uniqueKey struct {
+	column string
+	domain int64
+	value  string
+}
+
+type table struct {
+	last     int64 // ids are never given twice
+	rows     map[int64]*row
+	children map[int64][]*row // by parent, each in the order of the ids
+}
+
+type membership struct{ group, user int64 }
+
+// A store holds every row. It knows no HTTP and locks nothing.
+type store struct {
+	now         func() time.Time
+	duplicates  bool // unique keys are not enforced
+	tables      map[*resource]*table
+	taken       map[uniqueKey]*row
+	memberships map[membership]bool
+}
+
+func newStore(now func() time.Time, duplicates bool) *store {
+	st := &store{
+		now:         now,
+		duplicates:  duplicates,
+		tables:      map[*resource]*table{},
+		taken:       map[uniqueKey]*row{},
+		memberships: map[membership]bool{},
+	}
+	for _, res := range resources {
+		st.tables[res] = &table{rows: map[int64]*row{}, children: map[int64][]*row{}}
+	}
+	return st
+}
+
+// find returns a row of the given parent, or nil.
+func (st *store) find(res *resource, parent, id int64) *row {
+	r := st.tables[res].rows[id]
+	if r == nil || r.parent != parent {
+		return nil
+	}
+	return r
+}
+
+// children returns the rows of a parent in the order of their ids.
+func (st *store) children(res *resource, parent int64) []*row {
+	return st.tables[res].children[parent]
+}
+
+// insert adds a row with the next id, or with id where that is not 0.
+func (st *store) insert(res *resource, parent, id int64, cells map[string]string) (*row, error) {
+	t := st.tables[res]
+	if id == 0 {
+		id = t.last + 1
+	}
+	r := &row{res: res, id: id, parent: parent, cells: map[string]string{}}
+	for _, list := range [][]column{res.columns, res.secrets} {
+		for _, c := range list {
+			r.cells[c.name] = c.kind.blank()
+		}
+	}
+	r.set(cells)
+	r.cells[res.id] = strconv.FormatInt(id, 10)
+	if res.parent != "" {
+		r.cells[res.parent] = strconv.FormatInt(parent, 10)
+	}
+	if _, ok := r.cells["createDatetime"]; ok {
+		r.cells["createDatetime"] = st.datetime()
+	}
+	if err := st.claim(r, r.keys()); err != nil {
+		return nil, err
+	}
+	t.last = max(t.last, id)
+	t.rows[id] = r
+	siblings := t.children[parent]
+	i, _ := slices.BinarySearchFunc(siblings, id, byID)
+	t.children[parent] = slices.Insert(siblings, i, r)
+	return r, nil
+}
+
+// change sets cells of a row, all or none.
+func (st *store) change(r *row, cells map[string]string) error {
+	after := &row{res: r.res, parent: r.parent, cells: map[string]string{}}
+	after.set(r.cells)
+	after.set(cells)
+	if err := st.claim(r, after.keys()); err != nil {
+		return err
+	}
+	r.set(cells)
+	if _, ok := r.cells["updateDatetime"]; ok {
+		r.cells["updateDatetime"] = st.datetime()
+	}
+	return nil
+}
+
+// remove deletes a row and all that hangs on it.
+func (st *store) remove(r *row) {
+	st.release(r)
+	t := st.tables[r.res]
+	delete(t.rows, r.id)
+	siblings := t.children[r.parent]
+	if i, ok := slices.BinarySearchFunc(siblings, r.id, byID); ok {
+		t.children[r.parent] = slices.Delete(siblings, i, i+1)
+	}
+	switch r.res {
+	case users:
+		for m := range st.memberships {
+			if m.user == r.id {
+				delete(st.memberships, m)
+			}
+		}
+		for _, d := range st.children(devices, r.parent) {
+			if d.cells["userId"] == r.cells["userId"] {
+				st.associate(d, nil)
+			}
+		}
+	case groups:
+		for m := range st.memberships {
+			if m.group == r.id {
+				delete(st.memberships, m)
+			}
+		}
+		for _, q := range st.children(queues, r.parent) {
+			for _, m := range slices.Clone(st.children(members, q.id)) {
+				if m.cells["groupId"] == r.cells["groupId"] {
+					st.remove(m)
+				}
+			}
+		}
+	case queues:
+		for _, m := range slices.Clone(st.children(members, r.id)) {
+			st.remove(m)
+		}
+	}
+}
+
+// associate gives a device to a user, or to nobody.
+func (st *store) associate(device, user *row) {
+	cells := map[string]string{"userId": "0", "user": ""}
+	if user != nil {
+		cells["userId"], cells["user"] = user.cells["userId"], user.cells["user"]
+	}
+	// A device's own key is not among the cells: this cannot fail.
+	_ = st.change(device, cells)
+}
+
+// claim makes keys the keys of r, unless another row has one of them.
+func (st *store) claim(r *row, keys []uniqueKey) error {
+	if st.duplicates {
+		return nil
+	}
+	for _, k := range keys {
+		if owner := st.taken[k]; owner != nil && owner != r {
+			return conflict("%s is in use", k.column)
+		}
+	}
+	st.release(r)
+	for _, k := range keys {
+		st.taken[k] = r
+	}
+	return nil
+}
+
+func (st *store) release(r *row) {
+	for _, k := range r.keys() {
+		if st.taken[k] == r {
+			delete(st.taken, k)
+		}
+	}
+}
+
+func (st *store) datetime() string { return st.now().UTC().Format(datetimeLayout) }
+
+func (r *row) set(cells map[string]string) {
+	for name, value := range cells {
+		r.cells[name] = value
+	}
+}
+
+func (r *row) keys() []uniqueKey {
+	keys := make([]uniqueKey, 0, len(r.res.unique))
+	for _, name := range r.res.unique {
+		k := uniqueKey{column: name, domain: r.parent, value: r.cells[name]}
+		switch name {
+		case "deviceMacAddress":
+			k.domain = 0 // unique among all domains
+		case "network":
+			if prefix, err := netip.ParsePrefix(k.value); err == nil {
+				k.value = prefix.Masked().String()
+			}
+		}
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+func byID(r *row, id int64) int {
+	switch {
+	case r.id < id:
+		return -1
+	case r.id > id:
+		return 1
+	}
+	return 0
+}
