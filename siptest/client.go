@@ -12,9 +12,14 @@ import (
 )
 
 // Client returns a client on the server's socket, with the API key of the
-// server. It panics when an option is wrong.
+// server. It trusts the server's certificate, if there is one. It panics when
+// an option is wrong.
 func (s *Server) Client(opts ...infinitysip.Option) *infinitysip.Client {
-	return s.client(opts, infinitysip.WithBaseURL(s.URL()))
+	own := []infinitysip.Option{infinitysip.WithBaseURL(s.URL())}
+	if s.encrypted() {
+		own = append(own, infinitysip.WithHTTPClient(s.socket.Client()))
+	}
+	return s.client(opts, own...)
 }
 
 // InProcessClient returns a client on Transport: no socket, no goroutine. It

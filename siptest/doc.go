@@ -18,10 +18,16 @@
 // knows what the real server does, Options take one side or the other; a
 // program that is right passes on both.
 //
+// Filters know all the operands of the API. For re and nre an expression may
+// stand bare or between slashes with flags after them, as PHP has it; it is one
+// of Go's, which has no look-around and no back-references. glob takes *, ?,
+// [abc] and [!abc].
+//
 // # Looking in
 //
 // Users, Groups and their like read what the server holds, without a call.
-// Requests tells what was sent, and in which order.
+// Requests tells what was sent, and in which order, Connections whether any
+// connection was left open.
 //
 // # Failing
 //
@@ -29,10 +35,26 @@
 //
 //	srv.Fail(siptest.On("Users.Create").Nth(3).CommitThenDrop())
 //	srv.Fail(siptest.On("*").Times(2).Status(429).Header("Retry-After", "1"))
+//	srv.Fail(siptest.On("Users.List").TruncateRows(2).Framing(siptest.FramingClose))
+//	srv.Fail(siptest.On("*").For(time.Minute).Reset())
+//
+// Nth, Times and For say when. Drop, Reset, ResetStream, GoAway and Hang give
+// no answer, Status, Body, Rewrite, Header and Framing another one, Truncate,
+// Endless, SlowHeaders and SlowBody one that is hard to read, and Raw anything
+// at all. Before and After do what a test likes, such as what somebody else
+// might do at that moment; StripBody and Latency are what happens on the way to
+// the server. RequireFaultsUsed fails a test whose faults did not all strike.
+//
+// All of it is acted out both on the socket and in process, as far as there is
+// something to act out: CloseIdle, Options.HTTP2 and Options.TLS are of the
+// socket alone.
 //
 // # Time
 //
 // InProcessClient and Transport reach the server without a socket, and it
 // answers on the goroutine that asks. Within testing/synctest all waiting, that
-// of Options.Latency and of the client's retries, then takes no time at all.
+// of Options.Latency, of the faults and of the client's retries, then takes no
+// time at all. Make the server there too.
+//
+// Wait waits for what is still under way when a client has given up.
 package siptest

@@ -2,12 +2,9 @@ package siptest
 
 import (
 	"context"
-	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,42 +61,6 @@ func TestStatusFaults(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestDrops(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		fault   Fault
-		applied bool
-	}{
-		"drop":             {On("Users.Create").Drop(), false},
-		"commit then drop": {On("Users.Create").CommitThenDrop(), true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			onBothFronts(t, Options{}, func(t *testing.T, w wire) {
-				furnish(t, w)
-				w.srv.ResetRequests()
-				w.srv.Fail(tt.fault)
-				_, err := w.client.Do(w.request(t, "POST", root+"/1/users", newUser)) //nolint:bodyclose // there is none
-				require.Error(t, err)
-				require.True(t, errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET), err)
-				seen := w.srv.Requests()
-				require.Len(t, seen, 1)
-				require.Zero(t, seen[0].Status)
-				require.Equal(t, tt.applied, w.applied(t))
-			})
-		})
-	}
-	t.Run("in process it is a network error", func(t *testing.T) {
-		t.Parallel()
-		w := inProcess(New(t))
-		w.srv.Fail(On("*").Drop())
-		_, err := w.client.Do(w.request(t, "GET", root, "")) //nolint:bodyclose // there is none
-		op, ok := errors.AsType[*net.OpError](err)
-		require.True(t, ok, err)
-		require.Equal(t, "read", op.Op)
-	})
 }
 
 func TestTruncate(t *testing.T) {
@@ -200,6 +161,9 @@ func TestFaultsThatMakeNoSense(t *testing.T) {
 	require.Panics(t, func() { On("*").Status(100) })
 	require.Panics(t, func() { On("*").Status(1000) })
 	require.Panics(t, func() { On("*").Truncate(-1) })
+	require.Panics(t, func() { On("*").For(0) })
+	require.Panics(t, func() { On("*").SlowBody(0, time.Second) })
+	require.Panics(t, func() { On("*").HangThenCommit(-1) })
 }
 
 // TestFaultsStandInFront: a fault does not ask for credentials, and * knows

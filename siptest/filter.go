@@ -286,14 +286,41 @@ func inNetwork(comparison string) (func(string) bool, error) {
 	}, nil
 }
 
+// glob takes the patterns of PHP's fnmatch: *, ?, [abc], [!abc] and a backslash
+// before what means itself.
 func glob(comparison string) (func(string) bool, error) {
-	expression := regexp.QuoteMeta(comparison)
-	expression = strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(expression)
-	re, err := regexp.Compile("(?s)^" + expression + "$")
+	re, err := regexp.Compile("(?s)^" + globExpression(comparison) + "$")
 	if err != nil {
 		return nil, malformed("not a pattern")
 	}
 	return re.MatchString, nil
+}
+
+var globSet = regexp.MustCompile(`^\[([!^]?)(\][^\]]*|[^\]]+)\]`)
+
+func globExpression(pattern string) string {
+	var expression strings.Builder
+	for pattern != "" {
+		c, rest := pattern[0], pattern[1:]
+		switch set := globSet.FindStringSubmatch(pattern); {
+		case c == '*':
+			expression.WriteString(".*")
+		case c == '?':
+			expression.WriteString(".")
+		case set != nil:
+			not := strings.Replace(set[1], "!", "^", 1)
+			members := strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`, `^`, `\^`).Replace(set[2])
+			expression.WriteString("[" + not + members + "]")
+			rest = pattern[len(set[0]):]
+		default:
+			if c == '\\' && rest != "" {
+				pattern, rest = rest, rest[1:]
+			}
+			expression.WriteString(regexp.QuoteMeta(pattern[:1]))
+		}
+		pattern = rest
+	}
+	return expression.String()
 }
 
 // compare takes two numbers as numbers, all else as text.

@@ -62,7 +62,9 @@ func TestOperands(t *testing.T) {
 		"pbxDeviceName-glob-value-*obb?":        "Lobby",
 		"pbxDeviceName-glob-value-*obby*":       "Lobby,lobby 2",
 		"pbxDeviceName-glob-value-?":            "9",
-		"pbxDeviceName-glob-value-[Ll]obby":     "NONE", // brackets mean themselves
+		"pbxDeviceName-glob-value-[Ll]obby*":    "Lobby,lobby 2",
+		"pbxDeviceName-glob-value-[!a-z]obby*":  "Lobby",
+		"pbxDeviceName-glob-value-[^L]obby*":    "lobby 2",
 		"deviceMacAddress-ends-value-:00":       "Lobby",
 		"userId-eq-value-0":                     "Lobby,lobby 2,Desk-9,10,9,",
 		"user-bool-value-true":                  "NONE",
@@ -82,6 +84,30 @@ func TestOperands(t *testing.T) {
 		require.True(t, seen[operand], operand)
 	}
 	require.Len(t, operands, 27)
+}
+
+func TestGlob(t *testing.T) {
+	t.Parallel()
+	for pattern, tests := range map[string]map[string]bool{
+		`[a-c]1`:   {"a1": true, "c1": true, "d1": false, "-1": false},
+		`[!a-c]1`:  {"a1": false, "d1": true},
+		`[]x]`:     {"]": true, "x": true, "]x": false},
+		`[!]x]`:    {"]": false, "y": true},
+		`[[^]`:     {"[": true, "^": true, "a": false},
+		`[é]?`:     {"éa": true, "é": false, "aa": false},
+		`a[b`:      {"a[b": true, "ab": false},
+		`é+*.`:     {"é+.": true, "é+ x.": true, "é+x": false},
+		`\*\[a]\\`: {`*[a]\`: true, `x[a]\`: false},
+		`a\`:       {`a\`: true},
+	} {
+		test, err := glob(pattern)
+		require.NoError(t, err, pattern)
+		for value, want := range tests {
+			require.Equal(t, want, test(value), "%s %s", pattern, value)
+		}
+	}
+	_, err := glob("[z-a]")
+	require.Error(t, err)
 }
 
 func TestInNetwork(t *testing.T) {

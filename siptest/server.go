@@ -3,6 +3,7 @@ package siptest
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"html"
@@ -54,8 +55,17 @@ type Options struct {
 	// ErrorBody is the form of an error's body.
 	ErrorBody ErrorBody
 
-	// Framing is how the end of a body is marked.
+	// Framing is how the end of a body is marked in HTTP/1.1.
 	Framing Framing
+
+	// HTTP2 serves HTTP/2, over TLS, on the socket. A client that knows no
+	// HTTP/2 is served HTTP/1.1.
+	HTTP2 bool
+
+	// TLS serves TLS on the socket, with these settings: a MaxVersion, or
+	// Certificates in place of the server's own. nil means plain HTTP,
+	// unless HTTP2 is set.
+	TLS *tls.Config
 
 	// Latency is how long every request waits before it is looked at. A
 	// request whose context ends meanwhile is not applied.
@@ -113,11 +123,16 @@ const (
 type Server struct {
 	opts Options
 
-	mu     sync.Mutex // of what follows
-	store  *store
-	faults []*armed
-	log    []*Request
+	mu      sync.Mutex // of what follows
+	store   *store
+	faults  []*armed
+	log     []*Request
+	tasks   map[*task]bool
+	stopped bool // no task begins
 
+	traffic *traffic
+
+	closing   sync.Once
 	lifecycle sync.Mutex // of what follows
 	closed    bool
 	socket    *httptest.Server
@@ -136,7 +151,7 @@ type Request struct {
 	Form url.Values
 
 	Header http.Header // less the credentials of Authorization
-	Status int         // 0: no answer, or not yet
+	Status int         // 0: no answer, not yet, or Raw
 }
 
 // NewServer returns a server with no domain in it; AddDomain makes one. It
@@ -150,7 +165,12 @@ func NewServer(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Server{opts: o, store: newStore(o.Now, o.AllowDuplicates)}
+	return &Server{
+		opts:    o,
+		store:   newStore(o.Now, o.AllowDuplicates),
+		tasks:   map[*task]bool{},
+		traffic: newTraffic(),
+	}
 }
 
 // TB is what New needs of a test; *testing.T and *testing.B have it.
@@ -175,16 +195,95 @@ func New(t TB, o ...Options) *Server {
 	return s
 }
 
-// Close stops the server: requests that still wait are dropped and further
-// ones refused. What it holds stays readable.
+// Close stops the server: requests in progress are cut off, those that
+// HangThenCommit holds are not applied, and further ones are refused. What it
+// holds stays readable.
 func (s *Server) Close() {
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
-	if s.socket != nil && !s.closed {
-		s.hangUp()
-		s.socket.Close()
+	s.closing.Do(func() {
+		s.lifecycle.Lock()
+		s.closed = true
+		s.lifecycle.Unlock() // a hook may want it before all requests are gone
+		if s.socket != nil {
+			s.hangUp()
+		}
+		s.traffic.close()
+		s.dropLate()
+		if s.socket != nil {
+			s.socket.Close()
+		}
+	})
+}
+
+// Wait waits until the server is at rest: no request is being carried out, and
+// none that HangThenCommit holds is still to be applied. After a call that its
+// client gave up on, it tells that nothing more will come of it.
+func (s *Server) Wait() {
+	for {
+		s.mu.Lock()
+		var next *task
+		for next = range s.tasks {
+			break
+		}
+		s.mu.Unlock()
+		if next == nil {
+			return
+		}
+		<-next.done
 	}
-	s.closed = true
+}
+
+// A task is a request that is being carried out, or will be.
+type task struct {
+	done  chan struct{}
+	timer *time.Timer // of one that will be
+}
+
+// begin needs s.mu.
+func (s *Server) begin() *task {
+	t := &task{done: make(chan struct{})}
+	s.tasks[t] = true
+	return t
+}
+
+func (s *Server) end(t *task) {
+	s.mu.Lock()
+	delete(s.tasks, t)
+	s.mu.Unlock()
+	close(t.done)
+}
+
+// commitLater applies a request after a while.
+func (s *Server) commitLater(r *request, f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return
+	}
+	t := s.begin()
+	t.timer = time.AfterFunc(f.lateBy, func() {
+		defer s.end(t)
+		s.answer(r)
+		s.run(f.after)
+	})
+}
+
+// dropLate gives up what commitLater holds.
+func (s *Server) dropLate() {
+	s.mu.Lock()
+	s.stopped = true
+	var late []*task
+	for t := range s.tasks {
+		if t.timer != nil {
+			late = append(late, t)
+		}
+	}
+	s.mu.Unlock()
+	for _, t := range late {
+		if t.timer.Stop() {
+			s.end(t)
+		}
+		<-t.done
+	}
 }
 
 // addDomain makes a domain. A blank host name is made up.
@@ -207,7 +306,7 @@ func (s *Server) addDomain(id int64, host, displayName string, rec bool) int64 {
 }
 
 // URL is the base URL of the server on the loopback interface, such as
-// http://127.0.0.1:41234. The first call begins to listen; on a closed server
+// http://127.0.0.1:41234, or https with Options.HTTP2 or TLS. The first call begins to listen; on a closed server
 // it panics.
 func (s *Server) URL() string {
 	s.lifecycle.Lock()
@@ -269,39 +368,45 @@ type answer struct {
 	body        []byte
 }
 
-// A reply is an answer and how it is to be sent.
-type reply struct {
-	answer
-	header http.Header
-	ending ending
-	keep   int // of the body, before endCut
-}
-
 // serve takes a request all the way. An error means that the request's
 // context ended first.
 func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
-	entry, fault := s.arrive(r)
+	entry, fault, task := s.arrive(r)
+	defer s.end(task)
+	s.run(fault.before)
+	if fault.commit == commitLate {
+		s.commitLater(r, fault)
+	}
 	if err := wait(ctx, s.opts.Latency+fault.latency); err != nil {
 		return reply{}, err
 	}
 	var a answer
-	if !fault.skip {
+	if fault.commit == commitNow {
 		a = s.answer(r)
 	}
-	rep := fault.alter(a, s.opts.ErrorBody)
+	if fault.commit != commitLate {
+		s.run(fault.after)
+	}
+	if fault.ending == endHang {
+		<-ctx.Done()
+	}
+	if err := wait(ctx, fault.silence); err != nil {
+		return reply{}, err
+	}
+	rep := fault.alter(a, s.opts)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if rep.header.Get("Date") == "" {
 		rep.header.Set("Date", s.opts.Now().UTC().Format(http.TimeFormat))
 	}
-	if rep.ending != endDrop {
+	if rep.ending.answers() {
 		entry.Status = rep.status
 	}
 	return rep, nil
 }
 
 // arrive notes a request and picks its fault.
-func (s *Server) arrive(r *request) (*Request, Fault) {
+func (s *Server) arrive(r *request) (*Request, Fault, *task) {
 	entry := &Request{
 		Method: r.method,
 		Path:   r.path,
@@ -322,7 +427,11 @@ func (s *Server) arrive(r *request) (*Request, Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.log = append(s.log, entry)
-	return entry, s.faultFor(entry.Op)
+	fault := s.faultFor(entry.Op)
+	if fault.strip {
+		entry.Form, r.form = url.Values{}, nil
+	}
+	return entry, fault, s.begin()
 }
 
 // answer carries out a request.

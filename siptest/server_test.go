@@ -273,7 +273,7 @@ func TestNew(t *testing.T) {
 	require.Equal(t, "k", srv.opts.APIKey)
 	require.Len(t, tb.cleanups, 1)
 	tb.cleanups[0]()
-	require.True(t, srv.isClosed())
+	require.True(t, srv.closed)
 	require.Panics(t, func() { New(tb, Options{}, Options{}) })
 	require.Equal(t, int64(7), srv.addDomain(7, "", "", false))
 	require.Equal(t, int64(8), srv.addDomain(0, "", "", false))

@@ -2,6 +2,7 @@ package siptest
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -25,9 +26,10 @@ func inProcess(srv *Server) wire {
 
 func overSocket(t testing.TB, srv *Server) wire {
 	// A transport of its own: no connection is shared, so none is stale.
-	tr := &http.Transport{}
+	base := srv.URL()
+	tr := srv.socket.Client().Transport.(*http.Transport).Clone()
 	t.Cleanup(tr.CloseIdleConnections)
-	return wire{srv, srv.URL(), &http.Client{Transport: tr}}
+	return wire{srv, base, &http.Client{Transport: tr}}
 }
 
 // onBothFronts runs a test over the socket and in process, each on a server
@@ -64,6 +66,18 @@ func (w wire) do(t testing.TB, method, path, form string) (int, string) {
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	return resp.StatusCode, string(body)
+}
+
+// try is do for a request that may fail, be it within the body.
+func (w wire) try(ctx context.Context, t testing.TB, method, path, form string) (*http.Response, string, error) {
+	t.Helper()
+	resp, err := w.client.Do(w.request(t, method, path, form).WithContext(ctx))
+	if err != nil {
+		return nil, "", err
+	}
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, resp.Body.Close())
+	return resp, string(body), err
 }
 
 // must is do for a request that succeeds.

@@ -1,65 +1,31 @@
 package siptest
 
 import (
+	"bufio"
+	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"math"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/http/httptrace"
+	"os"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"syscall"
 )
 
-// The two ways to the server: a socket, and a RoundTripper in this process.
-// Both act out the same replies.
-
-// listen opens the socket.
-func (s *Server) listen() {
-	ctx, cancel := context.WithCancel(context.Background())
-	s.hangUp = cancel
-	s.socket = httptest.NewUnstartedServer(http.HandlerFunc(s.serveHTTP))
-	s.socket.Config.BaseContext = func(net.Listener) context.Context { return ctx }
-	s.socket.Start()
-}
-
-func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	rep, err := s.serve(r.Context(), newRequest(r.Method, r.URL, r.Header, body))
-	if err != nil || rep.ending == endDrop {
-		panic(http.ErrAbortHandler) // closes the connection
-	}
-	maps.Copy(w.Header(), rep.header)
-	if !rep.hasBody() {
-		w.WriteHeader(rep.status)
-		return
-	}
-	switch framing, length := rep.framing(s.opts.Framing); framing {
-	case FramingLength:
-		w.Header().Set("Content-Length", strconv.Itoa(length))
-	case FramingClose:
-		// net/http's way to ask for a body with no framing at all.
-		w.Header().Set("Transfer-Encoding", "identity")
-		w.Header().Set("Connection", "close")
-	}
-	w.WriteHeader(rep.status)
-	body, broken := rep.sent()
-	_, _ = w.Write(body)
-	// Flushed before its end an answer is chunked, even if it is small.
-	_ = http.NewResponseController(w).Flush()
-	if broken {
-		panic(http.ErrAbortHandler)
-	}
-}
+// The way to the server within this process.
 
 // Transport returns a RoundTripper that reaches the server in this process,
-// whatever host a request names. It opens no socket, starts no goroutine and
-// waits on timers alone, so it works within testing/synctest.
+// whatever host a request names. It opens no socket, starts no goroutine but
+// that of HangThenCommit's timer, and waits on timers alone, so it works within
+// testing/synctest, for a server that was made there too. It speaks HTTP/1.1,
+// and as http.DefaultTransport does it unpacks gzip that a request did not ask
+// for itself.
 func (s *Server) Transport() http.RoundTripper { return transport{s} }
 
 type transport struct{ server *Server }
@@ -68,24 +34,39 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer func() { _ = req.Body.Close() }()
 	}
-	ctx := req.Context()
-	if err := context.Cause(ctx); err != nil {
+	if err := context.Cause(req.Context()); err != nil {
 		return nil, err
 	}
 	// Who wants to know whether a request was sent asks for this trace.
-	trace := httptrace.ContextClientTrace(ctx)
+	trace := httptrace.ContextClientTrace(req.Context())
 	if trace == nil {
 		trace = new(httptrace.ClientTrace)
 	}
 	if trace.GetConn != nil {
 		trace.GetConn(req.URL.Host)
 	}
-	if t.server.isClosed() {
+	x := t.server.traffic.begin(req.Context())
+	if x == nil {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}
 	if trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{})
 	}
+	resp, err := t.exchange(x, trace, req)
+	switch {
+	case err != nil:
+		x.end(err)
+		return nil, err
+	case resp.Body == http.NoBody:
+		x.end(io.EOF)
+	default:
+		resp.Body = &responseBody{Reader: resp.Body, exchange: x}
+		unpack(resp)
+	}
+	return resp, nil
+}
+
+func (t transport) exchange(x *exchange, trace *httptrace.ClientTrace, req *http.Request) (*http.Response, error) {
 	var body []byte
 	if req.Body != nil {
 		var err error
@@ -99,32 +80,62 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if trace.WroteRequest != nil {
 		trace.WroteRequest(httptrace.WroteRequestInfo{})
 	}
-
 	method := req.Method
 	if method == "" {
 		method = http.MethodGet
 	}
-	rep, err := t.server.serve(ctx, newRequest(method, req.URL, req.Header, body))
+	rep, err := t.server.serve(x.ctx, newRequest(method, req.URL, req.Header, body))
 	if err != nil {
 		return nil, err
 	}
-	if rep.ending == endDrop {
-		return nil, &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	switch rep.ending {
+	case endDrop:
+		return nil, io.EOF
+	case endReset:
+		return nil, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	case endStream:
+		return nil, errors.New("stream error: stream ID 1; INTERNAL_ERROR; received from peer")
+	case endGoAway:
+		return nil, fmt.Errorf("http2: server sent GOAWAY and closed the connection; LastStreamID=%d, ErrCode=NO_ERROR, debug=\"\"", rep.taken)
+	case endRaw:
+		return rep.parse(x, trace, req)
 	}
 	if trace.GotFirstResponseByte != nil {
 		trace.GotFirstResponseByte()
 	}
-	return rep.response(req, t.server.opts.Framing), nil
+	return rep.response(x, req), nil
 }
 
-func (s *Server) isClosed() bool {
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
-	return s.closed
+// An exchange is a request in process, until its answer is read.
+type exchange struct {
+	traffic *traffic
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+}
+
+// begin returns nil when the server is closed.
+func (t *traffic) begin(ctx context.Context) *exchange {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil
+	}
+	x := &exchange{traffic: t}
+	x.ctx, x.cancel = context.WithCancelCause(ctx)
+	t.opened++
+	t.exchanges[x] = true
+	return x
+}
+
+func (x *exchange) end(cause error) {
+	x.cancel(cause)
+	x.traffic.mu.Lock()
+	defer x.traffic.mu.Unlock()
+	delete(x.traffic.exchanges, x)
 }
 
 // response is what net/http makes of the reply when it comes over a socket.
-func (rep reply) response(req *http.Request, framing Framing) *http.Response {
+func (rep reply) response(x *exchange, req *http.Request) *http.Response {
 	resp := &http.Response{
 		Status:     fmt.Sprintf("%03d %s", rep.status, http.StatusText(rep.status)),
 		StatusCode: rep.status,
@@ -135,78 +146,123 @@ func (rep reply) response(req *http.Request, framing Framing) *http.Response {
 		Body:       http.NoBody,
 		Request:    req,
 	}
-	if !rep.hasBody() || req.Method == http.MethodHead {
+	if !rep.hasBody(req.Method) {
 		return resp
 	}
-	switch framing, length := rep.framing(framing); framing {
+	switch rep.framing {
 	case FramingChunked:
 		resp.ContentLength = -1
 		resp.TransferEncoding = []string{"chunked"}
 	case FramingLength:
-		resp.ContentLength = int64(length)
-		resp.Header.Set("Content-Length", strconv.Itoa(length))
+		resp.ContentLength = int64(rep.length)
+		resp.Header.Set("Content-Length", strconv.Itoa(rep.length))
 	case FramingClose:
 		resp.ContentLength = -1
 		resp.Close = true
 	}
-	body, broken := rep.sent()
-	end := io.EOF
-	if broken {
-		end = io.ErrUnexpectedEOF
-	}
-	resp.Body = &responseBody{ctx: req.Context(), rest: body, end: end}
+	resp.Body = io.NopCloser(rep.stream(x.ctx))
 	return resp
 }
 
-// hasBody reports whether HTTP allows a body with this status.
-func (rep reply) hasBody() bool {
-	return rep.status != http.StatusNoContent && rep.status != http.StatusNotModified
+// parse is what net/http makes of raw bytes.
+func (rep reply) parse(x *exchange, trace *httptrace.ClientTrace, req *http.Request) (*http.Response, error) {
+	source := &headerLimit{r: rep.stream(x.ctx), left: maxHeader}
+	br := bufio.NewReader(source)
+	if _, err := br.Peek(1); err != nil {
+		return nil, err
+	}
+	if trace.GotFirstResponseByte != nil {
+		trace.GotFirstResponseByte()
+	}
+	for {
+		resp, err := http.ReadResponse(br, req)
+		switch cause := context.Cause(x.ctx); {
+		case err == nil:
+		case cause != nil:
+			return nil, cause
+		case source.left <= 0:
+			err = fmt.Errorf("net/http: server response headers exceeded %d bytes; aborted", maxHeader)
+			fallthrough
+		default:
+			return nil, fmt.Errorf("net/http: HTTP/1.x transport connection broken: %w", err)
+		}
+		if resp.StatusCode >= 100 && resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols {
+			continue
+		}
+		source.left = math.MaxInt
+		return resp, nil
+	}
 }
 
-// sent is the part of the body that goes out, and whether the connection
-// breaks after it.
-func (rep reply) sent() (body []byte, broken bool) {
-	if rep.ending != endCut {
-		return rep.body, false
-	}
-	return rep.body[:min(rep.keep, len(rep.body))], true
+// maxHeader is net/http's own limit on the headers of an answer.
+const maxHeader = 10 << 20
+
+type headerLimit struct {
+	r    io.Reader
+	left int
 }
 
-// framing gives the framing of this reply and, for FramingLength, the length
-// that it announces. A break must show, also one behind the last byte.
-func (rep reply) framing(framing Framing) (Framing, int) {
-	if rep.ending != endCut {
-		return framing, len(rep.body)
+func (l *headerLimit) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, errors.New("too many bytes")
 	}
-	if framing == FramingClose {
-		framing = FramingLength
-	}
-	return framing, max(len(rep.body), rep.keep+1)
+	n, err := l.r.Read(p[:min(len(p), l.left)])
+	l.left -= n
+	return n, err
 }
 
+// A responseBody ends its exchange when it ends.
 type responseBody struct {
-	ctx    context.Context
-	rest   []byte
-	end    error
-	closed bool
+	io.Reader
+	exchange *exchange
+	closed   atomic.Bool
 }
 
 func (b *responseBody) Read(p []byte) (int, error) {
-	if b.closed {
+	if b.closed.Load() {
 		return 0, http.ErrBodyReadAfterClose
 	}
-	if err := context.Cause(b.ctx); err != nil {
-		return 0, err
+	n, err := b.Reader.Read(p)
+	if err != nil {
+		b.exchange.end(err)
 	}
-	if len(b.rest) == 0 {
-		return 0, b.end
-	}
-	n := copy(p, b.rest)
-	b.rest = b.rest[n:]
-	return n, nil
+	return n, err
 }
 
 func (b *responseBody) Close() error {
-	b.closed = true
+	b.closed.Store(true)
+	b.exchange.end(http.ErrBodyReadAfterClose)
 	return nil
 }
+
+// unpack does what http.Transport does to gzip when it alone has asked for it.
+func unpack(resp *http.Response) {
+	asked := resp.Request.Header
+	if asked.Get("Accept-Encoding") != "" || asked.Get("Range") != "" || !strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		return
+	}
+	resp.Body = &gzipBody{packed: resp.Body}
+	resp.Header.Del("Content-Encoding")
+	resp.Header.Del("Content-Length")
+	resp.ContentLength = -1
+	resp.Uncompressed = true
+}
+
+// A gzipBody reads nothing before it is read.
+type gzipBody struct {
+	packed io.ReadCloser
+	plain  *gzip.Reader
+	err    error
+}
+
+func (b *gzipBody) Read(p []byte) (int, error) {
+	if b.plain == nil && b.err == nil {
+		b.plain, b.err = gzip.NewReader(b.packed)
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	return b.plain.Read(p)
+}
+
+func (b *gzipBody) Close() error { return b.packed.Close() }

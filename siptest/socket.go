@@ -1,0 +1,273 @@
+package siptest
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"io"
+	"log"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"sync"
+)
+
+// The way to the server over a socket.
+
+// listen opens the socket.
+func (s *Server) listen() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.hangUp = cancel
+	s.socket = httptest.NewUnstartedServer(http.HandlerFunc(s.serveHTTP))
+	config := s.socket.Config
+	config.BaseContext = func(net.Listener) context.Context { return ctx }
+	config.ConnContext = s.traffic.accept
+	config.ConnState = s.traffic.note
+	if !s.encrypted() {
+		s.socket.Start()
+		return
+	}
+	config.ErrorLog = log.New(handshakeFilter{}, "", log.LstdFlags)
+	s.socket.EnableHTTP2 = s.opts.HTTP2
+	s.socket.TLS = s.opts.TLS
+	s.socket.StartTLS()
+}
+
+func (s *Server) encrypted() bool { return s.opts.HTTP2 || s.opts.TLS != nil }
+
+// A handshakeFilter keeps quiet about clients that do not trust the server:
+// the test that made them knows.
+type handshakeFilter struct{}
+
+func (handshakeFilter) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("TLS handshake error")) {
+		return len(p), nil
+	}
+	return os.Stderr.Write(p)
+}
+
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	c := r.Context().Value(connKey{}).(*conn)
+	s.traffic.enter(c)
+	defer s.traffic.leave(c)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	rep, err := s.serve(r.Context(), newRequest(r.Method, r.URL, r.Header, body))
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if !rep.ending.answers() {
+		c.fail(r, rep)
+		panic(http.ErrAbortHandler) // closes the connection, or resets the stream
+	}
+	maps.Copy(w.Header(), rep.header)
+	if !rep.hasBody(r.Method) {
+		w.WriteHeader(rep.status)
+		return
+	}
+	switch {
+	case rep.framing == FramingLength:
+		w.Header().Set("Content-Length", strconv.Itoa(rep.length))
+	case rep.framing == FramingClose && r.ProtoMajor == 1:
+		// net/http's way to ask for a body with no framing at all.
+		w.Header().Set("Transfer-Encoding", "identity")
+		w.Header().Set("Connection", "close")
+	}
+	w.WriteHeader(rep.status)
+	if rep.pace.bytes > 0 {
+		_ = http.NewResponseController(w).Flush()
+	}
+	send(w, rep.stream(r.Context()))
+}
+
+// send writes a body piece by piece. Flushed before its end an answer is
+// chunked, even if it is small.
+func send(w http.ResponseWriter, body io.Reader) {
+	flusher := http.NewResponseController(w)
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := body.Read(buffer)
+		_, gone := w.Write(buffer[:n])
+		if gone == nil {
+			gone = flusher.Flush()
+		}
+		switch {
+		case err == io.EOF:
+			return
+		case err != nil || gone != nil:
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// A conn is an open connection of the socket.
+type conn struct {
+	net.Conn
+	state    http.ConnState
+	requests int // in progress
+}
+
+type connKey struct{}
+
+// fail acts out an ending that is no answer.
+func (c *conn) fail(r *http.Request, rep reply) {
+	switch rep.ending {
+	case endStream:
+		return
+	case endReset:
+		c.reset()
+		return
+	case endRaw:
+		_, _ = io.Copy(c.Conn, rep.stream(r.Context()))
+	case endGoAway:
+		if r.ProtoMajor == 2 {
+			_, _ = c.Write(goAway(rep.taken))
+		}
+	}
+	_ = c.Close()
+}
+
+// reset closes the connection with a RST in place of a FIN.
+func (c *conn) reset() {
+	inner := c.Conn
+	if encrypted, ok := inner.(interface{ NetConn() net.Conn }); ok {
+		inner = encrypted.NetConn()
+	}
+	if tcp, ok := inner.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = inner.Close()
+}
+
+// goAway is a frame of HTTP/2: GOAWAY with NO_ERROR.
+func goAway(last uint32) []byte {
+	frame := []byte{0, 0, 8, 7, 0, 0, 0, 0, 0}
+	frame = binary.BigEndian.AppendUint32(frame, last)
+	return append(frame, 0, 0, 0, 0)
+}
+
+// traffic is what goes on between the server and its clients: connections of
+// the socket, and exchanges in process.
+type traffic struct {
+	mu        sync.Mutex
+	changed   sync.Cond // a connection's state, or its requests
+	closed    bool
+	opened    int
+	conns     map[net.Conn]*conn
+	exchanges map[*exchange]bool
+}
+
+func newTraffic() *traffic {
+	t := &traffic{conns: map[net.Conn]*conn{}, exchanges: map[*exchange]bool{}}
+	t.changed.L = &t.mu
+	return t
+}
+
+// accept is the ConnContext of the socket's server.
+func (t *traffic) accept(ctx context.Context, c net.Conn) context.Context {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.opened++
+	t.conns[c] = &conn{Conn: c}
+	return context.WithValue(ctx, connKey{}, t.conns[c])
+}
+
+// note is the ConnState of the socket's server.
+func (t *traffic) note(c net.Conn, state http.ConnState) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if state == http.StateClosed {
+		delete(t.conns, c)
+	} else {
+		t.conns[c].state = state
+	}
+	t.changed.Broadcast()
+}
+
+func (t *traffic) enter(c *conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c.requests++
+	t.changed.Broadcast()
+}
+
+func (t *traffic) leave(c *conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c.requests--
+	t.changed.Broadcast()
+}
+
+// any reports whether a connection is so. It needs t.mu.
+func (t *traffic) any(is func(*conn) bool) bool {
+	for _, c := range t.conns {
+		if is(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// close ends all that is in progress.
+func (t *traffic) close() {
+	t.mu.Lock()
+	t.closed = true
+	var busy []*conn
+	for _, c := range t.conns {
+		if c.requests > 0 {
+			busy = append(busy, c)
+		}
+	}
+	exchanges := t.exchanges
+	t.exchanges = map[*exchange]bool{}
+	t.mu.Unlock()
+	for x := range exchanges {
+		x.cancel(io.ErrUnexpectedEOF)
+	}
+	for _, c := range busy {
+		_ = c.Close()
+	}
+}
+
+// CloseIdle closes the connections of the socket that no request is using, as
+// a server does that has waited long enough, and returns when they are closed.
+// A client that does not notice in time sends its next request in vain. There
+// is nothing to close in process.
+func (s *Server) CloseIdle() {
+	t := s.traffic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	// A client may have an answer before net/http is done with the request.
+	for t.any(func(c *conn) bool { return c.requests == 0 && c.state == http.StateActive }) {
+		t.changed.Wait()
+	}
+	closing := map[*conn]bool{}
+	for _, c := range t.conns {
+		if c.requests == 0 {
+			closing[c] = true
+		}
+	}
+	t.mu.Unlock()
+	for c := range closing {
+		_ = c.Close()
+	}
+	t.mu.Lock()
+	for t.any(func(c *conn) bool { return closing[c] }) {
+		t.changed.Wait()
+	}
+}
+
+// Connections tells how many connections were opened since the server began,
+// and how many of them are open now. In process every request counts as a
+// connection, which stays open until the answer's body is closed or read to
+// its end.
+func (s *Server) Connections() (opened, open int) {
+	s.traffic.mu.Lock()
+	defer s.traffic.mu.Unlock()
+	return s.traffic.opened, len(s.traffic.conns) + len(s.traffic.exchanges)
+}
