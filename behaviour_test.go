@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -218,7 +217,7 @@ func TestCreateWithoutAnID(t *testing.T) {
 	setup := func(t *testing.T, o siptest.Options) (*siptest.Server, *infinitysip.Client, infinitysip.DomainID) {
 		o.CreateBody = siptest.CreateBodyNone
 		srv := siptest.New(t, o)
-		return srv, srv.InProcessClient(), srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
+		return srv, srv.InProcessClient(atOnce()), srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
 	}
 	t.Run("many like it", func(t *testing.T) {
 		t.Parallel()
@@ -278,42 +277,6 @@ func TestCreateWithoutAnID(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, infinitysip.Applied, failed.Outcome)
 	})
-}
-
-// Whatever befalls a create, it happens at most once, and its error says
-// whether it may have.
-func TestACreateIsNeverSentTwice(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		fault   siptest.Fault
-		users   int
-		outcome infinitysip.Outcome
-	}{
-		"dropped before":     {siptest.On("Users.Create").Drop(), 0, infinitysip.Unknown},
-		"dropped after":      {siptest.On("Users.Create").CommitThenDrop(), 1, infinitysip.Unknown},
-		"502 before":         {siptest.On("Users.Create").Status(502), 0, infinitysip.Unknown},
-		"504 after":          {siptest.On("Users.Create").CommitThenStatus(504), 1, infinitysip.Unknown},
-		"500 after":          {siptest.On("Users.Create").CommitThenStatus(500), 1, infinitysip.Unknown},
-		"503 before":         {siptest.On("Users.Create").Status(503), 0, infinitysip.Unknown},
-		"refused":            {siptest.On("Users.Create").Status(403), 0, infinitysip.NotApplied},
-		"slower than we are": {siptest.On("Users.Create").Latency(time.Minute), 0, infinitysip.Unknown},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				srv := siptest.New(t)
-				domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
-				srv.Fail(test.fault)
-				_, err := srv.InProcessClient().Users.Create(t.Context(), domain, newUser())
-				failed, ok := errors.AsType[*infinitysip.Error](err)
-				require.True(t, ok, "%v", err)
-				require.Equal(t, test.outcome, failed.Outcome)
-				require.Len(t, srv.Requests(), 1)
-				require.Len(t, srv.Users(domain), test.users)
-				requireNoSecret(t, name, err)
-			})
-		})
-	}
 }
 
 func TestManyMembers(t *testing.T) {

@@ -16,6 +16,8 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -26,9 +28,6 @@ import (
 const (
 	defaultBaseURL = "https://api.infinitycloud.com"
 	userAgent      = "infinitysip-go"
-
-	headerWait   = 30 * time.Second // for an answer to begin
-	progressWait = 30 * time.Second // for more of an answer to come
 
 	// idleConnections are kept for the next call, so that as many workers as
 	// this do not open a connection each time.
@@ -49,8 +48,10 @@ type Client struct {
 	transport *transport
 	base      *url.URL
 	userAgent string
-	retry     RetryPolicy
-	secrets   []string // the credentials, to keep them out of errors
+	retry     *retrier
+	limits    Limits
+	secrets   []Secret // the credentials, to keep them out of errors
+	plans     sync.Map // of the rows, by their type
 }
 
 // Credentials are what a Client authenticates with: APIKey, BasicAuth or
@@ -109,6 +110,7 @@ type settings struct {
 	product      string
 	logger       *slog.Logger
 	retry        RetryPolicy
+	limits       Limits
 	limiter      *rate.Limiter
 	problems     []FieldError
 }
@@ -167,6 +169,14 @@ func WithRetryPolicy(p RetryPolicy) Option {
 	}
 }
 
+// WithLimits changes what one attempt of a call may take.
+func WithLimits(l Limits) Option {
+	return func(s *settings) {
+		s.report("WithLimits", l.problem())
+		s.limits = l
+	}
+}
+
 // WithRateLimit holds calls back so that no more than perSecond start each
 // second, after a first burst. A burst of 1 suits most servers.
 func WithRateLimit(perSecond float64, burst int) Option {
@@ -204,8 +214,9 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 		return nil, &ValidationError{Op: "NewClient", Fields: s.problems}
 	}
 
-	retry := s.retry.orDefaults()
+	retry := newRetrier(s.retry)
 	t := &transport{
+		limits:        s.limits.orDefaults(),
 		base:          s.base,
 		scheme:        base.Scheme,
 		host:          base.Host,
@@ -233,9 +244,8 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 		base:      base,
 		userAgent: strings.TrimSpace(s.product + " " + userAgent),
 		retry:     retry,
-	}
-	for _, secret := range credentials.secrets {
-		c.secrets = append(c.secrets, secret.Reveal())
+		limits:    t.limits,
+		secrets:   credentials.secrets,
 	}
 	c.Domains = &DomainsService{c}
 	c.Users = &UsersService{c}
@@ -267,6 +277,8 @@ func parseBaseURL(raw string, insecure bool) (base *url.URL, problem string) {
 		return nil, "the scheme must be https"
 	case u.Hostname() == "":
 		return nil, "no host"
+	case u.RawPath != "":
+		return nil, "the path must not hold escapes"
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(raw, "#"):
 		return nil, "must hold no user name, password, query or fragment"
 	case u.Port() != "" && !validPort(u.Port()) || strings.HasSuffix(u.Host, ":"):
@@ -275,7 +287,6 @@ func parseBaseURL(raw string, insecure bool) (base *url.URL, problem string) {
 		return nil, "plain http to a host that is not loopback: use https, or WithInsecureHTTP"
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
-	u.RawPath = ""
 	return u, ""
 }
 
@@ -298,7 +309,7 @@ func newTransport() *http.Transport {
 		ForceAttemptHTTP2:     true,
 		MaxIdleConns:          idleConnections,
 		MaxIdleConnsPerHost:   idleConnections,
-		IdleConnTimeout:       90 * time.Second,
+		IdleConnTimeout:       30 * time.Second, // less than servers wait, so that they do not close it under a create
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
@@ -315,6 +326,7 @@ type transport struct {
 	own           *http.Transport // base, if it is not the caller's
 	scheme, host  string          // the only ones that see the credentials
 	authorization Secret
+	limits        Limits
 	limiter       *rate.Limiter
 	logger        *slog.Logger
 }
@@ -322,7 +334,7 @@ type transport struct {
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := callFrom(req.Context())
 	call.attempts++
-	call.sent.Store(false)
+	call.sent = new(atomic.Bool)
 	start := time.Now()
 	resp, err := t.attempt(req, call)
 	if t.logger != nil {
@@ -336,14 +348,16 @@ func (t *transport) attempt(req *http.Request, call *call) (*http.Response, erro
 		closeBody(req.Body)
 		return nil, err
 	}
-	watch := newWatch(req.Context())
+	watch := newWatch(req.Context(), t.limits.Header)
 	// The trace tells what never left: until there is a connection, nothing
-	// did. A transport that does not trace leaves sent as it is here.
+	// did. A transport that does not trace leaves sent as it is here, and once
+	// there was a connection nothing takes that back.
+	sent, connected := call.sent, new(atomic.Bool)
 	ctx := httptrace.WithClientTrace(watch.ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { call.sent.Store(false) },
-		GotConn: func(httptrace.GotConnInfo) { call.sent.Store(true) },
+		GetConn: func(string) { sent.Store(connected.Load()) },
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true); sent.Store(true) },
 	})
-	call.sent.Store(true)
+	sent.Store(true)
 
 	out := req.Clone(ctx)
 	if req.URL.Scheme == t.scheme && req.URL.Host == t.host {
@@ -353,8 +367,9 @@ func (t *transport) attempt(req *http.Request, call *call) (*http.Response, erro
 	if err != nil {
 		return nil, watch.end(err)
 	}
-	resp.Request = out // what retryablehttp hands on to find the call by
-	resp.Body = watch.body(resp.Body)
+	// Redirects are not followed; where one leads to is not looked at either.
+	resp.Header.Del("Location")
+	resp.Body = watch.body(resp.Body, t.limits.bodyWait(call, resp.StatusCode, watch.began))
 	return resp, nil
 }
 
@@ -367,10 +382,12 @@ func (t *transport) send(req *http.Request) (resp *http.Response, err error) {
 		}
 	}()
 	resp, err = t.base.RoundTrip(req)
-	if err == nil && resp == nil {
+	switch {
+	case err != nil && resp != nil:
+		closeBody(resp.Body)
+	case err == nil && resp == nil:
 		err = errors.New("the transport returned neither an answer nor an error")
-	}
-	if err == nil && resp.Body == nil {
+	case err == nil && resp.Body == nil:
 		resp.Body = http.NoBody
 	}
 	return resp, err
@@ -394,7 +411,7 @@ func (t *transport) log(req *http.Request, call *call, resp *http.Response, err 
 		slog.Duration("took", took),
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", printable(call.scrub.text(err.Error()))))
+		attrs = append(attrs, slog.String("error", printable(call.clean().text(err.Error()))))
 	} else {
 		attrs = append(attrs, slog.Int("status", resp.StatusCode))
 	}

@@ -123,7 +123,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			w.WriteHeader(status)
 		}))
 		t.Cleanup(server.Close)
-		client, err := infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithBaseURL(server.URL))
+		client, err := infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithBaseURL(server.URL), atOnce())
 		require.NoError(t, err)
 		t.Cleanup(client.CloseIdleConnections)
 		for kind, do := range oneOfEach(client) {
@@ -209,7 +209,7 @@ func TestLogger(t *testing.T) {
 		}
 		return nil, errors.New("no recording of " + req.URL.String())
 	}}
-	client := stubClient(t, s, infinitysip.WithLogger(logger), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1}))
+	client := stubClient(t, s, infinitysip.WithLogger(logger), atOnce())
 	_, err := client.Users.Create(t.Context(), 1, newUser())
 	require.ErrorIs(t, err, infinitysip.ErrConflict)
 	_, err = client.Users.Create(t.Context(), 1, newUser())
@@ -276,7 +276,7 @@ func TestTransportErrorsHoldNoSecret(t *testing.T) {
 	s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("malformed answer %q to %s", "password="+canaryPassword, req.Header.Get("Authorization"))
 	}}
-	_, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+	_, err := stubClient(t, s, atOnce()).Users.Create(t.Context(), 1, newUser())
 	requireNoSecret(t, "create", err)
 	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
 		requireNoSecret(t, "cause", cause)

@@ -81,8 +81,7 @@ func (s *DevicesService) Get(ctx context.Context, domain DomainID, device Device
 // API: Create PBX device
 func (s *DevicesService) Create(ctx context.Context, domain DomainID, params DeviceCreateParams) (DeviceID, error) {
 	return create[DeviceID](ctx, s, "Devices.Create", at("/domains/{domainId}/devices", domain), params, naturalKey[Device]{
-		rows:  s.All(ctx, domain, &DeviceListOptions{Filter: Where(DeviceFields.MACAddress.EqFold(canonicalMAC(params.MACAddress)))}),
-		match: func(d *Device) bool { return canonicalMAC(d.MACAddress) == canonicalMAC(params.MACAddress) },
+		op: "Devices.List", list: at("/domains/{domainId}/devices", domain), name: "deviceMacAddress",
 	})
 }
 

@@ -13,10 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-const (
-	maxErrorBody    = 16 << 10 // what is read of an error's body, in bytes
-	maxErrorMessage = 512      // what is shown of it, in bytes
-)
+// maxErrorMessage is how much is shown of an error's body, in bytes.
+const maxErrorMessage = 512
 
 // What a call's error is, by errors.Is. An *Error or *ValidationError in the
 // chain has the details.
@@ -42,6 +40,10 @@ var (
 	// was, and it is not known whether it took effect. Look before you send
 	// it again.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
+	// ErrTokenLost: a device is associated with a user and the token that the
+	// server gave for it was lost on the way. Users.RotateDeviceToken gets
+	// another.
+	ErrTokenLost = errors.New("the device is associated, but its token was lost")
 	// ErrPaginationStuck: the server gave the same page again, so the rows
 	// after it cannot be reached.
 	ErrPaginationStuck = errors.New("pagination stuck: the server repeats a page")
@@ -79,7 +81,7 @@ type Error struct {
 
 	StatusCode int           // of the last answer; 0 if there was none
 	Message    string        // what the server said, at most 512 bytes of printable text
-	Body       []byte        // what it sent, at most 16 KiB
+	Body       []byte        // what it sent, at most Limits.ErrorBody
 	RequestID  string        // its X-Request-Id, if it gave one
 	RetryAfter time.Duration // its Retry-After, if it gave one
 	Attempts   int           // how often the call was tried
@@ -172,9 +174,9 @@ func (e *ValidationError) Is(target error) bool { return target == ErrInvalid }
 
 // readBody takes what the server wrote of an error. What can be read of it is
 // enough: why the rest cannot is not the news here.
-func (e *Error) readBody(r io.Reader, scrub *scrubber) {
-	body, _ := io.ReadAll(io.LimitReader(r, maxErrorBody+1))
-	e.Body = []byte(scrub.cut(string(body), maxErrorBody))
+func (e *Error) readBody(r io.Reader, limit int, scrub *scrubber) {
+	body, _ := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	e.Body = []byte(scrub.cut(string(body), limit))
 	// Again, because taking JSON apart undoes its escapes.
 	e.Message = printable(scrub.text(serverMessage(e.Body)))
 }
@@ -223,6 +225,14 @@ func printable(text string) string {
 		end--
 	}
 	return text[:end] + ellipsis
+}
+
+// and puts two errors, of which the first may be nil, on one line.
+func and(err, more error) error {
+	if err == nil {
+		return more
+	}
+	return fmt.Errorf("%w; %w", err, more)
 }
 
 // quote shows a piece of bad input, bounded.

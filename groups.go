@@ -110,8 +110,7 @@ func (s *GroupsService) Get(ctx context.Context, domain DomainID, group GroupID)
 // API: Create SIP Group
 func (s *GroupsService) Create(ctx context.Context, domain DomainID, params GroupCreateParams) (GroupID, error) {
 	return create[GroupID](ctx, s, "Groups.Create", at("/domains/{domainId}/groups", domain), params, naturalKey[Group]{
-		rows:  narrowed(ctx, s, "Groups.List", at("/domains/{domainId}/groups", domain), Field[Group]("groupName").Eq(params.Name)),
-		match: func(g *Group) bool { return g.Name == params.Name },
+		op: "Groups.List", list: at("/domains/{domainId}/groups", domain), name: "groupName",
 	})
 }
 
@@ -147,8 +146,8 @@ func (s *GroupsService) AllUsers(ctx context.Context, domain DomainID, group Gro
 //
 // API: Add SIP Group Users
 func (s *GroupsService) AddUsers(ctx context.Context, domain DomainID, group GroupID, users []UserID) error {
-	return members(ctx, s, "Groups.AddUsers", http.MethodPost, at("/domains/{domainId}/groups/{groupId}/users", domain, group), users,
-		func(batch []UserID) any { return userSpec{batch} })
+	return addMembers(ctx, s, "Groups.AddUsers", at("/domains/{domainId}/groups/{groupId}/users", domain, group), users,
+		func(batch []UserID) any { return userSpec{batch} }, s.AllUsers(ctx, domain, group))
 }
 
 // RemoveUsers takes users out of a group, at most 500 a request. The users
@@ -156,6 +155,6 @@ func (s *GroupsService) AddUsers(ctx context.Context, domain DomainID, group Gro
 //
 // API: Delete SIP Group Users
 func (s *GroupsService) RemoveUsers(ctx context.Context, domain DomainID, group GroupID, users []UserID) error {
-	return members(ctx, s, "Groups.RemoveUsers", http.MethodDelete, at("/domains/{domainId}/groups/{groupId}/users", domain, group), users,
+	return removeMembers(ctx, s, "Groups.RemoveUsers", at("/domains/{domainId}/groups/{groupId}/users", domain, group), users,
 		func(batch []UserID) any { return userSpec{batch} })
 }

@@ -18,10 +18,19 @@ import (
 // keeps nothing, and says nothing.
 const maxOrder = 1000
 
-// form is what a call sends: the pairs, and the secrets among them.
+// form is what a call sends: the pairs, and which of them are secret.
 type form struct {
-	values  url.Values
-	secrets []string
+	values url.Values
+	secret map[string]bool // by name
+}
+
+// secrets returns the values that are secret.
+func (f form) secrets() []string {
+	var all []string
+	for name := range f.secret {
+		all = append(all, f.values[name]...)
+	}
+	return all
 }
 
 // encode checks params and writes them as a form. What a field must be follows
@@ -41,7 +50,7 @@ func encode(params any) (form, []FieldError) {
 	if err != nil {
 		return form{}, []FieldError{{"params", err.Error()}}
 	}
-	f := form{values: values}
+	f := form{values: values, secret: make(map[string]bool)}
 	var problems []FieldError
 	for field, v := range reflect.ValueOf(params).Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("url"), ",")
@@ -67,7 +76,7 @@ func encode(params any) (form, []FieldError) {
 func (f *form) check(name string, v reflect.Value, optional bool, rule string) string {
 	switch value := v.Interface().(type) {
 	case Secret:
-		f.secrets = append(f.secrets, value.Reveal())
+		f.secret[name] = true
 		if value.IsZero() && !optional {
 			return "required"
 		}

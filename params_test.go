@@ -3,6 +3,7 @@ package infinitysip_test
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -212,7 +213,12 @@ func TestParamsAsSent(t *testing.T) {
 			url.Values{"displayName": {"Zoë & Co. <a+b> 100%=;"}, "password": {canaryPassword}},
 		},
 	} {
-		s := always(201, `{"userId":"1"}`)
+		s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(req.URL.Path, "/users") {
+				return answer(201, `{"userId":"1"}`), nil
+			}
+			return answer(204, ""), nil
+		}}
 		require.NoError(t, test.do(stubClient(t, s)), name)
 		require.Equal(t, test.want, s.forms[0], name)
 	}

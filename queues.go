@@ -130,8 +130,7 @@ func (s *QueuesService) Get(ctx context.Context, domain DomainID, queue QueueID)
 // API: Create SIP queue
 func (s *QueuesService) Create(ctx context.Context, domain DomainID, params QueueCreateParams) (QueueID, error) {
 	return create[QueueID](ctx, s, "Queues.Create", at("/domains/{domainId}/queues", domain), params, naturalKey[Queue]{
-		rows:  s.All(ctx, domain, &QueueListOptions{Filter: Where(QueueFields.Name.Eq(params.Name))}),
-		match: func(q *Queue) bool { return q.Name == params.Name },
+		op: "Queues.List", list: at("/domains/{domainId}/queues", domain), name: "queueName",
 	})
 }
 
@@ -175,8 +174,7 @@ func (s *QueuesService) GetMember(ctx context.Context, domain DomainID, queue Qu
 // API: Create SIP queue member
 func (s *QueuesService) CreateMember(ctx context.Context, domain DomainID, queue QueueID, params QueueMemberCreateParams) (QueueMemberID, error) {
 	return create[QueueMemberID](ctx, s, "Queues.CreateMember", at("/domains/{domainId}/queues/{queueId}/members", domain, queue), params, naturalKey[QueueMember]{
-		rows:  narrowed(ctx, s, "Queues.ListMembers", at("/domains/{domainId}/queues/{queueId}/members", domain, queue), Field[QueueMember]("groupId").Eq(params.GroupID)),
-		match: func(m *QueueMember) bool { return m.GroupID == params.GroupID },
+		op: "Queues.ListMembers", list: at("/domains/{domainId}/queues/{queueId}/members", domain, queue), name: "groupId", shared: true,
 	})
 }
 

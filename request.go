@@ -19,10 +19,9 @@ import (
 )
 
 const (
-	root      = "/config/v2/sip" // every path of the API begins so
-	maxBatch  = 500              // ids that one request adds or removes
-	maxAnswer = 1 << 20          // longest answer to a write, in bytes
-	pageSize  = 1000             // rows that an iterator asks for at a time
+	root     = "/config/v2/sip" // every path of the API begins so
+	maxDrain = 64 << 10         // what is read of an answer that is a status alone, in bytes
+	pageSize = 1000             // rows that an iterator asks for at a time
 )
 
 // handle is what every service is: a way to its client.
@@ -44,17 +43,22 @@ func clientOf[S service](s S) *Client {
 type call struct {
 	op     string
 	kind   kind
+	list   bool // the answer may be of any length
 	method string
 	path   string
 	query  url.Values
 	form
 	problems []FieldError
-	scrub    *scrubber
+
+	client *Client
+	behind *call     // the create that this call looks for, if it does
+	scrub  *scrubber // see clean
 
 	status    int // of an answer that was a success
 	attempts  int
-	sent      atomic.Bool // false while it is certain that the attempt has not reached the server
-	unsettled bool        // an attempt failed that may have taken effect
+	sent      *atomic.Bool // false while it is certain that the attempt has not reached the server
+	failure   failure      // of the last attempt that failed
+	unsettled bool         // an attempt of a write failed that may have taken effect
 }
 
 // route is a path with its ids in place, or what is wrong with them.
@@ -92,17 +96,21 @@ func newRead[R any](op string, k kind, r route, opts *ListOptions[R]) *call {
 
 // get reads the one row at r.
 func get[R any, S service](ctx context.Context, s S, op string, r route) (*R, error) {
-	var row *R
-	err := clientOf(s).do(ctx, newRead[R](op, read, r, nil), func(resp *http.Response) error {
-		rows, err := readRows[R](resp.Body)
-		switch {
-		case err != nil:
+	c := clientOf(s)
+	row := new(R)
+	err := c.do(ctx, newRead[R](op, read, r, nil), func(resp *http.Response) (err error) {
+		rows := newRows[R](planOf[R](c), resp.Body, c.limits.Answer)
+		if *row, err = rows.next(); err == io.EOF {
+			return errors.New("no row")
+		} else if err != nil {
 			return err
-		case len(rows) != 1:
-			return fmt.Errorf("want one row, got %d", len(rows))
 		}
-		row = &rows[0]
-		if id := idOf(row); id != 0 && !strings.HasSuffix(r.path, "/"+strconv.FormatInt(id, 10)) {
+		if _, err = rows.next(); err == nil {
+			return errors.New("more than one row")
+		} else if err != io.EOF {
+			return err
+		}
+		if id := rows.plan.idOf(row); id != 0 && !strings.HasSuffix(r.path, "/"+strconv.FormatInt(id, 10)) {
 			return fmt.Errorf("this is the row of another id, %d", id)
 		}
 		return nil
@@ -115,9 +123,12 @@ func get[R any, S service](ctx context.Context, s S, op string, r route) (*R, er
 
 // list reads the rows at r in one request.
 func list[R any, S service](ctx context.Context, s S, op string, r route, opts *ListOptions[R]) ([]R, error) {
+	c := clientOf(s)
+	call := newRead(op, read, r, opts)
+	call.list = true
 	var rows []R
-	err := clientOf(s).do(ctx, newRead(op, read, r, opts), func(resp *http.Response) (err error) {
-		rows, err = readRows[R](resp.Body)
+	err := c.do(ctx, call, func(resp *http.Response) (err error) {
+		rows, err = readRows[R](planOf[R](c), resp.Body, c.limits.Row)
 		return err
 	})
 	return rows, err
@@ -126,9 +137,12 @@ func list[R any, S service](ctx context.Context, s S, op string, r route, opts *
 // stream reads the rows at r in one request and yields them as they arrive.
 func stream[R any, S service](ctx context.Context, s S, op string, r route) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
+		c := clientOf(s)
+		call := newRead[R](op, handOn, r, nil)
+		call.list = true
 		more := true
-		err := clientOf(s).do(ctx, newRead[R](op, handOn, r, nil), func(resp *http.Response) error {
-			rows := newRows[R](resp.Body)
+		err := c.do(ctx, call, func(resp *http.Response) error {
+			rows := newRows[R](planOf[R](c), resp.Body, c.limits.Row)
 			for more {
 				row, err := rows.next()
 				if err == io.EOF {
@@ -147,24 +161,33 @@ func stream[R any, S service](ctx context.Context, s S, op string, r route) iter
 	}
 }
 
-// pages reads the rows at r page by page. A page that is short may only mean
-// that the server has a limit of its own, so the end is a page that is empty.
+// pages reads the rows at r page by page: by id unless opts sort otherwise,
+// since pages of an unsorted list may overlap. A page that is short may only
+// mean that the server has a limit of its own, so the end is a page that is
+// empty.
 func pages[R any, S service](ctx context.Context, s S, op string, r route, opts *ListOptions[R]) iter.Seq2[R, error] {
 	var start ListOptions[R]
 	if opts != nil {
 		start = ListOptions[R]{slices.Clone(opts.Filter), slices.Clone(opts.Sort), opts.Limit, opts.Offset}
 	}
+	plan := planFor(reflect.TypeFor[R]())
+	sorted := len(start.Sort) > 0
+	if !sorted {
+		start.Sort = OrderBy(Field[R](plan.id.names[0]).Asc())
+	}
 	if start.Limit == 0 {
 		start.Limit = pageSize
 	}
-	if len(start.Sort) == 0 {
-		start.Sort = OrderBy(idField[R]().Asc()) // pages of an unsorted list may overlap
-	}
 	return func(yield func(R, error) bool) {
-		var before []R // the page before
-		for page := start; ; page.Offset += len(before) {
+		var first int64 // the id that the page before began with
+		page := start
+		for n := 0; ; n++ {
 			rows, err := list(ctx, s, op, r, &page)
-			if len(rows) > 0 && len(before) > 0 && idOf(&rows[0]) == idOf(&before[0]) {
+			if n == 0 && !sorted && errors.Is(err, ErrInvalid) {
+				page.Sort = nil // the server may call the id otherwise
+				rows, err = list(ctx, s, op, r, &page)
+			}
+			if n > 0 && len(rows) > 0 && first != 0 && plan.idOf(&rows[0]) == first {
 				err = &Error{Op: op, Method: http.MethodGet, Path: r.path, StatusCode: http.StatusOK, Attempts: 1, Outcome: NotApplied, Err: ErrPaginationStuck}
 			}
 			if err != nil {
@@ -180,7 +203,8 @@ func pages[R any, S service](ctx context.Context, s S, op string, r route, opts 
 			if len(rows) == 0 {
 				return
 			}
-			before = rows
+			first = plan.idOf(&rows[0])
+			page.Offset += len(rows)
 		}
 	}
 }
@@ -195,108 +219,83 @@ func exec[S service](ctx context.Context, s S, op, method string, r route, param
 	return clientOf(s).do(ctx, newCall(op, k, method, r, params), noRow)
 }
 
-// members adds or removes ids in batches, because of a long array the server
-// drops the end and says nothing.
-func members[I ID, S service](ctx context.Context, s S, op, method string, r route, ids []I, params func([]I) any) error {
-	k := add
-	if method == http.MethodDelete {
-		k = remove
+// addMembers adds ids to those who are in rows.
+func addMembers[I ID, R any, S service](ctx context.Context, s S, op string, r route, ids []I, params func([]I) any, rows iter.Seq2[R, error]) error {
+	return batches(clientOf(s), newCall(op, add, http.MethodPost, r, params(ids)), ids, params, func(call *call, batch []I) error {
+		return addMissing(ctx, clientOf(s), call, batch, params, func() (map[int64]bool, error) {
+			plan := planOf[R](clientOf(s))
+			there := make(map[int64]bool)
+			for row, err := range rows {
+				if err != nil {
+					return nil, err
+				}
+				there[plan.idOf(&row)] = true
+			}
+			return there, nil
+		})
+	})
+}
+
+// removeMembers removes ids, which a DELETE carries in its body.
+func removeMembers[I ID, S service](ctx context.Context, s S, op string, r route, ids []I, params func([]I) any) error {
+	return batches(clientOf(s), newCall(op, take, http.MethodDelete, r, params(ids)), ids, params, func(call *call, _ []I) error {
+		return clientOf(s).do(ctx, call, noRow)
+	})
+}
+
+// batches sends ids in several requests, because of a long array the server
+// drops the end and says nothing. whole is the call with all of them.
+func batches[I ID](c *Client, whole *call, ids []I, params func([]I) any, send func(*call, []I) error) error {
+	if c == nil || len(whole.problems) > 0 {
+		return send(whole, ids) // which refuses it
 	}
-	whole := newCall(op, k, method, r, params(ids))
-	if len(ids) <= maxBatch || len(whole.problems) > 0 {
-		return clientOf(s).do(ctx, whole, noRow)
-	}
-	done := 0
-	for batch := range slices.Chunk(ids, maxBatch) {
-		err := clientOf(s).do(ctx, newCall(op, k, method, r, params(batch)), noRow)
-		if failed, ok := errors.AsType[*Error](err); ok && done > 0 {
+	sent := 0
+	for batch := range slices.Chunk(ids, c.limits.IDs) {
+		call := &call{op: whole.op, kind: whole.kind, method: whole.method, path: whole.path}
+		call.form, _ = encode(params(batch))
+		err := send(call, batch)
+		if failed, ok := errors.AsType[*Error](err); ok && sent > 0 {
 			failed.Outcome = Unknown // of the call as a whole, which was applied in part
-			failed.Err = &partialError{done, done + len(batch), len(ids), failed.Err}
+			failed.Err = and(fmt.Errorf("ids %d to %d of %d failed, those before are done", sent+1, sent+len(batch), len(ids)), failed.Err)
 		}
 		if err != nil {
 			return err
 		}
-		done += len(batch)
+		sent += len(batch)
 	}
 	return nil
 }
 
-// partialError tells how far a call of several requests got.
-type partialError struct {
-	done, end, all int
-	err            error
-}
-
-func (e *partialError) Error() string {
-	text := fmt.Sprintf("ids %d to %d of %d failed, those before are done", e.done+1, e.end, e.all)
-	if e.err != nil {
-		text += ": " + e.err.Error()
-	}
-	return text
-}
-
-func (e *partialError) Unwrap() error { return e.err }
-
-// naturalKey finds a created row again where the server did not say its id.
-type naturalKey[R any] struct {
-	rows  iter.Seq2[R, error] // where to look
-	match func(*R) bool       // decides, since a server may ignore a filter
-}
-
-// narrowed reads the rows at r that satisfy where. The API's page documents no
-// filter for these lists: a server that refuses it is asked for all rows.
-func narrowed[R any, S service](ctx context.Context, s S, op string, r route, where Filter[R]) iter.Seq2[R, error] {
-	return func(yield func(R, error) bool) {
-		opts := &ListOptions[R]{Filter: Where(where)}
-		rows, err := list(ctx, s, op, r, opts)
-		if errors.Is(err, ErrInvalid) {
-			rows, err = list[R](ctx, s, op, r, nil)
-		}
-		for _, row := range rows {
-			if !yield(row, nil) {
-				return
-			}
-		}
-		if err != nil {
-			var none R
-			yield(none, err)
-		}
-	}
-}
-
 // create makes a thing and returns its id.
 func create[I ID, R any, S service](ctx context.Context, s S, op string, r route, params any, key naturalKey[R]) (I, error) {
-	call := newCall(op, insert, http.MethodPost, r, params)
-	row, err := post[R](ctx, clientOf(s), call)
-	if err != nil {
-		return 0, err
+	c, call := clientOf(s), newCall(op, insert, http.MethodPost, r, params)
+	v := &verification{look: among(s, key), where: key.op}
+	if key.shared && len(call.problems) == 0 {
+		v.lookBefore(ctx, call.form)
 	}
-	if row != nil && idOf(row) > 0 {
-		return I(idOf(row)), nil
+	_, id, err := createOnce[R](ctx, c, call, v)
+	if err != nil || id != 0 {
+		return I(id), err
 	}
-	var ids []I
-	for row, err := range key.rows {
-		if err != nil {
-			return 0, call.applied(fmt.Errorf("created, but its id is not known: looking it up failed: %w", err))
-		}
-		if key.match(&row) {
-			ids = append(ids, I(idOf(&row)))
-		}
+	if verdict, id := v.run(ctx, call, true, c.retry.VerifyWaits); verdict == present && id != 0 {
+		return I(id), nil
 	}
-	if len(ids) != 1 || ids[0] == 0 {
-		return 0, call.applied(fmt.Errorf("created, but its id is not known: the answer has none, and the rows that match what was created have the ids %v", ids))
-	}
-	return ids[0], nil
+	return 0, call.applied(and(errors.New("created, but its id is not known"), v))
 }
 
-// associate makes a thing whose answer is wanted whole.
-func associate[R any, S service](ctx context.Context, s S, op string, r route, params any) (*R, error) {
-	call := newCall(op, insert, http.MethodPost, r, params)
-	row, err := post[R](ctx, clientOf(s), call)
-	if err == nil && row == nil {
-		err = call.applied(errors.New("done, but the answer, which is given only once, cannot be read"))
+// associate makes a thing whose answer, which is given once, is wanted whole.
+// lookAt, read by lookOp, is where the thing is then. An answer that is not
+// good is as one that was lost.
+func associate[R, Look any, S service](ctx context.Context, s S, op string, r route, params any, lookOp string, lookAt route, good func(*R) bool) (*R, error) {
+	c, call := clientOf(s), newCall(op, insert, http.MethodPost, r, params)
+	row, _, err := createOnce[R](ctx, c, call, &verification{look: alone[Look](s, lookOp, lookAt), where: lookOp})
+	switch {
+	case err != nil:
+		return nil, err
+	case row == nil || !good(row):
+		return nil, call.applied(ErrTokenLost)
 	}
-	return row, err
+	return row, nil
 }
 
 // post sends what creates a thing. The row is nil where the answer is a
@@ -304,26 +303,29 @@ func associate[R any, S service](ctx context.Context, s S, op string, r route, p
 func post[R any](ctx context.Context, c *Client, call *call) (*R, error) {
 	var created *R
 	err := c.do(ctx, call, func(resp *http.Response) error {
-		row, err := newRows[R](resp.Body).next()
+		defer drain(resp.Body)
+		plan := planOf[R](c)
+		row, err := newRows[R](plan, resp.Body, c.limits.Answer).next()
+		named := err == nil && plan.idOf(&row) > 0
 		switch {
-		case err == nil:
+		case resp.StatusCode == http.StatusOK && named, resp.StatusCode == http.StatusCreated && err == nil:
 			created = &row
-		case resp.StatusCode == http.StatusOK:
-			return errNotAPI // neither the 201 of the page, nor a row
+		case resp.StatusCode != http.StatusCreated:
+			return errNotAPI // neither the 201 of the page, nor the row that was made
 		}
 		return nil
 	})
 	return created, err
 }
 
-// errNotAPI is a 200 where the page has another status: what a proxy or a
-// login page may send for anything.
+// errNotAPI is a success with another status than the page's: what a proxy or
+// a login page may send for anything.
 var errNotAPI = errors.New("this does not look like the API's answer")
 
 // noRow takes the answer of a call that answers with a status alone.
 func noRow(resp *http.Response) error {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if resp.StatusCode == http.StatusOK && (err != nil || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDrain))
+	if resp.StatusCode != http.StatusNoContent && (err != nil || len(bytes.TrimSpace(body)) > 0) {
 		return errNotAPI
 	}
 	return nil
@@ -342,7 +344,7 @@ func (c *Client) do(ctx context.Context, call *call, decode func(*http.Response)
 	if len(call.problems) > 0 {
 		return &ValidationError{Op: call.op, Fields: call.problems}
 	}
-	call.scrub = newScrubber(append(append(call.secrets, call.query.Encode()), c.secrets...)...)
+	call.client, call.behind = c, callFrom(ctx)
 	for n := 0; ; n++ {
 		req, err := c.request(ctx, call)
 		if err != nil {
@@ -355,25 +357,38 @@ func (c *Client) do(ctx context.Context, call *call, decode func(*http.Response)
 			}
 			return call.fail(nil, orContext(ctx, err))
 		}
-		if code := resp.StatusCode; code != http.StatusOK && code != http.StatusCreated && code != http.StatusNoContent {
-			// Of a redirect or a status that HTTP does not know, nobody can
-			// say what it did.
-			call.unsettled = call.unsettled || code < 400 || code >= 600
+		if !succeeded(resp.StatusCode) {
 			err := call.fail(resp, nil)
+			err.readBody(resp.Body, c.limits.ErrorBody, call.clean())
 			_ = resp.Body.Close()
+			if ruleFor(call.failure, call.kind) == done {
+				return nil
+			}
 			return err
 		}
 		call.status = resp.StatusCode
-		err = decode(resp)
-		_ = resp.Body.Close()
-		if err == nil {
+		if err = call.take(resp, decode); err == nil {
+			c.retry.refund()
 			return nil
 		}
-		if !errors.Is(err, errCut) || !c.retry.repeats(ctx, call, cut, nil) || sleep(ctx, c.retry.wait(0, 0, n, nil)) != nil {
-			call.unsettled = true
+		f := odd
+		if errors.Is(err, errCut) {
+			f = cut
+		}
+		if !c.retry.repeats(ctx, call, f, nil, err) || sleep(ctx, c.retry.wait(0, 0, n, nil)) != nil {
 			return call.fail(resp, orContext(ctx, err))
 		}
 	}
+}
+
+// take has decode take the answer of a success, and closes it also when the
+// caller's loop, which a decode may run, does not come back.
+func (call *call) take(resp *http.Response, decode func(*http.Response) error) error {
+	defer resp.Body.Close()
+	if !call.kind.writes() && resp.StatusCode != http.StatusOK {
+		return errNotAPI
+	}
+	return decode(resp)
 }
 
 func (c *Client) request(ctx context.Context, call *call) (*retryablehttp.Request, error) {
@@ -400,30 +415,52 @@ func (c *Client) request(ctx context.Context, call *call) (*retryablehttp.Reques
 
 // fail is the error of a call that did not succeed. resp, where there is one,
 // is the answer that it failed on.
-func (call *call) fail(resp *http.Response, err error) error {
-	e := &Error{Op: call.op, Method: call.method, Path: call.path, Attempts: call.attempts, Outcome: NotApplied, Err: call.scrub.error(err)}
-	if call.unsettled && call.kind.writes() {
+func (call *call) fail(resp *http.Response, err error) *Error {
+	e := &Error{Op: call.op, Method: call.method, Path: call.path, Attempts: call.attempts, Outcome: NotApplied, Err: call.clean().error(err)}
+	if call.unsettled {
 		e.Outcome = Unknown
 	}
 	if resp != nil {
 		e.StatusCode = resp.StatusCode
-		e.RequestID = printable(call.scrub.text(resp.Header.Get("X-Request-Id")))
+		e.RequestID = printable(call.clean().text(resp.Header.Get("X-Request-Id")))
 		e.RetryAfter, _ = retryAfter(resp)
-	}
-	if err == nil && resp != nil {
-		e.readBody(resp.Body, call.scrub)
-	}
-	// A delete that finds nothing, after an attempt that may have arrived, has
-	// been done.
-	if call.kind == remove && call.unsettled && errors.Is(e, ErrNotFound) {
-		return nil
 	}
 	return e
 }
 
+// secrets are what the call sends that nobody else is to see.
+func (call *call) secrets() []string {
+	all := call.form.secrets()
+	for _, secret := range call.client.secrets {
+		all = append(all, secret.Reveal())
+	}
+	if call.behind != nil {
+		all = append(all, call.behind.secrets()...)
+	}
+	return all
+}
+
+// clean returns what clears text of the call's secrets and query. Most calls
+// never need it.
+func (call *call) clean() *scrubber {
+	if call.scrub == nil {
+		all := append(call.secrets(), call.query.Encode())
+		call.scrub = newScrubber(append(all, call.query["filter[]"]...)...)
+	}
+	return call.scrub
+}
+
+// failed notes how an attempt failed.
+func (call *call) failed(f failure) {
+	call.failure = f
+	if f.mayHaveApplied() && call.kind.writes() {
+		call.unsettled = true
+	}
+}
+
 // applied is the error of a call that took effect and failed after that.
 func (call *call) applied(err error) error {
-	return &Error{Op: call.op, Method: call.method, Path: call.path, StatusCode: call.status, Attempts: call.attempts, Outcome: Applied, Err: err}
+	return &Error{Op: call.op, Method: call.method, Path: call.path, StatusCode: call.status, Attempts: call.attempts, Outcome: Applied, Err: call.clean().error(err)}
 }
 
 // orContext returns the error of a context that has ended, else err.
@@ -449,6 +486,9 @@ func callFrom(ctx context.Context) *call {
 // that a request's context belongs to, and "" for any other context. An
 // http.RoundTripper names its spans and metrics by it.
 func OperationFromContext(ctx context.Context) string {
+	if ctx == nil {
+		return ""
+	}
 	if call := callFrom(ctx); call != nil {
 		return call.op
 	}

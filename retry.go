@@ -6,35 +6,70 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"time"
+)
+
+const (
+	defaultAttempts = 4
+	longestWait     = 366 * 24 * time.Hour // a wait beyond it is a mistake
 )
 
 // RetryPolicy tells how calls are tried again. A zero field means its default.
 // What is tried again, and what never is, is fixed: see the package's
 // documentation.
 type RetryPolicy struct {
-	MaxAttempts   int           // most attempts of one call, the first included; default 4; 1: never again
+	MaxAttempts   int           // most attempts of one call, the first included; default 4; more raises the lower counts too; 1: never again
 	MinWait       time.Duration // wait before the second attempt, doubled each time; default 0.5 s
 	MaxWait       time.Duration // most that this grows to; default 10 s
 	MaxRetryAfter time.Duration // a Retry-After up to this is waited for, above it the call fails at once; default 60 s
+
+	// VerifyWaits are the waits before each look for a created thing whose
+	// answer was lost; default 0, 1 s and 3 s.
+	VerifyWaits []time.Duration
+
+	// ResendAfter, when it is set, sends a create whose outcome is unknown
+	// once more after this long, if it has still not appeared. Set it to more
+	// than the server ever takes to carry out a request that it has received;
+	// with less, a thing may be created twice. Off by default.
+	ResendAfter time.Duration
+
+	// Quota is how much retrying a Client may do beyond its successes; default
+	// 100. An attempt again costs 5 of it, after a timeout 10, and a call that
+	// succeeds gives 1 back. When it is used up, calls fail at their first
+	// failure. Waiting for a server that says 429 costs nothing.
+	Quota int
 }
 
 func (p RetryPolicy) orDefaults() RetryPolicy {
-	return RetryPolicy{
-		MaxAttempts:   cmp.Or(p.MaxAttempts, 4),
-		MinWait:       cmp.Or(p.MinWait, 500*time.Millisecond),
-		MaxWait:       cmp.Or(p.MaxWait, 10*time.Second),
-		MaxRetryAfter: cmp.Or(p.MaxRetryAfter, time.Minute),
+	if p.VerifyWaits == nil {
+		p.VerifyWaits = []time.Duration{0, time.Second, 3 * time.Second}
 	}
+	p.MaxAttempts = cmp.Or(p.MaxAttempts, defaultAttempts)
+	p.MinWait = cmp.Or(p.MinWait, 500*time.Millisecond)
+	p.MaxWait = cmp.Or(p.MaxWait, 10*time.Second)
+	p.MaxRetryAfter = cmp.Or(p.MaxRetryAfter, time.Minute)
+	p.Quota = cmp.Or(p.Quota, 100)
+	return p
 }
 
 // problem tells what is wrong with the policy.
 func (p RetryPolicy) problem() string {
-	if p.MaxAttempts < 0 || p.MinWait < 0 || p.MaxWait < 0 || p.MaxRetryAfter < 0 {
+	least := min(p.MinWait, p.MaxWait, p.MaxRetryAfter, p.ResendAfter)
+	for _, wait := range p.VerifyWaits {
+		least = min(least, wait)
+	}
+	if least < 0 || p.MaxAttempts < 0 || p.Quota < 0 {
 		return "holds a negative value"
+	}
+	if max(p.MinWait, p.MaxWait, p.MaxRetryAfter) > longestWait {
+		return "waits longer than a year"
 	}
 	return ""
 }
@@ -47,6 +82,7 @@ const (
 	handOn                   // a read whose rows are handed on as they arrive
 	update                   // sets what a second time sets again
 	remove                   // deletes
+	take                     // removes members
 	add                      // adds members
 	insert                   // creates: a second time creates a second one
 	kindsOfCalls             // how many there are
@@ -63,42 +99,56 @@ const (
 	rateLimited                // 429
 	unavailable                // 503
 	broken                     // 500
-	lost                       // sent, and no answer of the API: 502, 504, 408, a dropped connection, silence
+	lost                       // sent, and no answer of the API: 502, 504, 408, other 5xx, a dropped connection, silence
+	odd                        // a redirect, or a status that the API does not have
 	cut                        // the answer of a read ended before it was complete
+	gone                       // 404, where an attempt before this one may have been applied
+	clash                      // 409, where an attempt before this one may have been applied
 )
-
-// attempts returns how often a call is tried at most, the first included, when
-// its last attempt failed so. What may have been applied is repeated only
-// where a second time does no harm.
-func attempts(f failure, k kind) int {
-	return [...][kindsOfCalls]int{
-		//         read handOn update remove add insert
-		final:       {1, 1, 1, 1, 1, 1},
-		notSent:     {4, 4, 4, 4, 4, 4},
-		rateLimited: {4, 4, 4, 4, 4, 4},
-		unavailable: {4, 4, 3, 3, 1, 1},
-		broken:      {3, 3, 2, 2, 1, 1},
-		lost:        {4, 4, 3, 3, 1, 1},
-		cut:         {3, 1, 1, 1, 1, 1},
-	}[f][k]
-}
 
 // mayHaveApplied reports whether a write that failed so may have taken effect.
 func (f failure) mayHaveApplied() bool {
-	return f == unavailable || f == broken || f == lost || f == cut
+	return f == unavailable || f == broken || f == lost || f == odd
 }
 
-// classify tells how an attempt failed. sent is false when it is certain that
-// nothing reached the server.
-func classify(ctx context.Context, resp *http.Response, err error, sent bool) failure {
+// rule tells what becomes of a call whose last attempt failed. A positive one
+// is how many attempts there are in all.
+type rule int
+
+const (
+	done    rule = -iota - 1 // it is as it was to be: a success
+	missing                  // look who is there, and send those who are not
+	verify                   // look for it; when it is absent the outcome is unknown
+	resend                   // look for it; when it is absent in two good looks, send it once more
+)
+
+// ruleFor is the whole of what is tried again.
+func ruleFor(f failure, k kind) rule {
+	return [...][kindsOfCalls]rule{
+		//         read handOn update remove take add insert
+		final:       {1, 1, 1, 1, 1, 1, 1},
+		notSent:     {4, 4, 4, 4, 4, 4, 4},
+		rateLimited: {4, 4, 4, 4, 4, 4, 4},
+		unavailable: {4, 4, 3, 3, 3, missing, resend},
+		broken:      {3, 3, 2, 2, 2, missing, resend},
+		lost:        {4, 4, 3, 3, 3, missing, verify},
+		odd:         {1, 1, 1, 1, 1, 1, verify},
+		cut:         {3, 1, 1, 1, 1, 1, 1}, // of a write the status alone counts
+		gone:        {1, 1, 1, done, 1, missing, verify},
+		clash:       {1, 1, 1, 1, 1, missing, verify},
+	}[f][k]
+}
+
+// classify tells how an attempt failed.
+func classify(ctx context.Context, call *call, resp *http.Response, err error) failure {
 	if err != nil {
 		switch {
-		case !sent && !permanent(ctx, err):
-			return notSent
-		case !sent:
+		case call.sent != nil && call.sent.Load():
+			return lost
+		case permanent(ctx, err):
 			return final
 		default:
-			return lost
+			return notSent
 		}
 	}
 	switch code := resp.StatusCode; {
@@ -112,8 +162,14 @@ func classify(ctx context.Context, resp *http.Response, err error, sent bool) fa
 		return final
 	case code == http.StatusRequestTimeout, code >= 500 && code <= 599:
 		return lost
-	default:
+	case code == http.StatusNotFound && call.unsettled:
+		return gone
+	case code == http.StatusConflict && call.unsettled:
+		return clash
+	case code >= 400 && code <= 499:
 		return final
+	default:
+		return odd
 	}
 }
 
@@ -134,40 +190,91 @@ func permanent(ctx context.Context, err error) bool {
 		errors.As(err, &plain) || errors.As(err, &alert)
 }
 
+func succeeded(status int) bool {
+	return status == http.StatusOK || status == http.StatusCreated || status == http.StatusNoContent
+}
+
+// retrier applies a policy to the calls of a Client.
+type retrier struct {
+	RetryPolicy
+	mu    sync.Mutex
+	quota int // what is left of Quota
+}
+
+func newRetrier(p RetryPolicy) *retrier {
+	p = p.orDefaults()
+	return &retrier{RetryPolicy: p, quota: p.Quota}
+}
+
+// refund notes a call that succeeded.
+func (r *retrier) refund() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.quota = min(r.quota+1, r.Quota)
+}
+
+// afford pays for an attempt again, or reports that it cannot.
+func (r *retrier) afford(f failure, err error) bool {
+	cost := 5
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		cost = 10
+	}
+	if f == rateLimited {
+		cost = 0
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.quota < cost {
+		return false
+	}
+	r.quota -= cost
+	return true
+}
+
 // again decides after an attempt whether there is another. It is the
 // CheckRetry of retryablehttp.
-func (p RetryPolicy) again(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	call := callFrom(ctx)
-	if err == nil && resp.StatusCode < 300 {
+func (r *retrier) again(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	if err == nil && succeeded(resp.StatusCode) {
 		return false, nil
 	}
-	return p.repeats(ctx, call, classify(ctx, resp, err, call.sent.Load()), resp), nil
+	call := callFrom(ctx)
+	return r.repeats(ctx, call, classify(ctx, call, resp, err), resp, err), nil
 }
 
 // repeats notes a failed attempt and reports whether to try again.
-func (p RetryPolicy) repeats(ctx context.Context, call *call, f failure, resp *http.Response) bool {
-	if f.mayHaveApplied() {
-		call.unsettled = true
-	}
-	if ctx.Err() != nil || call.attempts >= min(attempts(f, call.kind), p.MaxAttempts) {
+func (r *retrier) repeats(ctx context.Context, call *call, f failure, resp *http.Response, err error) bool {
+	call.failed(f)
+	if ctx.Err() != nil || call.attempts >= r.most(ruleFor(f, call.kind)) {
 		return false
 	}
 	wait, told := retryAfter(resp)
 	deadline, bounded := ctx.Deadline()
-	return !told || wait <= p.MaxRetryAfter && (!bounded || wait < time.Until(deadline))
+	if told && (wait > r.MaxRetryAfter || bounded && wait+r.MinWait > time.Until(deadline)) {
+		return false
+	}
+	return r.afford(f, err)
+}
+
+// most is how many attempts a rule allows under the policy.
+func (r *retrier) most(rule rule) int {
+	n := int(rule)
+	if n > 1 && r.MaxAttempts > defaultAttempts {
+		n += r.MaxAttempts - defaultAttempts
+	}
+	return min(n, r.MaxAttempts)
 }
 
 // wait returns how long to wait after attempt n, from 0: what the server asks
 // for and a little more, so that those whom it told the same do not come back
 // at once; or a random part of a wait that doubles. It is the Backoff of
 // retryablehttp.
-func (p RetryPolicy) wait(_, _ time.Duration, n int, resp *http.Response) time.Duration {
+func (r *retrier) wait(_, _ time.Duration, n int, resp *http.Response) time.Duration {
 	if wait, told := retryAfter(resp); told {
-		return wait + rand.N(p.MinWait)
+		return wait + rand.N(r.MinWait)
 	}
-	ceiling := p.MaxWait
-	if n < 32 && p.MinWait<<n < p.MaxWait {
-		ceiling = p.MinWait << n
+	ceiling := r.MaxWait
+	if n < 32 && r.MinWait <= r.MaxWait>>n {
+		ceiling = r.MinWait << n
 	}
 	return rand.N(ceiling + 1)
 }
@@ -176,13 +283,12 @@ func (p RetryPolicy) wait(_, _ time.Duration, n int, resp *http.Response) time.D
 // the answer's own Date. It reports false for none and for one that makes no
 // sense.
 func retryAfter(resp *http.Response) (time.Duration, bool) {
-	const longest = 366 * 24 * time.Hour
 	if resp == nil {
 		return 0, false
 	}
 	text := resp.Header.Get("Retry-After")
 	if seconds, err := parseDigits(text); err == nil && text != "" {
-		if seconds > int64(longest/time.Second) {
+		if seconds > int64(longestWait/time.Second) {
 			return 0, false
 		}
 		return time.Duration(seconds) * time.Second, true
@@ -196,7 +302,7 @@ func retryAfter(resp *http.Response) (time.Duration, bool) {
 		now = time.Now()
 	}
 	wait := max(then.Sub(now), 0)
-	if wait > longest {
+	if wait > longestWait {
 		return 0, false
 	}
 	return wait, true
@@ -211,5 +317,178 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	case <-timer.C:
 		return nil
+	}
+}
+
+// verification looks for what a create made when its answer was lost, or did
+// not say the id. It is the error of one that did not find it, and then tells
+// what was looked at and when.
+type verification struct {
+	look   look
+	where  string         // the call that looks: "Users.List"
+	before map[int64]bool // ids that were there before the create
+	blind  bool           // what was there before is not known
+	sent   time.Time
+	notes  []string
+	good   int     // looks that were answered
+	causes []error // what the create failed with, what stands in its place
+}
+
+// Error tells what was seen, and when.
+func (v *verification) Error() string {
+	parts := make([]string, 0, len(v.causes)+2)
+	for _, err := range v.causes {
+		parts = append(parts, err.Error())
+	}
+	parts = append(parts, "sent at "+clock(v.sent))
+	if len(v.notes) > 0 {
+		parts = append(parts, "looked for with "+v.where+" at "+strings.Join(v.notes, ", at "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Unwrap returns what the create failed with, and what stands in its place.
+func (v *verification) Unwrap() []error { return v.causes }
+
+func (v *verification) blame(err error) {
+	if err != nil {
+		v.causes = append(v.causes, err)
+	}
+}
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05.000Z") }
+
+// verdict is what the looks for a thing come to.
+type verdict int
+
+const (
+	undecided verdict = iota // a look failed, or something else stands there
+	absent                   // two looks were answered, and it was in none
+	present
+)
+
+// lookBefore notes what has the natural key already, where several may.
+func (v *verification) lookBefore(ctx context.Context, sent form) {
+	rows, err := v.look(ctx, sent)
+	v.blind = err != nil
+	v.before = make(map[int64]bool, len(rows))
+	for _, row := range rows {
+		v.before[row.id] = true
+	}
+}
+
+// run looks after each of the waits until the thing is found, and returns its
+// id, or 0 if its row has none. created is whether the server said that it is
+// there: then one row of its key is it, whatever else the row says.
+func (v *verification) run(ctx context.Context, call *call, created bool, waits []time.Duration) (verdict, int64) {
+	ctx = withCall(ctx, call)
+	answered := false
+	for _, wait := range waits {
+		if err := sleep(ctx, wait); err != nil {
+			v.blame(err)
+			return undecided, 0
+		}
+		rows, err := v.look(ctx, call.form)
+		now := clock(time.Now())
+		if answered = err == nil; !answered {
+			v.notes = append(v.notes, now+" failed ("+err.Error()+")")
+			continue
+		}
+		v.good++
+		rows = slices.DeleteFunc(rows, func(row found) bool { return v.before[row.id] })
+		equal := slices.DeleteFunc(slices.Clone(rows), func(row found) bool { return len(row.differs) > 0 })
+		switch {
+		case len(rows) == 0:
+			v.notes = append(v.notes, now+" absent")
+			continue
+		case v.blind:
+			v.blame(errors.New("rows match what was sent, and may have been there before"))
+		case len(equal) == 1 && (len(rows) == 1 || created):
+			return present, equal[0].id
+		case len(rows) == 1 && created:
+			return present, rows[0].id
+		case len(rows) == 1:
+			v.blame(fmt.Errorf("%w: the row with id %d has the same name and another %s than was sent", ErrConflict, rows[0].id, strings.Join(rows[0].differs, ", ")))
+		default:
+			ids := make([]int64, len(rows))
+			for i, row := range rows {
+				ids[i] = row.id
+			}
+			v.blame(fmt.Errorf("several rows match what was sent, with the ids %v", ids))
+		}
+		v.notes = append(v.notes, now+" found")
+		return undecided, 0
+	}
+	if answered && v.good >= 2 {
+		return absent, 0
+	}
+	return undecided, 0
+}
+
+// createOnce sends what creates a thing, and sends it again only when it has
+// been looked for and is not there. It returns the row of the answer, if that
+// can be read, and the id, or 0 if it is created and the id is not known.
+func createOnce[R any](ctx context.Context, c *Client, call *call, v *verification) (*R, int64, error) {
+	for resent := false; ; resent = true {
+		v.sent = time.Now()
+		row, err := post[R](ctx, c, call)
+		if err == nil && row != nil {
+			return row, planOf[R](c).idOf(row), nil
+		} else if err == nil {
+			return nil, 0, nil
+		}
+		failed, ok := errors.AsType[*Error](err)
+		if !ok || !call.unsettled {
+			return nil, 0, err
+		}
+		v.blame(failed.Err)
+		failed.Err = v
+		waits := c.retry.VerifyWaits
+		if failed.StatusCode/100 == 3 {
+			waits = waits[:min(1, len(waits))] // it will not appear later
+		}
+		verdict, id := v.run(ctx, call, false, waits)
+		rule, last := ruleFor(call.failure, insert), resent || c.retry.MaxAttempts == 1
+		if verdict == absent && rule == verify && c.retry.ResendAfter > 0 && !last {
+			// By then the request can no longer be alive, by the caller's word.
+			verdict, id = v.run(ctx, call, false, []time.Duration{c.retry.ResendAfter})
+			rule = resend
+		}
+		if verdict == present {
+			return nil, id, nil
+		}
+		if verdict != absent || rule != resend || last || !c.retry.afford(call.failure, nil) {
+			return nil, 0, failed
+		}
+	}
+}
+
+// addMissing sends ids to be added. After an attempt that may have added some
+// it looks who is there, and sends the others.
+func addMissing[I ID](ctx context.Context, c *Client, call *call, ids []I, params func([]I) any, members func() (map[int64]bool, error)) error {
+	for sends := 1; ; sends++ {
+		err := c.do(ctx, call, noRow)
+		failed, ok := errors.AsType[*Error](err)
+		if !ok || ruleFor(call.failure, add) != missing {
+			return err
+		}
+		there, lookErr := members()
+		if lookErr != nil {
+			// Its status is not that of the add, so it is not in the chain.
+			failed.Err = and(failed.Err, fmt.Errorf("looking who is there failed: %v", lookErr))
+			if ctx.Err() != nil {
+				failed.Err = and(failed.Err, ctx.Err())
+			}
+			return failed
+		}
+		ids = slices.DeleteFunc(slices.Clone(ids), func(id I) bool { return there[int64(id)] })
+		if len(ids) == 0 {
+			return nil
+		}
+		if sends >= c.retry.most(ruleFor(call.failure, update)) || !c.retry.afford(call.failure, nil) || sleep(ctx, c.retry.wait(0, 0, sends-1, nil)) != nil {
+			failed.Err = and(failed.Err, fmt.Errorf("%d of them are not there, the first %d", len(ids), ids[0]))
+			return failed
+		}
+		call.form, _ = encode(params(ids))
 	}
 }

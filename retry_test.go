@@ -85,7 +85,7 @@ func TestRetryTable(t *testing.T) {
 					require.True(t, ok, "%s: %v", kind, err)
 					require.Equal(t, want, failed.Attempts, kind)
 					if s, ok := transport.(*stub); ok {
-						require.Equal(t, want, s.count(), kind)
+						require.Equal(t, want, s.countOf(failed.Op), kind)
 					}
 					outcome := test.outcome
 					if kind == "get" || kind == "list" || kind == "all" {
@@ -405,7 +405,7 @@ func TestRateLimit(t *testing.T) {
 func TestNothingBelowSendsAgain(t *testing.T) {
 	t.Parallel()
 	s := always(204, "")
-	client := stubClient(t, s)
+	client := stubClient(t, s, atOnce())
 	for kind, do := range oneOfEach(client) {
 		_ = do(t.Context())
 		req := s.hits[len(s.hits)-1]
@@ -426,7 +426,7 @@ func TestBadRoundTrippers(t *testing.T) {
 			require.ErrorContains(t, err, "the transport", name)
 			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown, name)
 			require.NotContains(t, err.Error(), canaryPassword, name)
-			require.Equal(t, 1, s.count(), name)
+			require.Equal(t, 1, s.countOf("Users.Create"), name)
 		})
 	}
 }

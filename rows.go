@@ -14,9 +14,6 @@ import (
 	"unicode/utf8"
 )
 
-// maxRow is the longest row that is taken, in bytes.
-const maxRow = 1 << 20
-
 // errCut marks an answer that ended before it was complete. Rows that came
 // before the cut are good; that they are all is what cannot be said.
 var errCut = errors.New("the answer was cut short")
@@ -25,21 +22,23 @@ var errCut = errors.New("the answer was cut short")
 // one array of them.
 type rows[R any] struct {
 	plan  plan
+	body  io.Reader
 	in    *bounded
 	dec   *json.Decoder
 	array bool
 	n     int // rows read
 }
 
-func newRows[R any](body io.Reader) *rows[R] {
-	in := &bounded{r: bufio.NewReader(body)}
-	return &rows[R]{plan: planFor(reflect.TypeFor[R]()), in: in, dec: json.NewDecoder(in)}
+// newRows reads rows of at most limit bytes.
+func newRows[R any](p plan, body io.Reader, limit int) *rows[R] {
+	in := &bounded{r: bufio.NewReader(body), limit: limit}
+	return &rows[R]{plan: p, body: body, in: in, dec: json.NewDecoder(in)}
 }
 
 // readRows reads a complete answer.
-func readRows[R any](body io.Reader) ([]R, error) {
+func readRows[R any](p plan, body io.Reader, limit int) ([]R, error) {
 	var all []R
-	for rows := newRows[R](body); ; {
+	for rows := newRows[R](p, body, limit); ; {
 		row, err := rows.next()
 		if err == io.EOF {
 			return all, nil
@@ -67,6 +66,9 @@ func (r *rows[R]) next() (R, error) {
 		var none R
 		return none, fmt.Errorf("row %d: %w", r.n, err)
 	}
+	if body, ok := r.body.(*watchedBody); ok {
+		body.progress()
+	}
 	return row, nil
 }
 
@@ -77,7 +79,7 @@ func (r *rows[R]) raw() (json.RawMessage, error) {
 			return nil, err
 		}
 	}
-	r.in.left = maxRow
+	r.in.left = r.in.limit
 	if r.array && !r.dec.More() {
 		// More is false for an error too; the closing bracket tells.
 		if _, err := r.dec.Token(); err != nil {
@@ -98,6 +100,8 @@ func (r *rows[R]) raw() (json.RawMessage, error) {
 		return nil, io.EOF
 	case err != nil:
 		return nil, r.in.explain(err)
+	case len(raw) > r.in.limit:
+		return nil, r.in.tooLong()
 	case raw[0] != '{':
 		return nil, errors.New("not an object")
 	case !utf8.Valid(raw):
@@ -111,7 +115,10 @@ func (r *rows[R]) open() error {
 	if bom, _ := r.in.r.Peek(3); string(bom) == "\xef\xbb\xbf" {
 		_, _ = r.in.r.Discard(3)
 	}
-	for {
+	for n := 0; ; n++ {
+		if n > r.in.limit {
+			return r.in.tooLong()
+		}
 		switch c, err := r.in.r.ReadByte(); {
 		case err == io.EOF:
 			return io.EOF
@@ -127,7 +134,7 @@ func (r *rows[R]) open() error {
 		_ = r.in.r.UnreadByte()
 		break
 	}
-	r.in.left = maxRow
+	r.in.left = r.in.limit
 	if r.array {
 		if _, err := r.dec.Token(); err != nil {
 			return r.in.explain(err)
@@ -136,22 +143,22 @@ func (r *rows[R]) open() error {
 	return nil
 }
 
-// bounded gives the decoder what it asks for until a row grows past maxRow,
+// bounded gives the decoder what it asks for until a row grows past the limit,
 // and keeps the error that ended the reading, which the decoder may hide.
 type bounded struct {
-	r    *bufio.Reader
-	left int
-	err  error
+	r           *bufio.Reader
+	limit, left int
+	err         error
 }
 
-var errLongRow = fmt.Errorf("longer than %d bytes", maxRow)
+var errLongRow = errors.New("too long")
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
 		b.err = errLongRow
 		return 0, b.err
 	}
-	n, err := b.r.Read(p)
+	n, err := b.r.Read(p[:min(len(p), b.left)])
 	b.left -= n
 	if err != nil && err != io.EOF {
 		b.err = err
@@ -159,11 +166,15 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
+func (b *bounded) tooLong() error {
+	return fmt.Errorf("%w: more than %d bytes", errLongRow, b.limit)
+}
+
 // explain tells a cut answer from a wrong one.
 func (b *bounded) explain(err error) error {
 	switch {
 	case b.err == errLongRow:
-		return errLongRow
+		return b.tooLong()
 	case b.err != nil:
 		return fmt.Errorf("%w: %w", errCut, b.err)
 	case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
@@ -206,14 +217,20 @@ func planFor(t reflect.Type) plan {
 	return p
 }
 
-// idOf returns the own id of a row.
-func idOf[R any](row *R) int64 {
-	return reflect.ValueOf(row).Elem().Field(planFor(reflect.TypeFor[R]()).id.index).Int()
+// planOf is planFor, once for each Client and type.
+func planOf[R any](c *Client) plan {
+	t := reflect.TypeFor[R]()
+	if p, ok := c.plans.Load(t); ok {
+		return p.(plan)
+	}
+	p := planFor(t)
+	c.plans.Store(t, p)
+	return p
 }
 
-// idField names the own id of rows R.
-func idField[R any]() Field[R] {
-	return Field[R](planFor(reflect.TypeFor[R]()).id.names[0])
+// idOf returns the own id of a row.
+func (p plan) idOf(row any) int64 {
+	return reflect.ValueOf(row).Elem().Field(p.id.index).Int()
 }
 
 func (p plan) set(row reflect.Value, raw json.RawMessage) error {
@@ -221,12 +238,14 @@ func (p plan) set(row reflect.Value, raw json.RawMessage) error {
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return fmt.Errorf("not JSON: %w", err)
 	}
+	claimed := false
 	for _, f := range p.fields {
 		for _, name := range f.names {
 			value, sent := members[name]
 			if !sent {
 				continue
 			}
+			claimed = true
 			taken, err := setField(row.Field(f.index), value, f.id)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
@@ -237,10 +256,28 @@ func (p plan) set(row reflect.Value, raw json.RawMessage) error {
 			break
 		}
 	}
+	if !claimed && len(p.fields) > 0 {
+		return errors.New("no field of this kind of row is in it")
+	}
+	for name := range members {
+		if secretName(name) {
+			members[name] = json.RawMessage(`"` + redacted + `"`)
+		}
+	}
 	if len(members) > 0 {
 		row.Field(p.extra).Set(reflect.ValueOf(members))
 	}
 	return nil
+}
+
+// secretName reports whether a member that no field claims is a secret all the
+// same: some row type has a Secret of this name.
+func secretName(name string) bool {
+	switch strings.ToLower(name) {
+	case "password", "pin", "pbxdevicetoken":
+		return true
+	}
+	return false
 }
 
 // setField takes a value as the field needs it, whether the server sends a

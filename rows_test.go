@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -28,7 +29,7 @@ func TestRowsTakeEverySpelling(t *testing.T) {
 		"escapes": "\xef\xbb\xbf\r\n\n" + `{"pbxDeviceId":"1","pbxDeviceName":"\u004cobby 1","domainId":"2","deviceMacAddress":"10:20:30:1A:2B:3C","createDatetime":"2019-10-31 09:42:56","userId":"11","user":"j\u006fe"}` + "\r\n\r\n",
 		"lines":   "{\n  \"pbxDeviceId\": 1,\n  \"pbxDeviceName\": \"Lobby 1\",\n  \"domainId\": 2, \"deviceMacAddress\":\"10:20:30:1A:2B:3C\", \"createDatetime\": \"2019-10-31 09:42:56\",\n  \"userId\": 11, \"user\": \"joe\"}",
 	} {
-		rows, err := readRows[Device](iotest.OneByteReader(strings.NewReader(body)))
+		rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), iotest.OneByteReader(strings.NewReader(body)), maxRow)
 		require.NoError(t, err, name)
 		require.Equal(t, []Device{want}, rows, name)
 	}
@@ -37,7 +38,7 @@ func TestRowsTakeEverySpelling(t *testing.T) {
 func TestRowsOfAnEmptyList(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"", "\n", "\xef\xbb\xbf", "[]", " [ ]\n"} {
-		rows, err := readRows[Device](strings.NewReader(body))
+		rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), strings.NewReader(body), maxRow)
 		require.NoError(t, err, "%q", body)
 		require.Empty(t, rows, "%q", body)
 	}
@@ -46,7 +47,7 @@ func TestRowsOfAnEmptyList(t *testing.T) {
 func TestRowsValues(t *testing.T) {
 	t.Parallel()
 	user := func(member string) (User, error) {
-		rows, err := readRows[User](strings.NewReader(`{"userId":"1",` + member + `}`))
+		rows, err := readRows[User](planFor(reflect.TypeFor[User]()), strings.NewReader(`{"userId":"1",`+member+`}`), maxRow)
 		if err != nil {
 			return User{}, err
 		}
@@ -91,13 +92,13 @@ func TestRowsNetworks(t *testing.T) {
 		"10.0.20.10/24": "10.0.20.10/24", "10.0.20.10": "10.0.20.10/32", "2001:db8::1": "2001:db8::1/128", "2001:db8::/32": "2001:db8::/32",
 	} {
 		body, _ := json.Marshal(map[string]string{"trustedNetworkId": "1", "network": text})
-		rows, err := readRows[TrustedNetwork](bytes.NewReader(body))
+		rows, err := readRows[TrustedNetwork](planFor(reflect.TypeFor[TrustedNetwork]()), bytes.NewReader(body), maxRow)
 		require.NoError(t, err)
 		require.Equal(t, netip.MustParsePrefix(want), rows[0].Network)
 		require.Nil(t, rows[0].Extra)
 	}
 
-	rows, err := readRows[TrustedNetwork](strings.NewReader(`{"trustedNetworkId":"1","network":"office"}`))
+	rows, err := readRows[TrustedNetwork](planFor(reflect.TypeFor[TrustedNetwork]()), strings.NewReader(`{"trustedNetworkId":"1","network":"office"}`), maxRow)
 	require.NoError(t, err)
 	require.False(t, rows[0].Network.IsValid())
 	require.JSONEq(t, `"office"`, string(rows[0].Extra["network"]), "what the field cannot hold is not lost")
@@ -106,11 +107,11 @@ func TestRowsNetworks(t *testing.T) {
 func TestRowsNearSpellingsOfTheTrustedNetworkID(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"trustedNetworkId", "trustednetworkId", "trustedNetworksId", "sipTrustedNetworkId", "networkId", "id"} {
-		rows, err := readRows[TrustedNetwork](strings.NewReader(`{"` + name + `":"5"}`))
+		rows, err := readRows[TrustedNetwork](planFor(reflect.TypeFor[TrustedNetwork]()), strings.NewReader(`{"`+name+`":"5"}`), maxRow)
 		require.NoError(t, err)
 		require.Equal(t, TrustedNetworkID(5), rows[0].ID, name)
 	}
-	rows, err := readRows[TrustedNetwork](strings.NewReader(`{"id":"9","trustedNetworkId":"5"}`))
+	rows, err := readRows[TrustedNetwork](planFor(reflect.TypeFor[TrustedNetwork]()), strings.NewReader(`{"id":"9","trustedNetworkId":"5"}`), maxRow)
 	require.NoError(t, err)
 	require.Equal(t, TrustedNetworkID(5), rows[0].ID, "the page's own way of naming ids comes first")
 	require.Contains(t, rows[0].Extra, "id")
@@ -136,10 +137,10 @@ func TestRowsErrorsNameRowAndField(t *testing.T) {
 		"text after the array":  {`[{"pbxDeviceId":"1"}] true`, "row 2: something follows the array"},
 		"a missing comma":       {`[{"pbxDeviceId":"1"} {"pbxDeviceId":"2"}]`, "row 2: not JSON"},
 		"deep nesting":          {`{"x":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, "row 1: not JSON"},
-		"an endless row":        {good + `{"pbxDeviceName":"` + strings.Repeat("x", 2*maxRow) + `"}`, "row 2: longer than 1048576 bytes"},
+		"an endless row":        {good + `{"pbxDeviceName":"` + strings.Repeat("x", 2*maxRow) + `"}`, "row 2: too long: more than 1048576 bytes"},
 		"an odd flag":           {`{"pbxDeviceId":"1"}`, ""},
 	} {
-		rows, err := readRows[Device](strings.NewReader(test.body))
+		rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), strings.NewReader(test.body), maxRow)
 		if test.want == "" {
 			require.NoError(t, err, name)
 			continue
@@ -149,18 +150,20 @@ func TestRowsErrorsNameRowAndField(t *testing.T) {
 		require.Nil(t, rows, name)
 	}
 
-	_, err := readRows[User](strings.NewReader(`{"userId":"1","dashboard":"2"}`))
+	_, err := readRows[User](planFor(reflect.TypeFor[User]()), strings.NewReader(`{"userId":"1","dashboard":"2"}`), maxRow)
 	require.EqualError(t, err, `row 1: dashboard: "2" is not a flag: want 1 or 0`)
 }
 
 func TestRowsALongRowIsNotLost(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", maxRow-100)
-	rows, err := readRows[Device](strings.NewReader(`{"pbxDeviceName":"` + long + `"}` + "\n" + `{"pbxDeviceName":"` + long + `"}`))
+	rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), strings.NewReader(`{"pbxDeviceName":"`+long+`"}`+"\n"+`{"pbxDeviceName":"`+long+`"}`), maxRow)
 	require.NoError(t, err)
 	require.Len(t, rows, 2)
 	require.Len(t, rows[1].Name, len(long))
 }
+
+const maxRow = 1 << 20
 
 // A cut shows whether the transport tells of it or the text just stops.
 func TestRowsCutIsAnError(t *testing.T) {
@@ -169,21 +172,21 @@ func TestRowsCutIsAnError(t *testing.T) {
 	const array = `[{"pbxDeviceId":"1","user":"a"},{"pbxDeviceId":"2","user":"b"}]`
 	for _, body := range []string{whole, array} {
 		for n := range len(body) + 1 {
-			rows, err := readRows[Device](io.MultiReader(strings.NewReader(body[:n]), iotest.ErrReader(io.ErrUnexpectedEOF)))
+			rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), io.MultiReader(strings.NewReader(body[:n]), iotest.ErrReader(io.ErrUnexpectedEOF)), maxRow)
 			require.ErrorIs(t, err, errCut, "%q", body[:n])
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%q", body[:n])
 			require.Nil(t, rows)
 		}
 	}
 	for n := 1; n < len(array); n++ {
-		_, err := readRows[Device](strings.NewReader(array[:n]))
+		_, err := readRows[Device](planFor(reflect.TypeFor[Device]()), strings.NewReader(array[:n]), maxRow)
 		require.ErrorIs(t, err, errCut, "%q", array[:n])
 	}
 	for n := 1; n < len(whole)-1; n++ {
 		if whole[n-1] == '}' || whole[n-1] == '\n' {
 			continue // with no framing, a cut between two rows cannot show
 		}
-		_, err := readRows[Device](strings.NewReader(whole[:n]))
+		_, err := readRows[Device](planFor(reflect.TypeFor[Device]()), strings.NewReader(whole[:n]), maxRow)
 		require.ErrorIs(t, err, errCut, "%q", whole[:n])
 	}
 }
@@ -203,7 +206,7 @@ func FuzzRows(f *testing.F) {
 			given []Device
 			err   error
 		)
-		for rows := newRows[Device](bytes.NewReader(body)); ; {
+		for rows := newRows[Device](planFor(reflect.TypeFor[Device]()), bytes.NewReader(body), maxRow); ; {
 			var row Device
 			if row, err = rows.next(); err != nil {
 				break

@@ -22,15 +22,8 @@ type scrubber struct {
 func newScrubber(secrets ...string) *scrubber {
 	s := new(scrubber)
 	for _, secret := range secrets {
-		if secret == "" {
-			continue
-		}
-		s.spellings = append(s.spellings, secret, url.QueryEscape(secret), url.PathEscape(secret),
-			html.EscapeString(secret), trimQuotes(strconv.Quote(secret)), trimQuotes(strconv.QuoteToASCII(secret)),
-			escapeJSON(secret, true), escapeJSON(secret, false))
-		if quoted, err := json.Marshal(secret); err == nil {
-			s.spellings = append(s.spellings, trimQuotes(string(quoted)))
-		}
+		s.add(secret)
+		s.add(strings.TrimSpace(secret))
 	}
 	slices.SortFunc(s.spellings, func(a, b string) int { return len(b) - len(a) })
 	pairs := make([]string, 0, 2*len(s.spellings))
@@ -39,6 +32,21 @@ func newScrubber(secrets ...string) *scrubber {
 	}
 	s.replacer = strings.NewReplacer(pairs...)
 	return s
+}
+
+func (s *scrubber) add(secret string) {
+	if secret == "" {
+		return
+	}
+	quoted, _ := json.Marshal(secret) // a string cannot fail
+	for _, spelling := range []string{
+		secret, html.EscapeString(secret), htmlSpecialChars(secret),
+		url.QueryEscape(secret), url.PathEscape(secret),
+		trimQuotes(strconv.Quote(secret)), trimQuotes(strconv.QuoteToASCII(secret)),
+		trimQuotes(string(quoted)), escapeJSON(secret, true), escapeJSON(secret, false),
+	} {
+		s.spellings = append(s.spellings, spelling, hexCase(spelling, strings.ToLower), hexCase(spelling, strings.ToUpper))
+	}
 }
 
 // text returns text without the secrets.
@@ -71,9 +79,44 @@ func (s *scrubber) error(err error) error {
 	}
 	text := err.Error()
 	if clean := s.text(text); clean != text {
-		return errors.New(clean)
+		return &scrubbedError{clean, func(target error) bool { return errors.Is(err, target) }}
 	}
 	return err
+}
+
+// scrubbedError is another error for errors.Is, and shows nothing else of it.
+type scrubbedError struct {
+	text string
+	is   func(error) bool
+}
+
+func (e *scrubbedError) Error() string        { return e.text }
+func (e *scrubbedError) Is(target error) bool { return e.is(target) }
+
+// htmlSpecialChars escapes as PHP's function of that name does.
+func htmlSpecialChars(text string) string {
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#039;").Replace(text)
+}
+
+// hexCase changes the case of the digits in escapes like %2f and \u00e9.
+func hexCase(text string, change func(string) string) string {
+	var b strings.Builder
+	for {
+		i := strings.IndexAny(text, `%\`)
+		if i < 0 || i+1 == len(text) {
+			return b.String() + text
+		}
+		from, to := i+1, min(i+3, len(text))
+		if text[i] == '\\' {
+			from, to = i+2, i+2
+			if text[i+1] == 'u' {
+				to = min(i+6, len(text))
+			}
+		}
+		b.WriteString(text[:from])
+		b.WriteString(change(text[from:to]))
+		text = text[to:]
+	}
 }
 
 func trimQuotes(quoted string) string { return quoted[1 : len(quoted)-1] }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -43,6 +44,20 @@ func (s *stub) count() int {
 	return len(s.hits)
 }
 
+// countOf counts the requests of one call, and leaves out the looks that go
+// with it.
+func (s *stub) countOf(op string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, req := range s.hits {
+		if infinitysip.OperationFromContext(req.Context()) == op {
+			n++
+		}
+	}
+	return n
+}
+
 // answer makes an answer of a status and a body; headers are pairs.
 func answer(status int, body string, headers ...string) *http.Response {
 	resp := &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
@@ -54,6 +69,11 @@ func answer(status int, body string, headers ...string) *http.Response {
 
 func always(status int, body string, headers ...string) *stub {
 	return &stub{respond: func(int, *http.Request) (*http.Response, error) { return answer(status, body, headers...), nil }}
+}
+
+// atOnce is for tests on a real clock.
+func atOnce() infinitysip.Option {
+	return infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1, VerifyWaits: []time.Duration{0}})
 }
 
 const (

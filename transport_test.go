@@ -27,7 +27,7 @@ func TestTransportGivesTheCredentialsToTheirHostAlone(t *testing.T) {
 		"https://gw.example.com/config/v2/sip/domains":      "",
 		"https://example.com:8443/config/v2/sip/domains":    "",
 	} {
-		call := &call{op: "Domains.List", scrub: newScrubber()}
+		call := &call{op: "Domains.List", client: client}
 		req, err := http.NewRequestWithContext(withCall(t.Context(), call), http.MethodGet, target, nil)
 		require.NoError(t, err)
 		resp, err := client.transport.RoundTrip(req)

@@ -84,9 +84,7 @@ func (s *TrustedNetworksService) Get(ctx context.Context, domain DomainID, netwo
 // API: Create SIP trusted network
 func (s *TrustedNetworksService) Create(ctx context.Context, domain DomainID, params TrustedNetworkCreateParams) (TrustedNetworkID, error) {
 	return create[TrustedNetworkID](ctx, s, "TrustedNetworks.Create", at("/domains/{domainId}/trustedNetworks", domain), params, naturalKey[TrustedNetwork]{
-		// The server may keep the prefix as written or masked.
-		rows:  s.All(ctx, domain, &TrustedNetworkListOptions{Filter: Where(TrustedNetworkFields.Network.In(params.Network, params.Network.Masked()))}),
-		match: func(n *TrustedNetwork) bool { return n.Network.Masked() == params.Network.Masked() },
+		op: "TrustedNetworks.List", list: at("/domains/{domainId}/trustednetworks", domain), name: "network",
 	})
 }
 

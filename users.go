@@ -3,6 +3,7 @@ package infinitysip
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"net/http"
 	"time"
@@ -186,8 +187,7 @@ func (s *UsersService) Get(ctx context.Context, domain DomainID, user UserID) (*
 // API: Create SIP User
 func (s *UsersService) Create(ctx context.Context, domain DomainID, params UserCreateParams) (UserID, error) {
 	return create[UserID](ctx, s, "Users.Create", at("/domains/{domainId}/users", domain), params, naturalKey[User]{
-		rows:  narrowed(ctx, s, "Users.List", at("/domains/{domainId}/users", domain), Field[User]("user").Eq(params.User)),
-		match: func(u *User) bool { return u.User == params.User },
+		op: "Users.List", list: at("/domains/{domainId}/users", domain), name: "user",
 	})
 }
 
@@ -228,11 +228,34 @@ func (s *UsersService) GetDevice(ctx context.Context, domain DomainID, user User
 }
 
 // AddDevice associates a device with a user and returns the token that the
-// device registers with. The API shows the token this once: keep it.
+// device registers with. The API shows the token this once: keep it. When the
+// answer is lost and the device is found associated, the error is one of
+// ErrTokenLost.
 //
 // API: Create PBX User Device
 func (s *UsersService) AddDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDeviceToken, error) {
-	return associate[UserDeviceToken](ctx, s, "Users.AddDevice", at("/domains/{domainId}/users/{userId}/devices", domain, user), deviceSpec{device})
+	return associate[UserDeviceToken, UserDevice](ctx, s, "Users.AddDevice", at("/domains/{domainId}/users/{userId}/devices", domain, user), deviceSpec{device},
+		"Users.GetDevice", at("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device),
+		func(t *UserDeviceToken) bool {
+			return t.DeviceID == device && (t.UserID == user || t.UserID == 0) && !t.Token.IsZero()
+		})
+}
+
+// RotateDeviceToken ends the association of a device with a user and makes it
+// anew, which gives another token. Until the device has it, the device cannot
+// register. If the second step fails the device is associated with nobody, or,
+// with ErrTokenLost, by a token that nobody knows.
+//
+// API: Delete PBX User Device, Create PBX User Device
+func (s *UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDeviceToken, error) {
+	if err := s.RemoveDevice(ctx, domain, user, device); err != nil {
+		return nil, err
+	}
+	token, err := s.AddDevice(ctx, domain, user, device)
+	if failed, ok := errors.AsType[*Error](err); ok {
+		failed.Err = and(errors.New("the device's old token is gone"), failed.Err)
+	}
+	return token, err
 }
 
 // RemoveDevice ends the association of a device with a user. The device
@@ -261,6 +284,6 @@ func (s *UsersService) AllGroups(ctx context.Context, domain DomainID, user User
 //
 // API: Add SIP User Groups
 func (s *UsersService) AddGroups(ctx context.Context, domain DomainID, user UserID, groups []GroupID) error {
-	return members(ctx, s, "Users.AddGroups", http.MethodPost, at("/domains/{domainId}/users/{userId}/groups", domain, user), groups,
-		func(batch []GroupID) any { return groupSpec{batch} })
+	return addMembers(ctx, s, "Users.AddGroups", at("/domains/{domainId}/users/{userId}/groups", domain, user), groups,
+		func(batch []GroupID) any { return groupSpec{batch} }, s.AllGroups(ctx, domain, user, nil))
 }

@@ -1,0 +1,151 @@
+package infinitysip
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Limits bound what one attempt of a call may take. A zero field means its
+// default.
+type Limits struct {
+	Row       int // longest row of a list, in bytes; default 1 MiB
+	Answer    int // longest answer that is one row, in bytes; default 1 MiB
+	ErrorBody int // what is read of an error's body, in bytes; default 16 KiB
+	IDs       int // ids that one request adds or removes; default 500, at most 1,000
+
+	Header   time.Duration // wait for an answer to begin; default 30 s
+	Progress time.Duration // wait for the next row of a list; default 30 s
+	Error    time.Duration // wait for the body of an error; default 2 s
+	Attempt  time.Duration // a whole attempt that is not a list; default 60 s
+}
+
+func (l Limits) orDefaults() Limits {
+	return Limits{
+		Row:       cmp.Or(l.Row, 1<<20),
+		Answer:    cmp.Or(l.Answer, 1<<20),
+		ErrorBody: cmp.Or(l.ErrorBody, 16<<10),
+		IDs:       cmp.Or(l.IDs, 500),
+		Header:    cmp.Or(l.Header, 30*time.Second),
+		Progress:  cmp.Or(l.Progress, 30*time.Second),
+		Error:     cmp.Or(l.Error, 2*time.Second),
+		Attempt:   cmp.Or(l.Attempt, time.Minute),
+	}
+}
+
+// problem tells what is wrong with the limits.
+func (l Limits) problem() string {
+	switch {
+	case min(l.Row, l.Answer, l.ErrorBody, l.IDs) < 0 || min(l.Header, l.Progress, l.Error, l.Attempt) < 0:
+		return "holds a negative value"
+	case l.IDs > maxOrder:
+		return fmt.Sprintf("IDs: of more than %d the server drops the end and says nothing", maxOrder)
+	}
+	return ""
+}
+
+// watch ends an attempt whose answer does not begin, or stops coming.
+type watch struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	began  time.Time
+	timer  *time.Timer
+}
+
+// timeoutError is a wait of this package's own that ran out. It is a
+// net.Error's timeout, and not context.DeadlineExceeded: the caller's context
+// is alive.
+type timeoutError string
+
+func (e timeoutError) Error() string { return string(e) }
+
+// Timeout reports true, as net.Error has it.
+func (e timeoutError) Timeout() bool { return true }
+
+// Temporary reports true, as net.Error has it.
+func (e timeoutError) Temporary() bool { return true }
+
+func newWatch(ctx context.Context, wait time.Duration) *watch {
+	w := &watch{began: time.Now()}
+	w.ctx, w.cancel = context.WithCancelCause(ctx)
+	w.timer = time.AfterFunc(wait, func() { w.cancel(timeoutError("no answer for " + wait.String())) })
+	return w
+}
+
+// end stops the watch and returns err, or the timeout that is behind it.
+func (w *watch) end(err error) error {
+	w.timer.Stop()
+	err = w.explain(err)
+	w.cancel(nil)
+	return err
+}
+
+func (w *watch) explain(err error) error {
+	if timeout, ok := errors.AsType[timeoutError](context.Cause(w.ctx)); ok {
+		return timeout
+	}
+	return err
+}
+
+// body goes on to watch the body of an answer that has begun. wait is how long
+// all of it may take, or, where its reader calls progress, until the next
+// call.
+func (w *watch) body(body io.ReadCloser, wait time.Duration) io.ReadCloser {
+	w.timer.Stop()
+	w.timer = time.AfterFunc(wait, func() { w.cancel(timeoutError("no more of the answer for " + wait.String())) })
+	w.timer.Stop()
+	return &watchedBody{ReadCloser: body, watch: w, wait: wait, left: wait}
+}
+
+// watchedBody counts the time within Read alone: what its reader does between
+// two reads is not the server's delay.
+type watchedBody struct {
+	io.ReadCloser
+	watch      *watch
+	wait, left time.Duration
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	start := time.Now()
+	b.watch.timer.Reset(b.left)
+	n, err := b.ReadCloser.Read(p)
+	b.watch.timer.Stop()
+	b.left = max(b.left-time.Since(start), 0)
+	if err != nil && err != io.EOF {
+		err = b.watch.explain(err)
+	}
+	return n, err
+}
+
+// progress gives the full wait again.
+func (b *watchedBody) progress() { b.left = b.wait }
+
+// drain reads the end of a body whose news is known, so that its connection
+// can serve another call, unless that takes long.
+func drain(body io.Reader) {
+	if watched, ok := body.(*watchedBody); ok {
+		watched.left = min(watched.left, time.Second)
+	}
+	_, _ = io.CopyN(io.Discard, body, 4096)
+}
+
+func (b *watchedBody) Close() error {
+	err := b.ReadCloser.Close()
+	_ = b.watch.end(nil)
+	return err
+}
+
+// bodyWait is how long the body of an answer may take. An attempt's limit
+// counts from its beginning.
+func (l Limits) bodyWait(call *call, status int, began time.Time) time.Duration {
+	switch {
+	case !succeeded(status):
+		return l.Error
+	case call.list:
+		return l.Progress
+	}
+	return max(l.Attempt-time.Since(began), 0)
+}

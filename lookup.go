@@ -1,0 +1,140 @@
+package infinitysip
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// serverCap is the most rows that a sibling of this API gives in one answer: a
+// list as long as this may go on.
+const serverCap = 10_000
+
+// found is a row that may be the one which a create made.
+type found struct {
+	id      int64    // 0: the row does not say
+	differs []string // the fields that are not as they were sent
+}
+
+// look finds the rows that have the natural key of what was sent. No rows and
+// no error mean that there is none; an error means that this is not known.
+type look func(ctx context.Context, sent form) ([]found, error)
+
+// sameValue reports whether a row's value is what was sent, allowing for the
+// ways in which a server may write it.
+func sameValue(sent, got string) bool {
+	if sent == got || sent == "1" && got == "true" || sent == "0" && (got == "false" || got == "") {
+		return true
+	}
+	if mac := canonicalMAC(sent); mac != "" {
+		return mac == canonicalMAC(got)
+	}
+	a, ok := parseNetwork(sent)
+	b, okToo := parseNetwork(got)
+	return ok && okToo && (b == a || b == a.Masked())
+}
+
+// spellings are the ways in which a server may keep a value that was sent.
+func spellings(sent string) []any {
+	if mac := canonicalMAC(sent); mac != "" {
+		return []any{mac, strings.ToLower(mac)}
+	}
+	if network, ok := parseNetwork(sent); ok {
+		return []any{sent, network.Masked().String()}
+	}
+	return []any{sent}
+}
+
+// anyRow is a row of which nothing is claimed.
+type anyRow struct {
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+func (r anyRow) value(name string) (string, bool) {
+	raw, sent := r.Extra[name]
+	if !sent {
+		return "", false
+	}
+	text, err := scalar(raw)
+	return text, err == nil
+}
+
+func (r anyRow) id(names []string) int64 {
+	for _, name := range names {
+		if text, ok := r.value(name); ok {
+			n, _ := parseNumber(text)
+			return n
+		}
+	}
+	return 0
+}
+
+// naturalKey tells how a row R that was created is found again.
+type naturalKey[R any] struct {
+	op     string // the call that lists them
+	list   route
+	name   string // of the field that tells one from another
+	shared bool   // several rows may have the same key, so those before count
+}
+
+// among looks in a list for the rows whose key is as it was sent.
+func among[R any, S service](s S, key naturalKey[R]) look {
+	return func(ctx context.Context, sent form) ([]found, error) {
+		ids := planOf[R](clientOf(s)).id.names
+		want := sent.values.Get(key.name)
+		where := Field[anyRow](key.name).Eq(want)
+		if values := spellings(want); len(values) > 1 {
+			where = Field[anyRow](key.name).In(values...)
+		}
+		rows, err := narrowed(ctx, s, key.op, key.list, where)
+		if err != nil {
+			return nil, err
+		}
+		var all []found
+		for _, row := range rows {
+			if got, ok := row.value(key.name); !ok || !sameValue(want, got) {
+				continue
+			}
+			match := found{id: row.id(ids)}
+			for name, values := range sent.values {
+				if got, ok := row.value(name); ok && !sent.secret[name] && !sameValue(values[0], got) {
+					match.differs = append(match.differs, name)
+				}
+			}
+			slices.Sort(match.differs)
+			all = append(all, match)
+		}
+		if len(all) == 0 && len(rows) >= serverCap {
+			return nil, fmt.Errorf("%d rows, which may not be all", len(rows))
+		}
+		return all, nil
+	}
+}
+
+// narrowed reads the rows at r that satisfy where, in one request. A server may
+// ignore a filter, where the API's page does not have one, and one that refuses
+// it is asked for all rows.
+func narrowed[R any, S service](ctx context.Context, s S, op string, r route, where Filter[R]) ([]R, error) {
+	rows, err := list(ctx, s, op, r, &ListOptions[R]{Filter: Where(where)})
+	if errors.Is(err, ErrInvalid) {
+		rows, err = list[R](ctx, s, op, r, nil)
+	}
+	return rows, err
+}
+
+// alone looks for the one row at a path of its own.
+func alone[R any, S service](s S, op string, r route) look {
+	return func(ctx context.Context, _ form) ([]found, error) {
+		row, err := get[R](ctx, s, op, r)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		return []found{{id: planOf[R](clientOf(s)).idOf(row)}}, nil
+	}
+}
