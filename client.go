@@ -50,8 +50,8 @@ type Client struct {
 	userAgent string
 	retry     *retrier
 	limits    Limits
-	secrets   []Secret // the credentials, to keep them out of errors
-	plans     sync.Map // of the rows, by their type
+	secrets   []Secret  // the credentials, to keep them out of errors
+	plans     *sync.Map // of the rows, by their type
 }
 
 // Credentials are what a Client authenticates with: APIKey, BasicAuth or
@@ -246,6 +246,7 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 		retry:     retry,
 		limits:    t.limits,
 		secrets:   credentials.secrets,
+		plans:     new(sync.Map),
 	}
 	c.Domains = &DomainsService{c}
 	c.Users = &UsersService{c}

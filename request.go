@@ -444,8 +444,7 @@ func (call *call) secrets() []string {
 // never need it.
 func (call *call) clean() *scrubber {
 	if call.scrub == nil {
-		all := append(call.secrets(), call.query.Encode())
-		call.scrub = newScrubber(append(all, call.query["filter[]"]...)...)
+		call.scrub = newScrubber(call.secrets(), append([]string{call.query.Encode()}, call.query["filter[]"]...))
 	}
 	return call.scrub
 }

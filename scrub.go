@@ -1,74 +1,105 @@
 package infinitysip
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
-	"net/url"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 )
+
+// longestSpelling is how many bytes one byte of a secret may be repeated as.
+const longestSpelling = 12
 
 // scrubber clears text that came from outside of the secrets that a call sent,
 // in every spelling that a server or a library may repeat them in.
 type scrubber struct {
-	spellings []string // the longest first, so that none leaves a piece of another
-	replacer  *strings.Replacer
+	pattern *regexp.Regexp // nil: nothing to clear
+	longest int            // secret, in bytes
 }
 
-func newScrubber(secrets ...string) *scrubber {
-	s := new(scrubber)
+// newScrubber clears secrets however they are spelled, and literals as they
+// are.
+func newScrubber(secrets, literals []string) *scrubber {
 	for _, secret := range secrets {
-		s.add(secret)
-		s.add(strings.TrimSpace(secret))
+		secrets = append(secrets, strings.TrimSpace(secret))
 	}
-	slices.SortFunc(s.spellings, func(a, b string) int { return len(b) - len(a) })
-	pairs := make([]string, 0, 2*len(s.spellings))
-	for _, spelling := range s.spellings {
-		pairs = append(pairs, spelling, redacted)
+	// The longest first, so that none leaves a piece of another.
+	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+	s := new(scrubber)
+	var patterns []string
+	for _, literal := range literals {
+		if literal != "" {
+			patterns = append(patterns, regexp.QuoteMeta(literal))
+		}
 	}
-	s.replacer = strings.NewReplacer(pairs...)
+	for _, secret := range secrets {
+		if secret == "" {
+			continue
+		}
+		s.longest = max(s.longest, len(secret))
+		var b strings.Builder
+		for _, r := range secret {
+			b.WriteString(spelled(r))
+		}
+		patterns = append(patterns, b.String())
+	}
+	if len(patterns) > 0 {
+		// A secret too long for a pattern is one that no server repeats.
+		s.pattern, _ = regexp.Compile(strings.Join(patterns, "|"))
+	}
 	return s
 }
 
-func (s *scrubber) add(secret string) {
-	if secret == "" {
-		return
+// spelled is a pattern for the ways to write a character in text, JSON, Go
+// syntax, a URL, a form and HTML.
+func spelled(r rune) string {
+	ways := []string{regexp.QuoteMeta(string(r)), fmt.Sprintf(`(?i:&#0*%d;|&#x0*%x;|\\U%08x)`, r, r, r)}
+	var units, octets strings.Builder
+	for _, unit := range utf16.AppendRune(nil, r) {
+		fmt.Fprintf(&units, `\\u%04x`, unit)
 	}
-	quoted, _ := json.Marshal(secret) // a string cannot fail
-	for _, spelling := range []string{
-		secret, html.EscapeString(secret), htmlSpecialChars(secret),
-		url.QueryEscape(secret), url.PathEscape(secret),
-		trimQuotes(strconv.Quote(secret)), trimQuotes(strconv.QuoteToASCII(secret)),
-		trimQuotes(string(quoted)), escapeJSON(secret, true), escapeJSON(secret, false),
-	} {
-		s.spellings = append(s.spellings, spelling, hexCase(spelling, strings.ToLower), hexCase(spelling, strings.ToUpper))
+	for _, octet := range utf8.AppendRune(nil, r) {
+		fmt.Fprintf(&octets, `%%%02x`, octet)
 	}
+	ways = append(ways, "(?i:"+units.String()+"|"+octets.String()+")")
+	switch r {
+	case ' ':
+		ways = append(ways, `\+`)
+	case '"':
+		ways = append(ways, `\\"`, "&quot;")
+	case '\'':
+		ways = append(ways, `\\'`, "&apos;")
+	case '\\', '/':
+		ways = append(ways, `\\`+regexp.QuoteMeta(string(r)))
+	case '&':
+		ways = append(ways, "&amp;")
+	case '<':
+		ways = append(ways, "&lt;")
+	case '>':
+		ways = append(ways, "&gt;")
+	}
+	slices.SortStableFunc(ways, func(a, b string) int { return len(b) - len(a) })
+	return "(?:" + strings.Join(ways, "|") + ")"
 }
 
 // text returns text without the secrets.
-func (s *scrubber) text(text string) string { return s.replacer.Replace(text) }
+func (s *scrubber) text(text string) string {
+	if s.pattern == nil {
+		return text
+	}
+	return s.pattern.ReplaceAllLiteralString(text, redacted)
+}
 
-// cut returns the first limit bytes of text without the secrets, and without a
-// piece of a secret at the end when text was longer and may go on.
+// cut returns the first limit bytes of text without the secrets. When text is
+// longer, a secret may begin in them that ends beyond: so much is left out.
 func (s *scrubber) cut(text string, limit int) string {
-	if len(text) <= limit {
-		return s.text(text)
+	if len(text) > limit {
+		text = text[:max(limit-longestSpelling*s.longest, 0)]
 	}
-	text = text[:limit]
-	end := len(text)
-	for _, spelling := range s.spellings {
-		for n := min(len(spelling)-1, len(text)); n > 0; n-- {
-			if strings.HasSuffix(text, spelling[:n]) {
-				end = min(end, len(text)-n)
-				break
-			}
-		}
-	}
-	return s.text(text[:end])
+	return s.text(text)
 }
 
 // error returns err, or, where its text holds a secret, another error with
@@ -92,55 +123,3 @@ type scrubbedError struct {
 
 func (e *scrubbedError) Error() string        { return e.text }
 func (e *scrubbedError) Is(target error) bool { return e.is(target) }
-
-// htmlSpecialChars escapes as PHP's function of that name does.
-func htmlSpecialChars(text string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#039;").Replace(text)
-}
-
-// hexCase changes the case of the digits in escapes like %2f and \u00e9.
-func hexCase(text string, change func(string) string) string {
-	var b strings.Builder
-	for {
-		i := strings.IndexAny(text, `%\`)
-		if i < 0 || i+1 == len(text) {
-			return b.String() + text
-		}
-		from, to := i+1, min(i+3, len(text))
-		if text[i] == '\\' {
-			from, to = i+2, i+2
-			if text[i+1] == 'u' {
-				to = min(i+6, len(text))
-			}
-		}
-		b.WriteString(text[:from])
-		b.WriteString(change(text[from:to]))
-		text = text[to:]
-	}
-}
-
-func trimQuotes(quoted string) string { return quoted[1 : len(quoted)-1] }
-
-// escapeJSON writes text as PHP's encoder does: slashes escaped, or not, and
-// nothing beyond ASCII.
-func escapeJSON(text string, slashes bool) string {
-	var b strings.Builder
-	for _, unit := range utf16.Encode([]rune(text)) {
-		switch {
-		case unit == '"' || unit == '\\' || unit == '/' && slashes:
-			b.WriteByte('\\')
-			b.WriteByte(byte(unit))
-		case unit == '\n':
-			b.WriteString(`\n`)
-		case unit == '\r':
-			b.WriteString(`\r`)
-		case unit == '\t':
-			b.WriteString(`\t`)
-		case unit < ' ' || unit > '~':
-			fmt.Fprintf(&b, `\u%04x`, unit)
-		default:
-			b.WriteByte(byte(unit))
-		}
-	}
-	return b.String()
-}

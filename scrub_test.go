@@ -1,0 +1,45 @@
+package infinitysip
+
+import (
+	"encoding/json"
+	"html"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+// However a secret is repeated, nothing is left of it, also not at the end of
+// text that was cut.
+func FuzzScrub(f *testing.F) {
+	for _, seed := range []string{"hunter2", `pa"ss\wörd/<&>'+ %`, "日本😀", "0", "[redacted]", " padded "} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, secret string) {
+		if textProblem(secret) != "" || len(strings.TrimSpace(secret)) < 4 || len(secret) > 200 || strings.Contains(redacted, strings.TrimSpace(secret)) {
+			return
+		}
+		s := newScrubber([]string{secret}, nil)
+		inJSON, err := json.Marshal(secret)
+		require.NoError(t, err)
+		for _, spelling := range []string{
+			secret, url.QueryEscape(secret), url.PathEscape(secret), strings.ToLower(url.QueryEscape(secret)), html.EscapeString(secret),
+			strconv.QuoteToASCII(secret), strings.ReplaceAll(string(inJSON), "/", `\/`),
+		} {
+			if strings.ToLower(url.QueryEscape(secret)) == spelling && strings.ToLower(secret) != secret {
+				continue // that changes the secret too
+			}
+			text := "<" + spelling + ">"
+			require.NotContains(t, strings.TrimSuffix(strings.TrimPrefix(s.text(text), "<"), ">"), strings.Trim(spelling, `" `))
+			require.Contains(t, s.text(text), redacted)
+		}
+		text := strings.Repeat("x", 5000) + secret
+		for n := range len(secret) {
+			require.Equal(t, strings.Repeat("x", max(5000+n-longestSpelling*len(secret), 0)), s.cut(text, 5000+n))
+		}
+		require.True(t, utf8.ValidString(s.text(secret)))
+	})
+}

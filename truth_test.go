@@ -1,0 +1,372 @@
+package infinitysip_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/siptest"
+)
+
+// A transport that goes to the network again, under the same context, after it
+// has sent the call must not make the call look unsent.
+func TestSentStaysSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+			trace := httptrace.ContextClientTrace(req.Context())
+			trace.GetConn("primary")
+			trace.GotConn(httptrace.GotConnInfo{})
+			trace.GetConn("secondary") // which refuses
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+		}}
+		_, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+		require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+		require.Equal(t, 1, s.countOf("Users.Create"))
+	})
+}
+
+func TestAClientDoesNotPrintItsCredentials(t *testing.T) {
+	t.Parallel()
+	client := stubClient(t, always(200, ""))
+	requireNoSecret(t, "client", client, *client)
+}
+
+// Success is what the page says it is. Anything else is somebody else's
+// answer.
+func TestAnswersThatAreNotTheAPIs(t *testing.T) {
+	t.Parallel()
+	device := infinitysip.DeviceCreateParams{Name: "x", MACAddress: "10:20:30:1a:2b:3c"}
+	for name, test := range map[string]struct {
+		status int
+		body   string
+		do     func(context.Context, *infinitysip.Client) error
+		is     error
+	}{
+		"create, 200 with an error": {200, `{"error":"exists"}`, func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.Devices.Create(ctx, 1, device)
+			return err
+		}, infinitysip.ErrOutcomeUnknown},
+		"create, 204": {204, "", func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.Devices.Create(ctx, 1, device)
+			return err
+		}, infinitysip.ErrOutcomeUnknown},
+		"association, 201 with nothing in it": {201, `{}`, func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.Users.AddDevice(ctx, 1, 2, 3)
+			return err
+		}, infinitysip.ErrTokenLost},
+		"association, of others": {201, `{"pbxDeviceId":"9","userId":"8","pbxDeviceToken":"t"}`, func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.Users.AddDevice(ctx, 1, 2, 3)
+			return err
+		}, infinitysip.ErrTokenLost},
+		"association, without a token": {201, `{"pbxDeviceId":"3","userId":"2"}`, func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.Users.AddDevice(ctx, 1, 2, 3)
+			return err
+		}, infinitysip.ErrTokenLost},
+		"delete, 200 with an error": {200, `{"error":"access denied"}`, func(ctx context.Context, c *infinitysip.Client) error {
+			return c.Users.Delete(ctx, 1, 2)
+		}, infinitysip.ErrOutcomeUnknown},
+		"update, a page": {201, `<html>`, func(ctx context.Context, c *infinitysip.Client) error {
+			return c.Devices.Update(ctx, 1, 2, infinitysip.DeviceUpdateParams{Name: "x"})
+		}, infinitysip.ErrOutcomeUnknown},
+		"get, 200 with an error": {200, `{"error":"access denied"}`, func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.Users.Get(ctx, 1, 2)
+			return err
+		}, nil},
+		"get, nothing": {200, ``, func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.Users.Get(ctx, 1, 2)
+			return err
+		}, nil},
+		"get, two rows": {200, `{"userId":"2"}{"userId":"2"}`, func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.Users.Get(ctx, 1, 2)
+			return err
+		}, nil},
+		"get, another row": {200, `{"userId":"3"}`, func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.Users.Get(ctx, 1, 2)
+			return err
+		}, nil},
+		"list, 200 with an error": {200, `{"error":"access denied"}`, func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.Users.List(ctx, 1)
+			return err
+		}, nil},
+		"list, 204": {204, ``, func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.Users.List(ctx, 1)
+			return err
+		}, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			err := test.do(t.Context(), stubClient(t, always(test.status, test.body)))
+			require.Error(t, err, name)
+			if test.is != nil {
+				require.ErrorIs(t, err, test.is, name)
+			} else {
+				require.NotErrorIs(t, err, infinitysip.ErrOutcomeUnknown, name)
+			}
+		})
+	}
+}
+
+// A 404 after a removal of members that may have been applied says nothing of
+// the members.
+func TestRemoveUsersThatFindsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 1 {
+				return answer(503, ""), nil
+			}
+			return answer(404, "user 999 is not in the group"), nil
+		}}
+		err := stubClient(t, s).Groups.RemoveUsers(t.Context(), 1, 2, []infinitysip.UserID{998, 999})
+		require.ErrorIs(t, err, infinitysip.ErrNotFound)
+		require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+	})
+}
+
+// What went wrong with a look-up is not what went wrong with the create.
+func TestALookUpsErrorIsNotTheCreates(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{400, 403, 404, 503} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := siptest.New(t, siptest.Options{CreateBody: siptest.CreateBodyNone})
+			domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
+			srv.Fail(siptest.On("Users.List").Status(status))
+			_, err := srv.InProcessClient().Users.Create(t.Context(), domain, newUser())
+			require.Error(t, err)
+			for _, sentinel := range []error{infinitysip.ErrInvalid, infinitysip.ErrForbidden, infinitysip.ErrNotFound, infinitysip.ErrUnavailable, infinitysip.ErrOutcomeUnknown} {
+				require.NotErrorIs(t, err, sentinel)
+			}
+		})
+	}
+}
+
+func TestSecretsInEverySpelling(t *testing.T) {
+	t.Parallel()
+	params := newUser()
+	params.Password = infinitysip.NewSecret(` s3cr3t'pa"ss<é/ `)
+	for _, body := range []string{
+		`s3cr3t&#039;pa&quot;ss&lt;é/`, `s3cr3t\u0027pa\u0022ss\u003C\u00e9\/`, `s3cr3t'pa\"ss\u003C\u00E9\/`, `s3cr3t'pa\"ss\u003c\u00e9\/`, `s3cr3t'pa"ss<é/`,
+		`+s3cr3t%27pa%22ss%3C%C3%A9%2F+`, `+s3cr3t%27pa%22ss%3c%c3%a9%2f+`, `s3cr3t&#39;pa&#34;ss&lt;é/`,
+	} {
+		_, err := stubClient(t, always(409, "no: "+body+".")).Users.Create(t.Context(), 1, params)
+		failed, ok := errors.AsType[*infinitysip.Error](err)
+		require.True(t, ok)
+		require.NotContains(t, string(failed.Body), "s3cr3t", body)
+		require.NotContains(t, err.Error(), "s3cr3t", body)
+	}
+}
+
+// A secret that no field claims does not print either.
+func TestSecretsInExtra(t *testing.T) {
+	t.Parallel()
+	s := always(200, `{"userId":"1","groupId":"2","password":"`+canaryPIN+`","Pin":"`+canaryPIN+`","locale":"en"}`)
+	users, err := stubClient(t, s).Groups.ListUsers(t.Context(), 1, 2)
+	require.NoError(t, err)
+	require.JSONEq(t, `"en"`, string(users[0].Extra["locale"]))
+	require.Contains(t, users[0].Extra, "password")
+	requireNoSecret(t, "row", users[0], string(users[0].Extra["password"]), string(users[0].Extra["Pin"]))
+}
+
+// A loop that panics, or a test that fails within one, leaves no connection.
+func TestALoopThatDoesNotComeBack(t *testing.T) {
+	t.Parallel()
+	closed := 0
+	s := &stub{respond: func(int, *http.Request) (*http.Response, error) {
+		resp := answer(200, "")
+		resp.Body = &countedBody{strings.NewReader(strings.Repeat(`{"userId":"1"}`+"\n", 10)), &closed}
+		return resp, nil
+	}}
+	client := stubClient(t, s)
+	for range 3 {
+		func() {
+			defer func() { require.NotNil(t, recover()) }()
+			for range client.Users.All(t.Context(), 1) { //nolint:errcheck // the loop does not look
+				panic("in the caller's loop")
+			}
+		}()
+	}
+	require.Equal(t, 3, closed)
+}
+
+type countedBody struct {
+	io.Reader
+	closed *int
+}
+
+func (b *countedBody) Close() error { *b.closed++; return nil }
+
+// The end of an answer may come apart from its row; a create waits for it a
+// little, and keeps the connection.
+func TestCreatesKeepTheirConnection(t *testing.T) {
+	t.Parallel()
+	remotes := make(map[string]bool)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		remotes[req.RemoteAddr] = true
+		_, _ = io.Copy(io.Discard, req.Body)
+		w.WriteHeader(http.StatusCreated)
+		_, _ = io.WriteString(w, `{"userId":"1"}`)
+		_ = http.NewResponseController(w).Flush()
+	}))
+	t.Cleanup(server.Close)
+	client, err := infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithBaseURL(server.URL))
+	require.NoError(t, err)
+	t.Cleanup(client.CloseIdleConnections)
+	for range 50 {
+		_, err := client.Users.Create(t.Context(), 1, newUser())
+		require.NoError(t, err)
+	}
+	require.Len(t, remotes, 1)
+}
+
+// An answer of one row that goes on for ever is not read to its end.
+func TestEndlessAnswers(t *testing.T) {
+	t.Parallel()
+	for name, line := range map[string]string{"rows": `{"userId":"2"}` + "\n", "blank lines": "\n", "one row": `{"a":"`, "blanks in a row": `{ `} {
+		synctest.Test(t, func(t *testing.T) {
+			read := 0
+			s := &stub{respond: func(int, *http.Request) (*http.Response, error) {
+				resp := answer(200, "")
+				resp.Body = readerFunc(func(p []byte) (int, error) {
+					n := copy(p, line)
+					if name == "one row" || name == "blanks in a row" {
+						for i := n; i < len(p) && read > 0; i++ {
+							p[i] = ' '
+							n++
+						}
+					}
+					read += n
+					return n, nil
+				})
+				return resp, nil
+			}}
+			_, err := stubClient(t, s).Users.Get(t.Context(), 1, 2)
+			require.Error(t, err, name)
+			require.Less(t, read, 8<<20, name)
+		})
+	}
+}
+
+// The body of an error is waited for two seconds, a whole attempt a minute.
+func TestSlowBodies(t *testing.T) {
+	t.Parallel()
+	drip := func(status int, text string) *stub {
+		return &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+			resp := answer(status, "")
+			resp.Body = readerFunc(func(p []byte) (int, error) {
+				time.Sleep(time.Second) // the bubble's clock
+				return copy(p, text), req.Context().Err()
+			})
+			return resp, nil
+		}}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		_, err := stubClient(t, drip(409, "x")).Users.Create(t.Context(), 1, newUser())
+		require.ErrorIs(t, err, infinitysip.ErrConflict)
+		require.LessOrEqual(t, time.Since(start), 3*time.Second)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		client := stubClient(t, drip(200, " "), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1}))
+		_, err := client.Users.Get(t.Context(), 1, 2)
+		require.Error(t, err)
+		require.InDelta(t, 60, time.Since(start).Seconds(), 2)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		client := stubClient(t, drip(200, " "), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1}),
+			infinitysip.WithLimits(infinitysip.Limits{Progress: 5 * time.Second}))
+		_, err := client.Users.List(t.Context(), 1)
+		require.Error(t, err)
+		require.InDelta(t, 5, time.Since(start).Seconds(), 2)
+	})
+}
+
+func TestMoreAttempts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := always(503, "")
+		client := stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 10}))
+		_, err := client.Users.List(t.Context(), 1)
+		require.Error(t, err)
+		require.Equal(t, 10, s.count())
+		require.Error(t, client.Users.Delete(t.Context(), 1, 2))
+		require.Equal(t, 19, s.count())
+	})
+}
+
+func TestAbsurdWaitsAreRefused(t *testing.T) {
+	t.Parallel()
+	_, err := infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MinWait: 1<<63 - 1}))
+	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+	_, err = infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithLimits(infinitysip.Limits{IDs: 1001}))
+	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+}
+
+// A server may call the id of a trusted network otherwise than this package
+// thinks: the list then pages all the same.
+func TestPagesOfRowsWhoseIDIsNotKnown(t *testing.T) {
+	t.Parallel()
+	s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+		if req.URL.Query().Has("sort[]") {
+			return answer(400, "no such field"), nil
+		}
+		var offset int
+		_, _ = fmt.Sscan(req.URL.Query().Get("offset"), &offset)
+		if offset == 3 {
+			return answer(200, ""), nil
+		}
+		return answer(200, fmt.Sprintf(`{"odd":"%d","network":"10.0.%d.0/24"}`, offset, offset)), nil
+	}}
+	n := 0
+	for network, err := range stubClient(t, s).TrustedNetworks.All(t.Context(), 1, &infinitysip.TrustedNetworkListOptions{Limit: 1}) {
+		require.NoError(t, err)
+		require.True(t, network.Network.IsValid())
+		n++
+	}
+	require.Equal(t, 3, n)
+}
+
+func TestNothingIsLeftBehind(t *testing.T) { // not parallel: it counts goroutines
+	before := runtime.NumGoroutine()
+	srv := siptest.NewServer(siptest.Options{})
+	client := srv.Client(atOnce())
+	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
+	for i := range 20 {
+		params := newUser()
+		params.User, params.ExtensionNumber = fmt.Sprint("u", i), fmt.Sprint(100+i)
+		_, err := client.Users.Create(t.Context(), domain, params)
+		require.NoError(t, err)
+	}
+	srv.Fail(siptest.On("Users.Create").Drop())
+	srv.Fail(siptest.On("Users.Get").Status(503))
+	for range 5 {
+		_, err := client.Users.Create(t.Context(), domain, newUser())
+		require.Error(t, err)
+		_, err = client.Users.Get(t.Context(), domain, 1)
+		require.Error(t, err)
+		for _, err := range client.Users.All(t.Context(), domain) {
+			require.NoError(t, err)
+			break
+		}
+	}
+	client.CloseIdleConnections()
+	srv.Close()
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+		require.True(t, time.Now().Before(deadline), "goroutines are left")
+	}
+}
