@@ -39,11 +39,14 @@
 // # Lists
 //
 // A List is one request and returns what it gets; if the answer is cut short
-// that is an error, never a shorter list. An All is an iterator. Where the API
-// documents limit and offset it asks for page after page, sorted by id unless
-// you say otherwise; elsewhere it is one request whose rows are yielded as they
-// arrive. It ends after the first error. Breaking out of the loop ends the
-// request.
+// that is an error, never a shorter list. (Only where a server of HTTP/1 marks
+// the end of a list by nothing but the end of the connection can a cut between
+// two rows not be seen.) An All is an iterator. Where the API documents limit
+// and offset it asks for page after page, sorted by id unless you say
+// otherwise; a row that is deleted meanwhile moves those after it, so one of
+// them may be passed over. Elsewhere it is one request whose rows are yielded
+// as they arrive. It ends after the first error. Breaking out of the loop ends
+// the request.
 //
 // # Errors
 //
@@ -70,16 +73,32 @@
 //     the server says 429;
 //   - what reads, and what does no harm when repeated (updates, deletes, the
 //     order of queue members), when the server says 408 or 5xx but 501, or the
-//     connection is lost;
+//     connection is lost, or the answer does not come;
 //   - a List or Get whose answer is cut short.
 //
-// A create, and an add of members, is never sent again once it may have
-// arrived: its error is then one of [ErrOutcomeUnknown]. A Retry-After of up to
-// a minute is obeyed; a longer one, or one past the context's deadline, ends
-// the call at once and stands in the error. The context ends every wait.
-// Redirects are errors. [WithRetryPolicy] changes the numbers.
+// An add of members that may have arrived is looked after: those who are not
+// in are sent again. A create that may have arrived is looked for by its
+// natural key: a user, a group or a queue by name, a device by its MAC
+// address, a network by its CIDR, a queue member by its group, beside those
+// that were there before, an association by itself. The looks come at once,
+// after 1 second, and after 3 more.
 //
-// After a create whose answer holds no id, the id is looked up by name (a
-// device by its MAC address, a network by its CIDR, a queue member by its
-// group). If that fails the error's Outcome is [Applied].
+//   - One row that has what was sent: the create is a success, with its id.
+//   - One row that differs: the error is one of [ErrConflict] and
+//     [ErrOutcomeUnknown], and gives the id.
+//   - None, though two looks were answered, after a 500 or a 503: it is sent
+//     once more.
+//   - Anything else: the error is one of [ErrOutcomeUnknown] and says what was
+//     looked at and when. [RetryPolicy] has ResendAfter for those who know how
+//     long the server may take.
+//
+// The same look gives the id when the answer to a create has none; if that
+// fails the error's Outcome is [Applied]. The token of an association cannot
+// be looked up: see [ErrTokenLost].
+//
+// A Retry-After of up to a minute is obeyed; a longer one, or one past the
+// context's deadline, ends the call at once and stands in the error. The
+// context ends every wait. Redirects are errors. A Client has a quota for its
+// retries, so that a service that is down is not asked four times as often.
+// [WithRetryPolicy] and [WithLimits] change the numbers.
 package infinitysip

@@ -25,7 +25,8 @@ type Domain struct {
 }
 
 // UpdateParams returns params that leave the domain as this row has it: change
-// what you want changed and pass them to Update.
+// what you want changed and pass them to Update. A flag that the server left
+// out of the row is off in them.
 func (d Domain) UpdateParams() DomainUpdateParams {
 	return DomainUpdateParams{DisplayName: d.DisplayName, Rec: d.Rec}
 }

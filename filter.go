@@ -115,7 +115,7 @@ func (f Field[R]) Ends(text string) Filter[R] { return f.compare("ends", text) }
 func (f Field[R]) EndsFold(text string) Filter[R] { return f.compare("endsi", text) }
 
 // Matches holds where the field matches a regular expression, in the server's
-// syntax.
+// syntax. That is PHP's, which may want delimiters: /^Lobby/i.
 func (f Field[R]) Matches(expression string) Filter[R] { return f.compare("re", expression) }
 
 // NotMatches holds where the field does not match a regular expression.

@@ -34,7 +34,8 @@ type Group struct {
 }
 
 // UpdateParams returns params that leave the group as this row has it: change
-// what you want changed and pass them to Update.
+// what you want changed and pass them to Update. A flag that the server left
+// out of the row is off in them.
 func (g Group) UpdateParams() GroupUpdateParams {
 	return GroupUpdateParams{
 		Name:             g.Name,
