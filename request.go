@@ -367,7 +367,7 @@ func (c *Client) do(ctx context.Context, call *call, decode func(*http.Response)
 			return err
 		}
 		call.status = resp.StatusCode
-		if err = call.take(resp, decode); err == nil {
+		if err = call.accept(resp, decode); err == nil {
 			c.retry.refund()
 			return nil
 		}
@@ -381,9 +381,9 @@ func (c *Client) do(ctx context.Context, call *call, decode func(*http.Response)
 	}
 }
 
-// take has decode take the answer of a success, and closes it also when the
+// accept has decode take the answer of a success, and closes it also when the
 // caller's loop, which a decode may run, does not come back.
-func (call *call) take(resp *http.Response, decode func(*http.Response) error) error {
+func (call *call) accept(resp *http.Response, decode func(*http.Response) error) error {
 	defer resp.Body.Close()
 	if !call.kind.writes() && resp.StatusCode != http.StatusOK {
 		return errNotAPI
