@@ -95,7 +95,9 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 		}
 		var all []found
 		for _, row := range rows {
-			if got, ok := row.value(key.name); !ok || !sameValue(want, got) {
+			if got, ok := row.value(key.name); !ok {
+				return nil, fmt.Errorf("a row does not say its %s", key.name)
+			} else if !sameValue(want, got) {
 				continue
 			}
 			match := found{id: row.id(ids)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -202,6 +203,24 @@ func TestVerifyALookThatFailsIsNotAbsence(t *testing.T) {
 			require.ErrorContains(t, err, "failed", name)
 		})
 	}
+}
+
+// The API's page does not list the fields of most rows: one that does not show
+// the key may be any of them.
+func TestVerifyARowWithoutTheKeyIsNotAbsence(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodPost {
+				return answer(503, ""), nil
+			}
+			return answer(200, `{"userId":"1","displayName":"Joe Blogs"}`), nil
+		}}
+		_, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+		require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+		require.ErrorContains(t, err, "a row does not say its user")
+		require.Equal(t, 1, s.countOf("Users.Create"))
+	})
 }
 
 func TestVerifyFindsSomethingElse(t *testing.T) {
