@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -65,6 +66,9 @@ func spelled(r rune) string {
 		fmt.Fprintf(&octets, `%%%02x`, octet)
 	}
 	ways = append(ways, "(?i:"+units.String()+"|"+octets.String()+")")
+	if quoted := strconv.QuoteRune(r); strings.HasPrefix(quoted, `'\`) {
+		ways = append(ways, regexp.QuoteMeta(strings.Trim(quoted, "'"))) // \t, \x7f
+	}
 	switch r {
 	case ' ':
 		ways = append(ways, `\+`)

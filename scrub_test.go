@@ -15,7 +15,7 @@ import (
 // However a secret is repeated, nothing is left of it, also not at the end of
 // text that was cut.
 func FuzzScrub(f *testing.F) {
-	for _, seed := range []string{"hunter2", `pa"ss\wörd/<&>'+ %`, "日本😀", "0", "[redacted]", " padded "} {
+	for _, seed := range []string{"hunter2", `pa"ss\wörd/<&>'+ %`, "日本😀", "0", "[redacted]", " padded ", "j\f\t\u036a"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, secret string) {
@@ -27,13 +27,13 @@ func FuzzScrub(f *testing.F) {
 		require.NoError(t, err)
 		for _, spelling := range []string{
 			secret, url.QueryEscape(secret), url.PathEscape(secret), strings.ToLower(url.QueryEscape(secret)), html.EscapeString(secret),
-			strconv.QuoteToASCII(secret), strings.ReplaceAll(string(inJSON), "/", `\/`),
+			unquoted(strconv.QuoteToASCII(secret)), unquoted(strings.ReplaceAll(string(inJSON), "/", `\/`)),
 		} {
 			if strings.ToLower(url.QueryEscape(secret)) == spelling && strings.ToLower(secret) != secret {
 				continue // that changes the secret too
 			}
 			text := "<" + spelling + ">"
-			require.NotContains(t, strings.TrimSuffix(strings.TrimPrefix(s.text(text), "<"), ">"), strings.Trim(spelling, `" `))
+			require.NotContains(t, s.text(text), strings.TrimSpace(spelling))
 			require.Contains(t, s.text(text), redacted)
 		}
 		text := strings.Repeat("x", 5000) + secret
@@ -43,3 +43,5 @@ func FuzzScrub(f *testing.F) {
 		require.True(t, utf8.ValidString(s.text(secret)))
 	})
 }
+
+func unquoted(quoted string) string { return quoted[1 : len(quoted)-1] }
