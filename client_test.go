@@ -113,27 +113,6 @@ func TestCredentialsFromEnv(t *testing.T) { // not parallel: the environment is 
 	require.Equal(t, "ApiKey "+canaryKey, authorization())
 }
 
-func TestRedirectsAreNotFollowed(t *testing.T) {
-	t.Parallel()
-	for _, status := range []int{301, 302, 303, 307, 308} {
-		elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("followed") }))
-		t.Cleanup(elsewhere.Close)
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Location", elsewhere.URL)
-			w.WriteHeader(status)
-		}))
-		t.Cleanup(server.Close)
-		client, err := infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithBaseURL(server.URL), atOnce())
-		require.NoError(t, err)
-		t.Cleanup(client.CloseIdleConnections)
-		for kind, do := range oneOfEach(client) {
-			failed, ok := errors.AsType[*infinitysip.Error](do(t.Context()))
-			require.True(t, ok, kind)
-			require.Equal(t, status, failed.StatusCode, kind)
-		}
-	}
-}
-
 // A plain client uses no transport but its own, and keeps its connection also
 // where calls fail.
 func TestConnectionsAreKept(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -102,81 +101,6 @@ func TestRetryTable(t *testing.T) {
 	}
 }
 
-func TestRetrySucceedsAfterFailures(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := &stub{respond: func(n int, req *http.Request) (*http.Response, error) {
-			switch {
-			case n < 4:
-				return answer(429, "slow down"), nil
-			case req.Method == http.MethodPost:
-				return answer(201, `{"userId":"9"}`), nil
-			}
-			return answer(200, `{"userId":"9"}`), nil
-		}}
-		id, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
-		require.NoError(t, err)
-		require.Equal(t, infinitysip.UserID(9), id)
-		require.Equal(t, 4, s.count())
-		for _, form := range s.forms {
-			require.Equal(t, "joe.blogs", form.Get("user"), "the whole form goes out each time")
-		}
-	})
-}
-
-func TestRetryWaits(t *testing.T) {
-	t.Parallel()
-	date := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
-	for _, test := range []struct {
-		name       string
-		headers    func() []string
-		hits       int
-		least      time.Duration // waited in all
-		most       time.Duration
-		retryAfter time.Duration
-	}{
-		{"none", func() []string { return nil }, 4, 0, 3500 * time.Millisecond, 0},
-		{"seconds", func() []string { return []string{"Retry-After", "7"} }, 4, 21 * time.Second, 23 * time.Second, 7 * time.Second},
-		{"a date, by the server's own clock", func() []string {
-			return []string{"Retry-After", date(time.Hour + 9*time.Second), "Date", date(time.Hour)}
-		}, 4, 27 * time.Second, 29 * time.Second, 9 * time.Second},
-		{"a date that has passed", func() []string { return []string{"Retry-After", date(-time.Minute), "Date", date(0)} }, 4, 0, 2 * time.Second, 0},
-		{"a minute", func() []string { return []string{"Retry-After", "60"} }, 4, 3 * time.Minute, 3*time.Minute + 2*time.Second, time.Minute},
-		{"more than a minute", func() []string { return []string{"Retry-After", "61"} }, 1, 0, 0, 61 * time.Second},
-		{"absurd", func() []string { return []string{"Retry-After", "99999999999999"} }, 4, 0, 3500 * time.Millisecond, 0},
-		{"negative", func() []string { return []string{"Retry-After", "-5"} }, 4, 0, 3500 * time.Millisecond, 0},
-		{"nonsense", func() []string { return []string{"Retry-After", "soon"} }, 4, 0, 3500 * time.Millisecond, 0},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				s := always(429, "slow down", test.headers()...)
-				start := time.Now()
-				_, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
-				require.ErrorIs(t, err, infinitysip.ErrRateLimited)
-				require.Equal(t, test.hits, s.count())
-				require.GreaterOrEqual(t, time.Since(start), test.least)
-				require.LessOrEqual(t, time.Since(start), test.most)
-				failed, _ := errors.AsType[*infinitysip.Error](err)
-				require.Equal(t, max(test.retryAfter, 0), max(failed.RetryAfter, 0))
-			})
-		})
-	}
-}
-
-func TestRetryAfterPastTheDeadlineFailsAtOnce(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
-		start := time.Now()
-		_, err := stubClient(t, always(503, "", "Retry-After", "30")).Users.List(ctx, 1)
-		require.ErrorIs(t, err, infinitysip.ErrUnavailable)
-		require.Zero(t, time.Since(start))
-		require.ErrorContains(t, err, "try again in 30s")
-	})
-}
-
 func TestContextEndsEveryWait(t *testing.T) {
 	t.Parallel()
 	silent := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
@@ -216,19 +140,6 @@ type waitingReader struct{ ctx context.Context }
 func (r waitingReader) Read([]byte) (int, error) {
 	<-r.ctx.Done()
 	return 0, r.ctx.Err()
-}
-
-func TestContextThatHasEndedSendsNothing(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	s := always(201, `{"userId":"1"}`)
-	for kind, do := range oneOfEach(stubClient(t, s)) {
-		err := do(ctx)
-		require.ErrorIs(t, err, context.Canceled, kind)
-		require.NotErrorIs(t, err, infinitysip.ErrOutcomeUnknown, kind)
-	}
-	require.Zero(t, s.count())
 }
 
 // An answer that does not come is a timeout, but not that of the caller's
@@ -299,69 +210,9 @@ func (r *slowRows) Read(p []byte) (int, error) {
 	return copy(p, `{"userId":"1"}`+"\n"), nil
 }
 
-func TestCutListIsReadAgainAndNeverShort(t *testing.T) {
-	t.Parallel()
-	body := func(end error) *http.Response {
-		resp := answer(200, "")
-		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"userId":"1"}`+"\n"), errReader{end}))
-		return resp
-	}
-	synctest.Test(t, func(t *testing.T) {
-		healed := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
-			if n < 3 {
-				return body(io.ErrUnexpectedEOF), nil
-			}
-			return answer(200, `{"userId":"1"}`+"\n"+`{"userId":"2"}`), nil
-		}}
-		users, err := stubClient(t, healed).Users.List(t.Context(), 1)
-		require.NoError(t, err)
-		require.Len(t, users, 2)
-
-		cut := &stub{respond: func(int, *http.Request) (*http.Response, error) { return body(io.ErrUnexpectedEOF), nil }}
-		users, err = stubClient(t, cut).Users.List(t.Context(), 1)
-		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-		require.Nil(t, users)
-		require.Equal(t, 3, cut.count())
-
-		// Rows that have been handed on cannot be taken back.
-		cut = &stub{respond: cut.respond}
-		n := 0
-		for _, err = range stubClient(t, cut).Users.All(t.Context(), 1) {
-			n++
-		}
-		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-		require.Equal(t, 2, n)
-		require.Equal(t, 1, cut.count())
-	})
-}
-
 type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
-
-func TestDeleteThatFindsNothing(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		err := stubClient(t, always(404, "no such user")).Users.Delete(t.Context(), 1, 2)
-		require.ErrorIs(t, err, infinitysip.ErrNotFound)
-
-		lost := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
-			if n == 1 {
-				return nil, io.EOF // after it was carried out
-			}
-			return answer(404, "no such user"), nil
-		}}
-		require.NoError(t, stubClient(t, lost).Users.Delete(t.Context(), 1, 2))
-
-		limited := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
-			if n == 1 {
-				return answer(429, ""), nil // so it was not
-			}
-			return answer(404, "no such user"), nil
-		}}
-		require.ErrorIs(t, stubClient(t, limited).Users.Delete(t.Context(), 1, 2), infinitysip.ErrNotFound)
-	})
-}
 
 func TestRetryPolicy(t *testing.T) {
 	t.Parallel()
@@ -411,22 +262,5 @@ func TestNothingBelowSendsAgain(t *testing.T) {
 		req := s.hits[len(s.hits)-1]
 		require.Nil(t, req.GetBody, kind)
 		require.Empty(t, req.Header.Values("Idempotency-Key"), kind)
-	}
-}
-
-func TestBadRoundTrippers(t *testing.T) {
-	t.Parallel()
-	for name, respond := range map[string]func(int, *http.Request) (*http.Response, error){
-		"panics":  func(int, *http.Request) (*http.Response, error) { panic(fmt.Errorf("with %s", canaryPassword)) },
-		"nothing": func(int, *http.Request) (*http.Response, error) { return nil, nil },
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			s := &stub{respond: respond}
-			_, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
-			require.ErrorContains(t, err, "the transport", name)
-			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown, name)
-			require.NotContains(t, err.Error(), canaryPassword, name)
-			require.Equal(t, 1, s.countOf("Users.Create"), name)
-		})
 	}
 }

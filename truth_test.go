@@ -260,42 +260,6 @@ func TestEndlessAnswers(t *testing.T) {
 	}
 }
 
-// The body of an error is waited for two seconds, a whole attempt a minute.
-func TestSlowBodies(t *testing.T) {
-	t.Parallel()
-	drip := func(status int, text string) *stub {
-		return &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
-			resp := answer(status, "")
-			resp.Body = readerFunc(func(p []byte) (int, error) {
-				time.Sleep(time.Second) // the bubble's clock
-				return copy(p, text), req.Context().Err()
-			})
-			return resp, nil
-		}}
-	}
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		_, err := stubClient(t, drip(409, "x")).Users.Create(t.Context(), 1, newUser())
-		require.ErrorIs(t, err, infinitysip.ErrConflict)
-		require.LessOrEqual(t, time.Since(start), 3*time.Second)
-	})
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		client := stubClient(t, drip(200, " "), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1}))
-		_, err := client.Users.Get(t.Context(), 1, 2)
-		require.Error(t, err)
-		require.InDelta(t, 60, time.Since(start).Seconds(), 2)
-	})
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		client := stubClient(t, drip(200, " "), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1}),
-			infinitysip.WithLimits(infinitysip.Limits{Progress: 5 * time.Second}))
-		_, err := client.Users.List(t.Context(), 1)
-		require.Error(t, err)
-		require.InDelta(t, 5, time.Since(start).Seconds(), 2)
-	})
-}
-
 func TestMoreAttempts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
