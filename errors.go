@@ -227,10 +227,13 @@ func printable(text string) string {
 	return text[:end] + ellipsis
 }
 
-// and puts two errors, of which the first may be nil, on one line.
+// and puts two errors, either of which may be nil, on one line.
 func and(err, more error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return more
+	case more == nil:
+		return err
 	}
 	return fmt.Errorf("%w; %w", err, more)
 }

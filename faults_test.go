@@ -451,6 +451,11 @@ func listOfFaults() []fault {
 			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
+			n: 8, name: "503, which says when to come back", everywhere: true,
+			faults:  func(c call) faults { return faults{on(c.op).Times(1).Status(503).Header("Retry-After", "30")} },
+			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 4}, least: 30 * time.Second, most: 30 * time.Second,
+		},
+		{
 			n: 9, name: "503 twice", everywhere: true,
 			faults:  func(c call) faults { return faults{on(c.op).Times(2).Status(503)} },
 			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, hits: hits{"call": 2, "look": 6}, least: 8 * time.Second, most: 8 * time.Second,
@@ -458,7 +463,7 @@ func listOfFaults() []fault {
 		{
 			n: 9, name: "500 twice", everywhere: true,
 			faults:  func(c call) faults { return faults{on(c.op).Times(2).Status(500)} },
-			outcome: unknown, hits: hits{"call": 2, "look": 6}, least: 8 * time.Second, most: 8 * time.Second,
+			outcome: unknown, says: "sent at 00:00:00.000Z and 00:00:04.000Z", hits: hits{"call": 2, "look": 6}, least: 8 * time.Second, most: 8 * time.Second,
 		},
 
 		// 10: there is no doubt about a 429.
@@ -812,6 +817,11 @@ func listOfFaults() []fault {
 			outcome: unknown, says: "of them are not there", hits: hits{"call": 2, "look": 2}, most: 500 * time.Millisecond,
 		},
 		{
+			n: 29, name: "none added, 503, which says when to come back", calls: adds, setUp: furnish,
+			faults:  func(c call) faults { return faults{on(c.op).Times(1).Status(503).Header("Retry-After", "30")} },
+			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 1}, least: 30 * time.Second, most: 30500 * time.Millisecond,
+		},
+		{
 			n: 30, name: "all added, then 504", calls: adds, setUp: furnish,
 			faults:  func(c call) faults { return faults{on(c.op).Times(1).CommitThenStatus(504)} },
 			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
@@ -1015,6 +1025,11 @@ func listOfFaults() []fault {
 			n: 40, name: "cancelled between attempts of an update, one of which may have been applied", calls: updates, setUp: furnish, ctx: cancelAfter(time.Second),
 			faults:  func(c call) faults { return faults{on(c.op).Times(1).Status(503).Header("Retry-After", "50")} },
 			outcome: unknown, is: []error{context.Canceled}, hits: hits{"call": 1}, least: time.Second, most: time.Second,
+		},
+		{
+			n: 40, name: "cancelled between attempts of an add, one of which may have been applied", calls: adds, setUp: furnish, ctx: cancelAfter(time.Second),
+			faults:  func(c call) faults { return faults{on(c.op).Times(1).Status(503).Header("Retry-After", "50")} },
+			outcome: unknown, is: []error{context.Canceled, infinitysip.ErrUnavailable}, says: "of them are not there", hits: hits{"call": 1, "look": 1}, least: time.Second, most: time.Second,
 		},
 		{
 			n: 40, name: "cancelled between looks", ctx: cancelAfter(2 * time.Second),
@@ -1230,6 +1245,28 @@ func retryAfters() []fault {
 			n: 39, name: "past the deadline", calls: []call{getUser, createUser}, ctx: deadlineIn(20 * time.Second),
 			faults:  func(c call) faults { return faults{on(c.op).Times(1).Status(429).Header("Retry-After", "30")} },
 			outcome: notApplied, is: []error{infinitysip.ErrRateLimited}, says: "(try again in 30s)", hits: hits{"call": 1},
+		},
+		fault{
+			n: 39, name: "longer than a create waits",
+			faults:  func(c call) faults { return faults{on(c.op).Times(1).Status(503).Header("Retry-After", "3600")} },
+			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "(try again in 1h0m0s)", hits: hits{"call": 1, "look": 1},
+		},
+		fault{
+			n: 39, name: "longer than a create waits, and it was applied",
+			faults: func(c call) faults {
+				return faults{on(c.op).Times(1).CommitThenStatus(503).Header("Retry-After", "3600")}
+			},
+			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+		},
+		fault{
+			n: 39, name: "past the deadline of a create", ctx: deadlineIn(20 * time.Second),
+			faults:  func(c call) faults { return faults{on(c.op).Times(1).Status(503).Header("Retry-After", "30")} },
+			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "(try again in 30s)", hits: hits{"call": 1, "look": 1},
+		},
+		fault{
+			n: 39, name: "longer than an add waits", calls: adds,
+			faults:  func(c call) faults { return faults{on(c.op).Times(1).Status(503).Header("Retry-After", "3600")} },
+			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "(try again in 1h0m0s)", hits: hits{"call": 1, "look": 1},
 		},
 		fault{
 			n: 39, name: "longer than an update waits", calls: updates, setUp: furnish,

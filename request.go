@@ -375,7 +375,7 @@ func (c *Client) do(ctx context.Context, call *call, decode func(*http.Response)
 		if errors.Is(err, errCut) {
 			f = cut
 		}
-		if !c.retry.repeats(ctx, call, f, nil, err) || sleep(ctx, c.retry.wait(0, 0, n, nil)) != nil {
+		if !c.retry.repeats(ctx, call, f, nil, err) || sleep(ctx, c.retry.pause(n, 0)) != nil {
 			return call.fail(resp, orContext(ctx, err))
 		}
 	}
@@ -423,7 +423,7 @@ func (call *call) fail(resp *http.Response, err error) *Error {
 	if resp != nil {
 		e.StatusCode = resp.StatusCode
 		e.RequestID = printable(call.clean().text(resp.Header.Get("X-Request-Id")))
-		e.RetryAfter, _ = retryAfter(resp)
+		e.RetryAfter = retryAfter(resp)
 	}
 	return e
 }

@@ -247,12 +247,13 @@ func (r *retrier) repeats(ctx context.Context, call *call, f failure, resp *http
 	if ctx.Err() != nil || call.attempts >= r.most(ruleFor(f, call.kind)) {
 		return false
 	}
-	wait, told := retryAfter(resp)
+	return r.bears(ctx, retryAfter(resp)) && r.afford(f, err)
+}
+
+// bears reports whether a wait that the server asks for is waited for.
+func (r *retrier) bears(ctx context.Context, asked time.Duration) bool {
 	deadline, bounded := ctx.Deadline()
-	if told && (wait > r.MaxRetryAfter || bounded && wait+r.MinWait > time.Until(deadline)) {
-		return false
-	}
-	return r.afford(f, err)
+	return asked == 0 || asked <= r.MaxRetryAfter && (!bounded || asked+r.MinWait <= time.Until(deadline))
 }
 
 // most is how many attempts a rule allows under the policy.
@@ -264,13 +265,17 @@ func (r *retrier) most(rule rule) int {
 	return min(n, r.MaxAttempts)
 }
 
-// wait returns how long to wait after attempt n, from 0: what the server asks
-// for and a little more, so that those whom it told the same do not come back
-// at once; or a random part of a wait that doubles. It is the Backoff of
-// retryablehttp.
+// wait is the Backoff of retryablehttp.
 func (r *retrier) wait(_, _ time.Duration, n int, resp *http.Response) time.Duration {
-	if wait, told := retryAfter(resp); told {
-		return wait + rand.N(r.MinWait)
+	return r.pause(n, retryAfter(resp))
+}
+
+// pause returns how long to wait after attempt n, from 0: what the server asks
+// for and a little more, so that those whom it told the same do not come back
+// at once; or a random part of a wait that doubles.
+func (r *retrier) pause(n int, asked time.Duration) time.Duration {
+	if asked > 0 {
+		return asked + rand.N(r.MinWait)
 	}
 	ceiling := r.MaxWait
 	if n < 32 && r.MinWait <= r.MaxWait>>n {
@@ -280,36 +285,37 @@ func (r *retrier) wait(_, _ time.Duration, n int, resp *http.Response) time.Dura
 }
 
 // retryAfter reads the Retry-After of an answer: seconds, or a date, against
-// the answer's own Date. It reports false for none and for one that makes no
-// sense.
-func retryAfter(resp *http.Response) (time.Duration, bool) {
+// the answer's own Date. It is 0 for none and for one that makes no sense.
+func retryAfter(resp *http.Response) time.Duration {
 	if resp == nil {
-		return 0, false
+		return 0
 	}
 	text := resp.Header.Get("Retry-After")
-	if seconds, err := parseDigits(text); err == nil && text != "" {
+	if seconds, err := parseDigits(text); err == nil {
 		if seconds > int64(longestWait/time.Second) {
-			return 0, false
+			return 0
 		}
-		return time.Duration(seconds) * time.Second, true
+		return time.Duration(seconds) * time.Second
 	}
 	then, err := http.ParseTime(text)
 	if err != nil {
-		return 0, false
+		return 0
 	}
 	now, err := http.ParseTime(resp.Header.Get("Date"))
 	if err != nil {
 		now = time.Now()
 	}
-	wait := max(then.Sub(now), 0)
-	if wait > longestWait {
-		return 0, false
+	if wait := then.Sub(now); wait > 0 && wait <= longestWait {
+		return wait
 	}
-	return wait, true
+	return 0
 }
 
 // sleep waits, or returns the context's error.
 func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -328,7 +334,7 @@ type verification struct {
 	where  string         // the call that looks: "Users.List"
 	before map[int64]bool // ids that were there before the create
 	blind  bool           // what was there before is not known
-	sent   time.Time
+	sent   []string       // when
 	notes  []string
 	good   int     // looks that were answered
 	causes []error // what the create failed with, what stands in its place
@@ -340,7 +346,7 @@ func (v *verification) Error() string {
 	for _, err := range v.causes {
 		parts = append(parts, err.Error())
 	}
-	parts = append(parts, "sent at "+clock(v.sent))
+	parts = append(parts, "sent at "+strings.Join(v.sent, " and "))
 	if len(v.notes) > 0 {
 		parts = append(parts, "looked for with "+v.where+" at "+strings.Join(v.notes, ", at "))
 	}
@@ -430,7 +436,7 @@ func (v *verification) run(ctx context.Context, call *call, created bool, waits 
 // can be read, and the id, or 0 if it is created and the id is not known.
 func createOnce[R any](ctx context.Context, c *Client, call *call, v *verification) (*R, int64, error) {
 	for resent := false; ; resent = true {
-		v.sent = time.Now()
+		v.sent = append(v.sent, clock(time.Now()))
 		row, err := post[R](ctx, c, call)
 		if err == nil && row != nil {
 			return row, planOf[R](c).idOf(row), nil
@@ -443,16 +449,20 @@ func createOnce[R any](ctx context.Context, c *Client, call *call, v *verificati
 		}
 		v.blame(failed.Err)
 		failed.Err = v
+		asked := time.Now().Add(failed.RetryAfter)
 		waits := c.retry.VerifyWaits
-		if failed.StatusCode/100 == 3 {
-			waits = waits[:min(1, len(waits))] // it will not appear later
+		if failed.StatusCode/100 == 3 || !c.retry.bears(ctx, failed.RetryAfter) {
+			waits = waits[:min(1, len(waits))] // it will not appear later, or so late that nobody waits for it
 		}
 		verdict, id := v.run(ctx, call, false, waits)
 		rule, last := ruleFor(call.failure, insert), resent || c.retry.MaxAttempts == 1
-		if verdict == absent && rule == verify && c.retry.ResendAfter > 0 && !last {
+		hold := time.Until(asked)
+		if rule == verify && c.retry.ResendAfter > 0 {
 			// By then the request can no longer be alive, by the caller's word.
-			verdict, id = v.run(ctx, call, false, []time.Duration{c.retry.ResendAfter})
-			rule = resend
+			rule, hold = resend, max(hold, c.retry.ResendAfter)
+		}
+		if verdict == absent && rule == resend && !last && hold > 0 {
+			verdict, id = v.run(ctx, call, false, []time.Duration{hold})
 		}
 		if verdict == present {
 			return nil, id, nil
@@ -475,18 +485,16 @@ func addMissing[I ID](ctx context.Context, c *Client, call *call, ids []I, param
 		there, lookErr := members()
 		if lookErr != nil {
 			// Its status is not that of the add, so it is not in the chain.
-			failed.Err = and(failed.Err, fmt.Errorf("looking who is there failed: %v", lookErr))
-			if ctx.Err() != nil {
-				failed.Err = and(failed.Err, ctx.Err())
-			}
+			failed.Err = and(and(failed.Err, fmt.Errorf("looking who is there failed: %v", lookErr)), ctx.Err())
 			return failed
 		}
 		ids = slices.DeleteFunc(slices.Clone(ids), func(id I) bool { return there[int64(id)] })
 		if len(ids) == 0 {
 			return nil
 		}
-		if sends >= c.retry.most(ruleFor(call.failure, update)) || !c.retry.afford(call.failure, nil) || sleep(ctx, c.retry.wait(0, 0, sends-1, nil)) != nil {
-			failed.Err = and(failed.Err, fmt.Errorf("%d of them are not there, the first %d", len(ids), ids[0]))
+		if sends >= c.retry.most(ruleFor(call.failure, update)) || !c.retry.bears(ctx, failed.RetryAfter) ||
+			!c.retry.afford(call.failure, nil) || sleep(ctx, c.retry.pause(sends-1, failed.RetryAfter)) != nil {
+			failed.Err = and(and(failed.Err, fmt.Errorf("%d of them are not there, the first %d", len(ids), ids[0])), ctx.Err())
 			return failed
 		}
 		call.form, _ = encode(params(ids))
