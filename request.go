@@ -362,6 +362,7 @@ func (c *Client) do(ctx context.Context, call *call, decode func(*http.Response)
 			err.readBody(resp.Body, c.limits.ErrorBody, call.clean())
 			_ = resp.Body.Close()
 			if ruleFor(call.failure, call.kind) == done {
+				c.retry.refund()
 				return nil
 			}
 			return err

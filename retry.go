@@ -467,7 +467,7 @@ func createOnce[R any](ctx context.Context, c *Client, call *call, v *verificati
 		if verdict == present {
 			return nil, id, nil
 		}
-		if verdict != absent || rule != resend || last || !c.retry.afford(call.failure, nil) {
+		if verdict != absent || rule != resend || last || !c.retry.afford(call.failure, failed) {
 			return nil, 0, failed
 		}
 	}
@@ -493,7 +493,7 @@ func addMissing[I ID](ctx context.Context, c *Client, call *call, ids []I, param
 			return nil
 		}
 		if sends >= c.retry.most(ruleFor(call.failure, update)) || !c.retry.bears(ctx, failed.RetryAfter) ||
-			!c.retry.afford(call.failure, nil) || sleep(ctx, c.retry.pause(sends-1, failed.RetryAfter)) != nil {
+			!c.retry.afford(call.failure, failed) || sleep(ctx, c.retry.pause(sends-1, failed.RetryAfter)) != nil {
 			failed.Err = and(and(failed.Err, fmt.Errorf("%d of them are not there, the first %d", len(ids), ids[0])), ctx.Err())
 			return failed
 		}

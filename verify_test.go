@@ -1,6 +1,8 @@
 package infinitysip_test
 
 import (
+	"io"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +67,30 @@ func TestQuota(t *testing.T) {
 			require.ErrorIs(t, err, infinitysip.ErrRateLimited)
 		}
 		require.Equal(t, 400, s.count(), "a server that says when to come back is no dead server")
+	})
+	// A timeout costs 10, of an add too, each of whose looks gives 1 back: 100
+	// goes down by 17 with every call, and does not pay for all of the sixth.
+	synctest.Test(t, func(t *testing.T) {
+		a := newAcme(t, siptest.Options{})
+		a.Fail(siptest.On("Groups.AddUsers").Hang())
+		for range 6 {
+			err := a.client.Groups.AddUsers(t.Context(), a.domain, a.group, []infinitysip.UserID{a.user})
+			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+		}
+		require.Equal(t, 5*3+2, a.sent("Groups.AddUsers"))
+	})
+	// A delete that finds nothing because it was carried out is a success.
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			if n%2 == 1 {
+				return nil, io.EOF
+			}
+			return answer(404, ""), nil
+		}}
+		client := stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{Quota: 9}))
+		require.NoError(t, client.Users.Delete(t.Context(), 1, 2))
+		require.NoError(t, client.Users.Delete(t.Context(), 1, 2), "9 - 5 + 1 is enough for one more")
+		require.ErrorIs(t, client.Users.Delete(t.Context(), 1, 2), infinitysip.ErrOutcomeUnknown)
 	})
 }
 
