@@ -181,13 +181,10 @@ func permanent(ctx context.Context, err error) bool {
 		certificate *tls.CertificateVerificationError
 		authority   x509.UnknownAuthorityError
 		hostname    x509.HostnameError
-		plain       tls.RecordHeaderError
-		alert       tls.AlertError
 	)
 	return ctx.Err() != nil || errors.Is(err, ErrRateLimited) ||
 		errors.As(err, &unknownHost) && unknownHost.IsNotFound ||
-		errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &hostname) ||
-		errors.As(err, &plain) || errors.As(err, &alert)
+		errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &hostname)
 }
 
 func succeeded(status int) bool {
