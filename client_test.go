@@ -144,6 +144,8 @@ func TestAClientThatNewClientDidNotMake(t *testing.T) {
 		for kind, do := range oneOfEach(client) {
 			require.ErrorIs(t, do(t.Context()), infinitysip.ErrInvalid, kind)
 		}
+		member := infinitysip.QueueMemberCreateParams{GroupID: 1, RingStrategy: infinitysip.RingAll}
+		require.ErrorIs(t, errorOf(client.Queues.CreateMember(t.Context(), 1, 2, member)), infinitysip.ErrInvalid)
 		client.CloseIdleConnections()
 	}
 }

@@ -270,7 +270,7 @@ func batches[I ID](c *Client, whole *call, ids []I, params func([]I) any, send f
 func create[I ID, R any, S service](ctx context.Context, s S, op string, r route, params any, key naturalKey[R]) (I, error) {
 	c, call := clientOf(s), newCall(op, insert, http.MethodPost, r, params)
 	v := &verification{look: among(s, key), where: key.op}
-	if key.shared && len(call.problems) == 0 {
+	if key.shared && c != nil && len(call.problems) == 0 {
 		v.lookBefore(ctx, call.form)
 	}
 	_, id, err := createOnce[R](ctx, c, call, v)
