@@ -2,7 +2,6 @@ package infinitysip_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,58 +16,6 @@ import (
 
 	"github.com/infinitysip/infinitysip"
 )
-
-func TestNewClientRefuses(t *testing.T) {
-	t.Parallel()
-	good := infinitysip.APIKey(canaryKey)
-	for name, test := range map[string]struct {
-		credentials infinitysip.Credentials
-		opts        []infinitysip.Option
-		fields      []string
-	}{
-		"no credentials":           {infinitysip.Credentials{}, nil, []string{"credentials"}},
-		"empty key":                {infinitysip.APIKey(""), nil, []string{"credentials"}},
-		"line break in the key":    {infinitysip.APIKey("canary-pass\r\nX: y"), nil, []string{"credentials"}},
-		"space in the key":         {infinitysip.APIKey("canary-pass word"), nil, []string{"credentials"}},
-		"NUL in the key":           {infinitysip.APIKey("canary-pass\x00"), nil, []string{"credentials"}},
-		"non-ASCII key":            {infinitysip.APIKey("canary-passé"), nil, []string{"credentials"}},
-		"colon in the user name":   {infinitysip.BasicAuth("a:b", "canary-pass"), nil, []string{"credentials"}},
-		"empty user name":          {infinitysip.BasicAuth("", "canary-pass"), nil, []string{"credentials"}},
-		"empty password":           {infinitysip.BasicAuth("joe", ""), nil, []string{"credentials"}},
-		"line break in a password": {infinitysip.BasicAuth("joe", "canary-pass\n"), nil, []string{"credentials"}},
-		"empty URL":                {good, []infinitysip.Option{infinitysip.WithBaseURL("")}, []string{"WithBaseURL"}},
-		"no scheme":                {good, []infinitysip.Option{infinitysip.WithBaseURL("api.example.com")}, []string{"WithBaseURL"}},
-		"another scheme":           {good, []infinitysip.Option{infinitysip.WithBaseURL("ftp://api.example.com")}, []string{"WithBaseURL"}},
-		"no host":                  {good, []infinitysip.Option{infinitysip.WithBaseURL("https:///x")}, []string{"WithBaseURL"}},
-		"plain http":               {good, []infinitysip.Option{infinitysip.WithBaseURL("http://api.example.com")}, []string{"WithBaseURL"}},
-		"http to a private host":   {good, []infinitysip.Option{infinitysip.WithBaseURL("http://10.0.0.1")}, []string{"WithBaseURL"}},
-		"loopback in its name":     {good, []infinitysip.Option{infinitysip.WithBaseURL("http://localhost.example.com")}, []string{"WithBaseURL"}},
-		"user in the URL":          {good, []infinitysip.Option{infinitysip.WithBaseURL("https://joe:canary-pass@api.example.com")}, []string{"WithBaseURL"}},
-		"query in the URL":         {good, []infinitysip.Option{infinitysip.WithBaseURL("https://api.example.com?key=canary-pass")}, []string{"WithBaseURL"}},
-		"empty query":              {good, []infinitysip.Option{infinitysip.WithBaseURL("https://api.example.com?")}, []string{"WithBaseURL"}},
-		"fragment":                 {good, []infinitysip.Option{infinitysip.WithBaseURL("https://api.example.com#canary-pass")}, []string{"WithBaseURL"}},
-		"bad port":                 {good, []infinitysip.Option{infinitysip.WithBaseURL("https://api.example.com:canary-pass")}, []string{"WithBaseURL"}},
-		"large port":               {good, []infinitysip.Option{infinitysip.WithBaseURL("https://api.example.com:70000")}, []string{"WithBaseURL"}},
-		"no port":                  {good, []infinitysip.Option{infinitysip.WithBaseURL("https://api.example.com:")}, []string{"WithBaseURL"}},
-		"control character":        {good, []infinitysip.Option{infinitysip.WithBaseURL("https://api.example.com/canary-pass\n")}, []string{"WithBaseURL"}},
-		"all at once": {infinitysip.APIKey(""), []infinitysip.Option{
-			infinitysip.WithBaseURL("x"), infinitysip.WithHTTPClient(nil), infinitysip.WithUserAgent("a\nb"),
-			infinitysip.WithRateLimit(0, 1), infinitysip.WithRateLimit(1, 0), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: -1}),
-		}, []string{"WithHTTPClient", "WithUserAgent", "WithRateLimit", "WithRateLimit", "WithRetryPolicy", "credentials", "WithBaseURL"}},
-	} {
-		client, err := infinitysip.NewClient(test.credentials, test.opts...)
-		require.Nil(t, client, name)
-		require.ErrorIs(t, err, infinitysip.ErrInvalid, name)
-		require.NotContains(t, err.Error(), "canary", name)
-		invalid, ok := errors.AsType[*infinitysip.ValidationError](err)
-		require.True(t, ok, name)
-		var fields []string
-		for _, f := range invalid.Fields {
-			fields = append(fields, f.Field)
-		}
-		require.Equal(t, test.fields, fields, name)
-	}
-}
 
 func TestNewClientAccepts(t *testing.T) {
 	t.Parallel()
@@ -134,30 +81,6 @@ func TestConnectionsAreKept(t *testing.T) {
 		_ = client.Users.Delete(t.Context(), 1, id)
 	}
 	require.Len(t, remotes, 1)
-}
-
-func TestAClientThatNewClientDidNotMake(t *testing.T) {
-	t.Parallel()
-	for _, client := range []*infinitysip.Client{
-		{}, {Users: new(infinitysip.UsersService), Queues: new(infinitysip.QueuesService), Groups: new(infinitysip.GroupsService)},
-	} {
-		for kind, do := range oneOfEach(client) {
-			require.ErrorIs(t, do(t.Context()), infinitysip.ErrInvalid, kind)
-		}
-		member := infinitysip.QueueMemberCreateParams{GroupID: 1, RingStrategy: infinitysip.RingAll}
-		require.ErrorIs(t, errorOf(client.Queues.CreateMember(t.Context(), 1, 2, member)), infinitysip.ErrInvalid)
-		client.CloseIdleConnections()
-	}
-}
-
-func TestNilContext(t *testing.T) {
-	t.Parallel()
-	s := always(200, "")
-	for kind, do := range oneOfEach(stubClient(t, s)) {
-		var none context.Context
-		require.ErrorIs(t, do(none), infinitysip.ErrInvalid, kind)
-	}
-	require.Zero(t, s.count())
 }
 
 func TestUserAgent(t *testing.T) {

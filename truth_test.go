@@ -1,7 +1,6 @@
 package infinitysip_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -44,80 +43,6 @@ func TestAClientDoesNotPrintItsCredentials(t *testing.T) {
 	t.Parallel()
 	client := stubClient(t, always(200, ""))
 	requireNoSecret(t, "client", client, *client)
-}
-
-// Success is what the page says it is. Anything else is somebody else's
-// answer.
-func TestAnswersThatAreNotTheAPIs(t *testing.T) {
-	t.Parallel()
-	device := infinitysip.DeviceCreateParams{Name: "x", MACAddress: "10:20:30:1a:2b:3c"}
-	for name, test := range map[string]struct {
-		status int
-		body   string
-		do     func(context.Context, *infinitysip.Client) error
-		is     error
-	}{
-		"create, 200 with an error": {200, `{"error":"exists"}`, func(ctx context.Context, c *infinitysip.Client) error {
-			_, err := c.Devices.Create(ctx, 1, device)
-			return err
-		}, infinitysip.ErrOutcomeUnknown},
-		"create, 204": {204, "", func(ctx context.Context, c *infinitysip.Client) error {
-			_, err := c.Devices.Create(ctx, 1, device)
-			return err
-		}, infinitysip.ErrOutcomeUnknown},
-		"association, 201 with nothing in it": {201, `{}`, func(ctx context.Context, c *infinitysip.Client) error {
-			_, err := c.Users.AddDevice(ctx, 1, 2, 3)
-			return err
-		}, infinitysip.ErrTokenLost},
-		"association, of others": {201, `{"pbxDeviceId":"9","userId":"8","pbxDeviceToken":"t"}`, func(ctx context.Context, c *infinitysip.Client) error {
-			_, err := c.Users.AddDevice(ctx, 1, 2, 3)
-			return err
-		}, infinitysip.ErrTokenLost},
-		"association, without a token": {201, `{"pbxDeviceId":"3","userId":"2"}`, func(ctx context.Context, c *infinitysip.Client) error {
-			_, err := c.Users.AddDevice(ctx, 1, 2, 3)
-			return err
-		}, infinitysip.ErrTokenLost},
-		"delete, 200 with an error": {200, `{"error":"access denied"}`, func(ctx context.Context, c *infinitysip.Client) error {
-			return c.Users.Delete(ctx, 1, 2)
-		}, infinitysip.ErrOutcomeUnknown},
-		"update, a page": {201, `<html>`, func(ctx context.Context, c *infinitysip.Client) error {
-			return c.Devices.Update(ctx, 1, 2, infinitysip.DeviceUpdateParams{Name: "x"})
-		}, infinitysip.ErrOutcomeUnknown},
-		"get, 200 with an error": {200, `{"error":"access denied"}`, func(ctx context.Context, c *infinitysip.Client) error {
-			_, err := c.Users.Get(ctx, 1, 2)
-			return err
-		}, nil},
-		"get, nothing": {200, ``, func(ctx context.Context, c *infinitysip.Client) error {
-			_, err := c.Users.Get(ctx, 1, 2)
-			return err
-		}, nil},
-		"get, two rows": {200, `{"userId":"2"}{"userId":"2"}`, func(ctx context.Context, c *infinitysip.Client) error {
-			_, err := c.Users.Get(ctx, 1, 2)
-			return err
-		}, nil},
-		"get, another row": {200, `{"userId":"3"}`, func(ctx context.Context, c *infinitysip.Client) error {
-			_, err := c.Users.Get(ctx, 1, 2)
-			return err
-		}, nil},
-		"list, 200 with an error": {200, `{"error":"access denied"}`, func(ctx context.Context, c *infinitysip.Client) error {
-			_, err := c.Users.List(ctx, 1)
-			return err
-		}, nil},
-		"list, 204": {204, ``, func(ctx context.Context, c *infinitysip.Client) error {
-			_, err := c.Users.List(ctx, 1)
-			return err
-		}, nil},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			err := test.do(t.Context(), stubClient(t, always(test.status, test.body)))
-			require.Error(t, err, name)
-			if test.is != nil {
-				require.ErrorIs(t, err, test.is, name)
-			} else {
-				require.NotErrorIs(t, err, infinitysip.ErrOutcomeUnknown, name)
-			}
-		})
-	}
 }
 
 // A 404 after a removal of members that may have been applied says nothing of
@@ -271,14 +196,6 @@ func TestMoreAttempts(t *testing.T) {
 		require.Error(t, client.Users.Delete(t.Context(), 1, 2))
 		require.Equal(t, 19, s.count())
 	})
-}
-
-func TestAbsurdWaitsAreRefused(t *testing.T) {
-	t.Parallel()
-	_, err := infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MinWait: 1<<63 - 1}))
-	require.ErrorIs(t, err, infinitysip.ErrInvalid)
-	_, err = infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithLimits(infinitysip.Limits{IDs: 1001}))
-	require.ErrorIs(t, err, infinitysip.ErrInvalid)
 }
 
 // A server may call the id of a trusted network otherwise than this package
