@@ -210,10 +210,6 @@ func (r *slowRows) Read(p []byte) (int, error) {
 	return copy(p, `{"userId":"1"}`+"\n"), nil
 }
 
-type errReader struct{ err error }
-
-func (r errReader) Read([]byte) (int, error) { return 0, r.err }
-
 func TestRetryPolicy(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
