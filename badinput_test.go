@@ -483,6 +483,10 @@ func badAnswers() []badInput {
 			}},
 		)
 	}
+	list = append(list, badInput{name: "status 202", answer: fault{ // and it is made all the same
+		everywhere: true, faults: func(c call) faults { return faults{on(c.op).Times(1).CommitThenStatus(202)} },
+		applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+	}})
 	raw := func(text string, times int) func(call) faults {
 		return func(c call) faults { return faults{on(c.op).Times(times).Raw(text)} }
 	}
