@@ -506,6 +506,17 @@ func badAnswers() []badInput {
 			outcome: unknown, says: "Content-Length", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
 		}},
 	)
+	for name, text := range map[string]string{
+		"answer that is no HTTP":           "SSH-2.0-OpenSSH_9.6\r\n",
+		"answer that is no HTTP, and long": strings.Repeat("x", 1<<20) + "\r\n",
+		"status that is no number":         "HTTP/1.1 2\x1b[31m\xff0 OK\r\n\r\n",
+		"header that is none, and long":    "HTTP/1.1 200 OK\r\n" + strings.Repeat("x", 1<<20) + "\r\n\r\n",
+		"header that echoes the password":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: \x01" + canaryPassword + "\r\n\r\n",
+	} {
+		list = append(list, badInput{name: name, answer: fault{
+			calls: []call{updateUser}, faults: raw(text, 3), outcome: unknown, says: "HTTP", hits: hits{"call": 3}, most: 1500 * time.Millisecond,
+		}})
+	}
 
 	// Bodies of errors.
 	quoted, _ := json.Marshal(canaryPassword)

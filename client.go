@@ -412,7 +412,7 @@ func (t *transport) log(req *http.Request, call *call, resp *http.Response, err 
 		slog.Duration("took", took),
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", printable(call.clean().text(err.Error()))))
+		attrs = append(attrs, slog.String("error", call.clean().error(err).Error()))
 	} else {
 		attrs = append(attrs, slog.Int("status", resp.StatusCode))
 	}

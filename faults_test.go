@@ -19,6 +19,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
@@ -264,6 +265,8 @@ func (f fault) checkError(t *testing.T, where string, call call, err error) {
 	} else if f.hits != nil {
 		require.Equal(t, f.hits["call"], failed.Attempts, where)
 	}
+	require.Less(t, len(err.Error()), 2000, "%.2000s", where)
+	require.False(t, strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }), "%q", where)
 	require.LessOrEqual(t, len(failed.Message), 512, where)
 	require.LessOrEqual(t, len(failed.Body), 16<<10, where)
 	requireNoSecret(t, where, string(failed.Body))

@@ -11,6 +11,10 @@ import (
 	"unicode/utf8"
 )
 
+// maxErrorText is how much is looked at of an error's text, in bytes: a library
+// may repeat all that a server sent.
+const maxErrorText = 16 << 10
+
 // longestSpelling is how many bytes one byte of a secret may be repeated as.
 const longestSpelling = 12
 
@@ -106,14 +110,14 @@ func (s *scrubber) cut(text string, limit int) string {
 	return s.text(text)
 }
 
-// error returns err, or, where its text holds a secret, another error with
-// the same text less the secret.
+// error returns err, or, where its text holds a secret, or is more than a line
+// that can be shown, another error with the same text less that.
 func (s *scrubber) error(err error) error {
 	if err == nil {
 		return nil
 	}
 	text := err.Error()
-	if clean := s.text(text); clean != text {
+	if clean := printable(s.cut(text, maxErrorText)); clean != text {
 		return &scrubbedError{clean, func(target error) bool { return errors.Is(err, target) }}
 	}
 	return err
