@@ -480,9 +480,10 @@ func addMissing[I ID](ctx context.Context, c *Client, call *call, ids []I, param
 			return err
 		}
 		there, lookErr := members()
+		looked := clock(time.Now())
 		if lookErr != nil {
 			// Its status is not that of the add, so it is not in the chain.
-			failed.Err = and(and(failed.Err, fmt.Errorf("looking who is there failed: %v", lookErr)), ctx.Err())
+			failed.Err = and(and(failed.Err, fmt.Errorf("looking at %s who is there failed: %v", looked, lookErr)), ctx.Err())
 			return failed
 		}
 		ids = slices.DeleteFunc(slices.Clone(ids), func(id I) bool { return there[int64(id)] })
@@ -491,7 +492,7 @@ func addMissing[I ID](ctx context.Context, c *Client, call *call, ids []I, param
 		}
 		if sends >= c.retry.most(ruleFor(call.failure, update)) || !c.retry.bears(ctx, failed.RetryAfter) ||
 			!c.retry.afford(call.failure, failed) || sleep(ctx, c.retry.pause(sends-1, failed.RetryAfter)) != nil {
-			failed.Err = and(and(failed.Err, fmt.Errorf("%d of them are not there, the first %d", len(ids), ids[0])), ctx.Err())
+			failed.Err = and(and(failed.Err, fmt.Errorf("at %s %d of them were not there, the first %d", looked, len(ids), ids[0])), ctx.Err())
 			return failed
 		}
 		call.form, _ = encode(params(ids))

@@ -243,8 +243,8 @@ func (s *UsersService) AddDevice(ctx context.Context, domain DomainID, user User
 
 // RotateDeviceToken ends the association of a device with a user and makes it
 // anew, which gives another token. Until the device has it, the device cannot
-// register. If the second step fails the device is associated with nobody, or,
-// with ErrTokenLost, by a token that nobody knows.
+// register. If the second step fails, with ErrOutcomeUnknown, the device is
+// associated with nobody, or, with ErrTokenLost, by a token that nobody knows.
 //
 // API: Delete PBX User Device, Create PBX User Device
 func (s *UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDeviceToken, error) {
@@ -254,6 +254,9 @@ func (s *UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, u
 	token, err := s.AddDevice(ctx, domain, user, device)
 	if failed, ok := errors.AsType[*Error](err); ok {
 		failed.Err = and(errors.New("the device's old token is gone"), failed.Err)
+		if failed.Outcome == NotApplied {
+			failed.Outcome = Unknown // of the call as a whole, which was applied in part
+		}
 	}
 	return token, err
 }

@@ -111,6 +111,7 @@ func TestRotateDeviceToken(t *testing.T) {
 		_, err = a.client.Users.RotateDeviceToken(t.Context(), a.domain, a.user, a.device)
 		require.ErrorIs(t, err, infinitysip.ErrForbidden)
 		require.ErrorContains(t, err, "the device's old token is gone")
+		require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown, "it is no longer as it was")
 
 		_, err = a.client.Users.RotateDeviceToken(t.Context(), a.domain, a.user, a.device)
 		require.ErrorIs(t, err, infinitysip.ErrNotFound, "there is no association to end")
