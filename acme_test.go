@@ -186,19 +186,9 @@ var (
 	listDevices = call{op: "Devices.List", do: func(ctx context.Context, a *acme) (any, error) {
 		return a.client.Devices.List(ctx, a.domain, nil)
 	}}
-	// allDevices pages, three by three, and leaves out what was not there from
-	// the beginning; see tenDevices.
+	// allDevices pages, three by three; see tenDevices.
 	allDevices = call{op: "Devices.List", handsOn: true, do: func(ctx context.Context, a *acme) (any, error) {
-		ids := []infinitysip.DeviceID{}
-		for device, err := range a.client.Devices.All(ctx, a.domain, &infinitysip.DeviceListOptions{Limit: 3}) {
-			if err != nil {
-				return ids, err
-			}
-			if device.ID <= 10 {
-				ids = append(ids, device.ID)
-			}
-		}
-		return ids, nil
+		return a.pageDevices(ctx, &infinitysip.DeviceListOptions{Limit: 3})
 	}}
 	// manyAtOnce has 200 goroutines each make a user, change it, read it and
 	// delete it.
@@ -235,6 +225,21 @@ var (
 	writes  = slices.Concat(creates, []call{addDevice}, updates, adds)
 	every   = slices.Concat(reads, writes)
 )
+
+// pageDevices reads the ids of the devices that are there all the time, and not
+// what insertDevice inserts.
+func (a *acme) pageDevices(ctx context.Context, opts *infinitysip.DeviceListOptions) ([]infinitysip.DeviceID, error) {
+	ids := []infinitysip.DeviceID{}
+	for device, err := range a.client.Devices.All(ctx, a.domain, opts) {
+		if err != nil {
+			return ids, err
+		}
+		if device.ID <= 10 {
+			ids = append(ids, device.ID)
+		}
+	}
+	return ids, nil
+}
 
 // live makes a user, changes it, reads it and deletes it.
 func (a *acme) live(ctx context.Context, name, extension string) error {
@@ -362,10 +367,7 @@ func twoOfFive(s *siptest.Server) {
 	must(0, somebody(s).Groups.AddUsers(context.Background(), 1, 1, []infinitysip.UserID{1, 2}))
 }
 
+// insertDevice makes a device that is the first by name and the last by id.
 func insertDevice(s *siptest.Server) {
-	must(somebody(s).Devices.Create(context.Background(), 1, infinitysip.DeviceCreateParams{Name: "new", MACAddress: "10:20:30:00:02:00"}))
-}
-
-func deleteDevice(id infinitysip.DeviceID) func(*siptest.Server) {
-	return func(s *siptest.Server) { must(0, somebody(s).Devices.Delete(context.Background(), 1, id)) }
+	must(somebody(s).Devices.Create(context.Background(), 1, infinitysip.DeviceCreateParams{Name: "A new one", MACAddress: "10:20:30:00:02:00"}))
 }
