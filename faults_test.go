@@ -1126,6 +1126,10 @@ func listOfFaults() []fault {
 			n: 44, name: "a RoundTripper that returns nothing, at a read", calls: reads, client: through(returnsNothing),
 			outcome: notApplied, says: "neither an answer nor an error", hits: hits{}, attempts: 4, most: 3500 * time.Millisecond,
 		},
+		{
+			n: 44, name: "a RoundTripper whose error shows what was sent", calls: []call{updateUser}, client: through(tellsAll),
+			outcome: unknown, says: "cannot send", hits: hits{}, attempts: 3, most: 1500 * time.Millisecond,
+		},
 	}
 	return slices.Concat(list, redirects(), cuts(), retryAfters())
 }
@@ -1338,6 +1342,14 @@ func panics(http.RoundTripper) http.RoundTripper {
 
 func returnsNothing(http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(*http.Request) (*http.Response, error) { return nil, nil })
+}
+
+// tellsAll shows the credentials and the form in its error.
+func tellsAll(http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		form, _ := io.ReadAll(req.Body)
+		return nil, fmt.Errorf("cannot send %s with %s", form, req.Header.Get("Authorization"))
+	})
 }
 
 // unreachable cannot get a connection for the first requests.
