@@ -227,7 +227,7 @@ func printable(text string) string {
 	return text[:end] + ellipsis
 }
 
-// and puts two errors, either of which may be nil, on one line.
+// and puts two errors, of which either may be nil, on one line.
 func and(err, more error) error {
 	switch {
 	case err == nil:

@@ -255,7 +255,7 @@ func (s *UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, u
 	if failed, ok := errors.AsType[*Error](err); ok {
 		failed.Err = and(errors.New("the device's old token is gone"), failed.Err)
 		if failed.Outcome == NotApplied {
-			failed.Outcome = Unknown // of the call as a whole, which was applied in part
+			failed.Outcome = Unknown // of the call as a whole, of which half was applied
 		}
 	}
 	return token, err
