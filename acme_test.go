@@ -112,27 +112,27 @@ type call struct {
 }
 
 var (
-	createUser = call{op: "Users.Create", look: "Users.List", do: func(ctx context.Context, a *acme) (any, error) {
+	usersCreate = call{op: "Users.Create", look: "Users.List", do: func(ctx context.Context, a *acme) (any, error) {
 		return a.client.Users.Create(ctx, a.domain, newUser())
 	}}
-	createGroup = call{op: "Groups.Create", look: "Groups.List", do: func(ctx context.Context, a *acme) (any, error) {
+	groupsCreate = call{op: "Groups.Create", look: "Groups.List", do: func(ctx context.Context, a *acme) (any, error) {
 		return a.client.Groups.Create(ctx, a.domain, infinitysip.GroupCreateParams{Name: "sales", DisplayName: "Sales", ExtensionNumber: "0201", RingRetry: true, CallerNameFormat: "{displayName}"})
 	}}
-	createQueue = call{op: "Queues.Create", look: "Queues.List", do: func(ctx context.Context, a *acme) (any, error) {
+	queuesCreate = call{op: "Queues.Create", look: "Queues.List", do: func(ctx context.Context, a *acme) (any, error) {
 		return a.client.Queues.Create(ctx, a.domain, infinitysip.QueueCreateParams{Name: "sales", DisplayName: "Sales", ExtensionNumber: "0301"})
 	}}
 	// A queue may ring the same group twice, so a create of a member looks
 	// first who is there.
-	createMember = call{op: "Queues.CreateMember", look: "Queues.ListMembers", before: 1, do: func(ctx context.Context, a *acme) (any, error) {
+	queuesCreateMember = call{op: "Queues.CreateMember", look: "Queues.ListMembers", before: 1, do: func(ctx context.Context, a *acme) (any, error) {
 		return a.client.Queues.CreateMember(ctx, a.domain, a.queue, infinitysip.QueueMemberCreateParams{GroupID: a.group, RingStrategy: infinitysip.RingAll, RingAttempts: 1, RingSecs: 20, RingOrder: 1})
 	}}
-	createNetwork = call{op: "TrustedNetworks.Create", look: "TrustedNetworks.List", do: func(ctx context.Context, a *acme) (any, error) {
+	trustedNetworksCreate = call{op: "TrustedNetworks.Create", look: "TrustedNetworks.List", do: func(ctx context.Context, a *acme) (any, error) {
 		return a.client.TrustedNetworks.Create(ctx, a.domain, infinitysip.TrustedNetworkCreateParams{Network: netip.MustParsePrefix("10.0.20.10/24"), Description: "Office"})
 	}}
-	createDevice = call{op: "Devices.Create", look: "Devices.List", do: func(ctx context.Context, a *acme) (any, error) {
+	devicesCreate = call{op: "Devices.Create", look: "Devices.List", do: func(ctx context.Context, a *acme) (any, error) {
 		return a.client.Devices.Create(ctx, a.domain, infinitysip.DeviceCreateParams{Name: "Lobby", MACAddress: "10:20:30:00:00:02"})
 	}}
-	addDevice = call{op: "Users.AddDevice", look: "Users.GetDevice", do: func(ctx context.Context, a *acme) (any, error) {
+	usersAddDevice = call{op: "Users.AddDevice", look: "Users.GetDevice", do: func(ctx context.Context, a *acme) (any, error) {
 		token, err := a.client.Users.AddDevice(ctx, a.domain, a.user, a.device)
 		if err != nil {
 			return token, err
@@ -143,13 +143,13 @@ var (
 		return token.DeviceID, nil // each server has tokens of its own
 	}}
 
-	getUser = call{op: "Users.Get", do: func(ctx context.Context, a *acme) (any, error) {
+	usersGet = call{op: "Users.Get", do: func(ctx context.Context, a *acme) (any, error) {
 		return a.client.Users.Get(ctx, a.domain, a.user)
 	}}
-	listUsers = call{op: "Users.List", do: func(ctx context.Context, a *acme) (any, error) {
+	usersList = call{op: "Users.List", do: func(ctx context.Context, a *acme) (any, error) {
 		return a.client.Users.List(ctx, a.domain)
 	}}
-	allUsers = call{op: "Users.List", handsOn: true, do: func(ctx context.Context, a *acme) (any, error) {
+	usersAll = call{op: "Users.List", handsOn: true, do: func(ctx context.Context, a *acme) (any, error) {
 		rows := []infinitysip.User{}
 		for row, err := range a.client.Users.All(ctx, a.domain) {
 			if err != nil {
@@ -159,35 +159,35 @@ var (
 		}
 		return rows, nil
 	}}
-	updateUser = call{op: "Users.Update", do: func(ctx context.Context, a *acme) (any, error) {
+	usersUpdate = call{op: "Users.Update", do: func(ctx context.Context, a *acme) (any, error) {
 		return nil, a.client.Users.Update(ctx, a.domain, a.user, infinitysip.UserUpdateParams{Email: new("joe@example.com"), Password: new(infinitysip.NewSecret(canaryPassword))})
 	}}
-	deleteUser = call{op: "Users.Delete", do: func(ctx context.Context, a *acme) (any, error) {
+	usersDelete = call{op: "Users.Delete", do: func(ctx context.Context, a *acme) (any, error) {
 		return nil, a.client.Users.Delete(ctx, a.domain, a.user)
 	}}
-	// setOrder turns the order of the members round; see furnish.
-	setOrder = call{op: "Queues.SetMemberOrder", do: func(ctx context.Context, a *acme) (any, error) {
+	// queuesSetMemberOrder turns the order of the members round; see furnish.
+	queuesSetMemberOrder = call{op: "Queues.SetMemberOrder", do: func(ctx context.Context, a *acme) (any, error) {
 		return nil, a.client.Queues.SetMemberOrder(ctx, a.domain, a.queue, []infinitysip.QueueMemberID{2, 1})
 	}}
-	addUsers = call{op: "Groups.AddUsers", look: "Groups.ListUsers", do: func(ctx context.Context, a *acme) (any, error) {
+	groupsAddUsers = call{op: "Groups.AddUsers", look: "Groups.ListUsers", do: func(ctx context.Context, a *acme) (any, error) {
 		return nil, a.client.Groups.AddUsers(ctx, a.domain, a.group, a.userIDs())
 	}}
-	addGroups = call{op: "Users.AddGroups", look: "Users.ListGroups", pages: true, do: func(ctx context.Context, a *acme) (any, error) {
+	usersAddGroups = call{op: "Users.AddGroups", look: "Users.ListGroups", pages: true, do: func(ctx context.Context, a *acme) (any, error) {
 		return nil, a.client.Users.AddGroups(ctx, a.domain, a.user, []infinitysip.GroupID{a.group})
 	}}
-	// removeUsers empties the team; see furnish.
-	removeUsers = call{op: "Groups.RemoveUsers", do: func(ctx context.Context, a *acme) (any, error) {
+	// groupsRemoveUsers empties the team; see furnish.
+	groupsRemoveUsers = call{op: "Groups.RemoveUsers", do: func(ctx context.Context, a *acme) (any, error) {
 		return nil, a.client.Groups.RemoveUsers(ctx, a.domain, team, a.userIDs())
 	}}
 
-	removeDevice = call{op: "Users.RemoveDevice", do: func(ctx context.Context, a *acme) (any, error) {
+	usersRemoveDevice = call{op: "Users.RemoveDevice", do: func(ctx context.Context, a *acme) (any, error) {
 		return nil, a.client.Users.RemoveDevice(ctx, a.domain, a.user, a.device)
 	}}
-	listDevices = call{op: "Devices.List", do: func(ctx context.Context, a *acme) (any, error) {
+	devicesList = call{op: "Devices.List", do: func(ctx context.Context, a *acme) (any, error) {
 		return a.client.Devices.List(ctx, a.domain, nil)
 	}}
-	// allDevices pages, three by three; see tenDevices.
-	allDevices = call{op: "Devices.List", handsOn: true, do: func(ctx context.Context, a *acme) (any, error) {
+	// devicesAll pages, three by three; see tenDevices.
+	devicesAll = call{op: "Devices.List", handsOn: true, do: func(ctx context.Context, a *acme) (any, error) {
 		return a.pageDevices(ctx, &infinitysip.DeviceListOptions{Limit: 3})
 	}}
 	// manyAtOnce has 200 goroutines each make a user, change it, read it and
@@ -215,14 +215,14 @@ var (
 		if n := a.sent("Users.Get"); n > reads+100/5 {
 			return nil, fmt.Errorf("%d calls made %d requests", reads, n)
 		}
-		return createUser.do(ctx, a)
+		return usersCreate.do(ctx, a)
 	}}
 
-	creates = []call{createUser, createGroup, createQueue, createMember, createNetwork, createDevice}
-	reads   = []call{getUser, listUsers, allUsers}
-	updates = []call{updateUser, setOrder, deleteUser, removeUsers}
-	adds    = []call{addUsers, addGroups}
-	writes  = slices.Concat(creates, []call{addDevice}, updates, adds)
+	creates = []call{usersCreate, groupsCreate, queuesCreate, queuesCreateMember, trustedNetworksCreate, devicesCreate}
+	reads   = []call{usersGet, usersList, usersAll}
+	updates = []call{usersUpdate, queuesSetMemberOrder, usersDelete, groupsRemoveUsers}
+	adds    = []call{groupsAddUsers, usersAddGroups}
+	writes  = slices.Concat(creates, []call{usersAddDevice}, updates, adds)
 	every   = slices.Concat(reads, writes)
 )
 
@@ -266,7 +266,7 @@ func (a *acme) live(ctx context.Context, name, extension string) error {
 func afterAGet(c call) call {
 	do := c.do
 	c.do = func(ctx context.Context, a *acme) (any, error) {
-		if got, err := getUser.do(ctx, a); err != nil {
+		if got, err := usersGet.do(ctx, a); err != nil {
 			return got, err
 		}
 		return do(ctx, a)
@@ -278,7 +278,7 @@ func afterAGet(c call) call {
 func stale(c call) call {
 	do := c.do
 	c.do = func(ctx context.Context, a *acme) (any, error) {
-		if got, err := getUser.do(ctx, a); err != nil {
+		if got, err := usersGet.do(ctx, a); err != nil {
 			return got, err
 		}
 		a.CloseIdle()
@@ -333,7 +333,7 @@ func furnish(a *acme) {
 	must(a.client.Groups.Create(ctx, a.domain, infinitysip.GroupCreateParams{Name: "team", DisplayName: "Team", ExtensionNumber: "0202", CallerNameFormat: "{displayName}"}))
 	must(0, a.client.Groups.AddUsers(ctx, a.domain, team, a.userIDs()))
 	for range 2 {
-		must(createMember.do(ctx, a))
+		must(queuesCreateMember.do(ctx, a))
 	}
 }
 
@@ -344,7 +344,7 @@ func tenDevices(a *acme) {
 	}
 }
 
-// sameJoe makes the very user that createUser makes.
+// sameJoe makes the very user that usersCreate makes.
 func sameJoe(s *siptest.Server) { must(somebody(s).Users.Create(context.Background(), 1, newUser())) }
 
 // otherJoe makes another user of the same name.
@@ -354,13 +354,13 @@ func otherJoe(s *siptest.Server) {
 	must(somebody(s).Users.Create(context.Background(), 1, params))
 }
 
-// sameMember adds the very member that createMember adds.
+// sameMember adds the very member that queuesCreateMember adds.
 func sameMember(s *siptest.Server) {
-	must(createMember.do(context.Background(), &acme{Server: s, client: somebody(s), domain: 1, queue: 1, group: 1}))
+	must(queuesCreateMember.do(context.Background(), &acme{Server: s, client: somebody(s), domain: 1, queue: 1, group: 1}))
 }
 
-// associated associates the device with the user.
-func associated(a *acme) { must(addDevice.do(context.Background(), a)) }
+// withDevice associates the device with the user.
+func withDevice(a *acme) { must(usersAddDevice.do(context.Background(), a)) }
 
 // twoOfFive adds two users to the group.
 func twoOfFive(s *siptest.Server) {

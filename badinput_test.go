@@ -335,7 +335,7 @@ func badAnswers() []badInput {
 	// body has the server give this in place of its own answer, once, without
 	// doing what it was asked.
 	body := func(status int, text string) func(call) faults {
-		return func(c call) faults { return faults{on(c.op).Times(1).Status(status).Body(text)} }
+		return func(c call) faults { return faults{faultOn(c.op).Times(1).Status(status).Body(text)} }
 	}
 	once := hits{"call": 1}
 	list := []badInput{
@@ -348,11 +348,11 @@ func badAnswers() []badInput {
 			outcome: unknown, says: "this does not look like the API's answer", hits: once,
 		}},
 		{name: "HTML with 200", answer: fault{
-			calls: slices.Concat(creates, []call{addDevice}), faults: body(200, "<html><body>Log in</body></html>"),
+			calls: slices.Concat(creates, []call{usersAddDevice}), faults: body(200, "<html><body>Log in</body></html>"),
 			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
 		}},
 		{name: "HTML with 201", answer: fault{
-			calls: []call{updateUser}, faults: body(201, "<html>"),
+			calls: []call{usersUpdate}, faults: body(201, "<html>"),
 			outcome: unknown, says: "this does not look like the API's answer", hits: once,
 		}},
 		{name: "an error with 200", answer: fault{
@@ -360,15 +360,15 @@ func badAnswers() []badInput {
 			outcome: notApplied, says: "row 1: no field of this kind of row is in it", hits: once,
 		}},
 		{name: "an error with 200", answer: fault{
-			calls: []call{updateUser, deleteUser, addUsers}, faults: body(200, `{"error":"access denied"}`),
+			calls: []call{usersUpdate, usersDelete, groupsAddUsers}, faults: body(200, `{"error":"access denied"}`),
 			outcome: unknown, says: "this does not look like the API's answer", hits: once,
 		}},
 		{name: "an error with 200", answer: fault{
-			calls: slices.Concat(creates, []call{addDevice}), faults: body(200, `{"error":"exists"}`),
+			calls: slices.Concat(creates, []call{usersAddDevice}), faults: body(200, `{"error":"exists"}`),
 			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
 		}},
 		{name: "204 for a create", answer: fault{
-			calls: slices.Concat(creates, []call{addDevice}), faults: body(204, ""),
+			calls: slices.Concat(creates, []call{usersAddDevice}), faults: body(204, ""),
 			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
 		}},
 		{name: "204 for a read", answer: fault{
@@ -384,25 +384,25 @@ func badAnswers() []badInput {
 			outcome: notApplied, says: "row 1: ", hits: once,
 		}},
 		{name: "PHP's last words", answer: fault{
-			calls: []call{listUsers, allUsers}, setUp: furnish, faults: func(c call) faults {
-				return faults{on(c.op).Times(1).Rewrite(func(body []byte) []byte { return append(body, "Fatal error: out of memory"...) })}
+			calls: []call{usersList, usersAll}, setUp: furnish, faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).Rewrite(func(body []byte) []byte { return append(body, "Fatal error: out of memory"...) })}
 			},
 			outcome: notApplied, says: "row 6: ", hits: once,
 		}},
 
-		{name: "no row", answer: fault{calls: []call{getUser}, faults: body(200, ""), outcome: notApplied, says: "no row", hits: once}},
-		{name: "no row", answer: fault{calls: []call{getUser}, faults: body(200, "[]"), outcome: notApplied, says: "no row", hits: once}},
-		{name: "two rows", answer: fault{calls: []call{getUser}, faults: body(200, `{"userId":"1"}`+"\n"+`{"userId":"1"}`), outcome: notApplied, says: "more than one row", hits: once}},
-		{name: "two rows", answer: fault{calls: []call{getUser}, faults: body(200, `[{"userId":"1"},{"userId":"1"}]`), outcome: notApplied, says: "more than one row", hits: once}},
-		{name: "another id's row", answer: fault{calls: []call{getUser}, faults: body(200, `{"userId":"11"}`), outcome: notApplied, says: "this is the row of another id, 11", hits: once}},
+		{name: "no row", answer: fault{calls: []call{usersGet}, faults: body(200, ""), outcome: notApplied, says: "no row", hits: once}},
+		{name: "no row", answer: fault{calls: []call{usersGet}, faults: body(200, "[]"), outcome: notApplied, says: "no row", hits: once}},
+		{name: "two rows", answer: fault{calls: []call{usersGet}, faults: body(200, `{"userId":"1"}`+"\n"+`{"userId":"1"}`), outcome: notApplied, says: "more than one row", hits: once}},
+		{name: "two rows", answer: fault{calls: []call{usersGet}, faults: body(200, `[{"userId":"1"},{"userId":"1"}]`), outcome: notApplied, says: "more than one row", hits: once}},
+		{name: "another id's row", answer: fault{calls: []call{usersGet}, faults: body(200, `{"userId":"11"}`), outcome: notApplied, says: "this is the row of another id, 11", hits: once}},
 
 		{name: "201 without the id", answer: fault{
-			calls: []call{createDevice}, faults: func(c call) faults { return faults{on(c.op).Times(1).Body("{}")} },
+			calls: []call{devicesCreate}, faults: func(c call) faults { return faults{faultOn(c.op).Times(1).Body("{}")} },
 			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1}, // which finds it
 		}},
 		{name: "201 without the id", answer: fault{
-			calls: []call{createDevice}, faults: func(c call) faults {
-				return faults{on(c.op).Times(1).Body(`{"pbxDeviceId":""}`), on(c.look).Times(3).Status(403)}
+			calls: []call{devicesCreate}, faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).Body(`{"pbxDeviceId":""}`), faultOn(c.look).Times(3).Status(403)}
 			},
 			applied: true, outcome: applied, says: "created, but its id is not known", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
 		}},
@@ -412,7 +412,7 @@ func badAnswers() []badInput {
 		"201 of another association": `{"pbxDeviceId":"9","userId":"8","pbxDeviceToken":"` + canaryPIN + `"}`, "201 of an association, HTML": "<html>",
 	} {
 		list = append(list, badInput{name: name, answer: fault{
-			calls: []call{addDevice}, faults: func(c call) faults { return faults{on(c.op).Times(1).Body(text)} },
+			calls: []call{usersAddDevice}, faults: func(c call) faults { return faults{faultOn(c.op).Times(1).Body(text)} },
 			applied: true, outcome: applied, is: []error{infinitysip.ErrTokenLost}, hits: once,
 		}})
 	}
@@ -420,13 +420,13 @@ func badAnswers() []badInput {
 	// Rows that are none, after one that is.
 	for name, row := range map[string]string{"null": "null", "number": "7", "string": `"x"`, "bool": "true", "array": `[{"userId":"2"}]`} {
 		list = append(list, badInput{name: "row that is " + name, answer: fault{
-			calls: []call{listUsers, allUsers}, faults: func(c call) faults {
-				return faults{on(c.op).Times(1).Rewrite(func(body []byte) []byte { return append(body, row...) })}
+			calls: []call{usersList, usersAll}, faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).Rewrite(func(body []byte) []byte { return append(body, row...) })}
 			},
 			outcome: notApplied, says: "row 2: ", hits: once,
 		}})
 		list = append(list, badInput{name: "row that is " + name, answer: fault{
-			calls: []call{listUsers}, faults: body(200, `[{"userId":"1"},`+row+`]`),
+			calls: []call{usersList}, faults: body(200, `[{"userId":"1"},`+row+`]`),
 			outcome: notApplied, says: "row 2: ", hits: once,
 		}})
 	}
@@ -451,8 +451,8 @@ func badAnswers() []badInput {
 				outcome: notApplied, says: "row 1: " + test.says, hits: once,
 			}},
 			badInput{name: name, answer: fault{
-				calls: []call{listUsers, allUsers}, faults: func(c call) faults {
-					return faults{on(c.op).Times(1).Rewrite(func(body []byte) []byte { return append(body, "{"+test.member+"}"...) })}
+				calls: []call{usersList, usersAll}, faults: func(c call) faults {
+					return faults{faultOn(c.op).Times(1).Rewrite(func(body []byte) []byte { return append(body, "{"+test.member+"}"...) })}
 				},
 				outcome: notApplied, says: "row 2: " + test.says, hits: once,
 			}},
@@ -460,7 +460,7 @@ func badAnswers() []badInput {
 	}
 	for _, date := range []string{"2019-02-30 00:00:00", "2019-13-01 00:00:00", "31/10/2019", "yesterday"} {
 		list = append(list, badInput{name: "impossible date " + date, answer: fault{
-			calls: []call{listDevices}, faults: body(200, `{"pbxDeviceId":"1","createDatetime":"`+date+`"}`),
+			calls: []call{devicesList}, faults: body(200, `{"pbxDeviceId":"1","createDatetime":"`+date+`"}`),
 			outcome: notApplied, says: `row 1: createDatetime: "` + date + `" is not a time`, hits: once,
 		}})
 	}
@@ -478,29 +478,29 @@ func badAnswers() []badInput {
 				outcome: unknown, says: fmt.Sprintf(": %d", status), hits: once,
 			}},
 			badInput{name: name, answer: fault{
-				calls: []call{createUser, createDevice, addDevice}, faults: body(status, ""),
+				calls: []call{usersCreate, devicesCreate, usersAddDevice}, faults: body(status, ""),
 				outcome: unknown, says: fmt.Sprintf(": %d", status), hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
 			}},
 		)
 	}
 	list = append(list, badInput{name: "status 202", answer: fault{ // and it is made all the same
-		everywhere: true, faults: func(c call) faults { return faults{on(c.op).Times(1).CommitThenStatus(202)} },
+		everywhere: true, faults: func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(202)} },
 		applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
 	}})
 	raw := func(text string, times int) func(call) faults {
-		return func(c call) faults { return faults{on(c.op).Times(times).Raw(text)} }
+		return func(c call) faults { return faults{faultOn(c.op).Times(times).Raw(text)} }
 	}
 	const nothing = "HTTP/1.1 000 Nothing\r\nContent-Length: 2\r\n\r\nhi"
 	const lengths = "HTTP/1.1 200 OK\r\nContent-Length: 14\r\nContent-Length: 2\r\n\r\n{\"userId\":\"1\"}"
 	list = append(list,
 		badInput{name: "status 000", answer: fault{calls: reads, faults: raw(nothing, 1), outcome: notApplied, says: "hi", hits: once}},
-		badInput{name: "status 000", answer: fault{calls: []call{updateUser, addUsers}, faults: raw(nothing, 1), outcome: unknown, says: "hi", hits: once}},
+		badInput{name: "status 000", answer: fault{calls: []call{usersUpdate, groupsAddUsers}, faults: raw(nothing, 1), outcome: unknown, says: "hi", hits: once}},
 		badInput{name: "status 000", answer: fault{
 			calls: creates, faults: raw(nothing, 1),
 			outcome: unknown, says: "hi", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
 		}},
 		badInput{name: "two Content-Lengths", answer: fault{calls: reads, faults: raw(lengths, 4), outcome: notApplied, says: "Content-Length", hits: hits{"call": 4}, most: 3500 * time.Millisecond}},
-		badInput{name: "two Content-Lengths", answer: fault{calls: []call{updateUser}, faults: raw(lengths, 3), outcome: unknown, says: "Content-Length", hits: hits{"call": 3}, most: 1500 * time.Millisecond}},
+		badInput{name: "two Content-Lengths", answer: fault{calls: []call{usersUpdate}, faults: raw(lengths, 3), outcome: unknown, says: "Content-Length", hits: hits{"call": 3}, most: 1500 * time.Millisecond}},
 		badInput{name: "two Content-Lengths", answer: fault{
 			calls: creates, faults: raw(lengths, 1),
 			outcome: unknown, says: "Content-Length", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
@@ -514,7 +514,7 @@ func badAnswers() []badInput {
 		"header that echoes the password":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: \x01" + canaryPassword + "\r\n\r\n",
 	} {
 		list = append(list, badInput{name: name, answer: fault{
-			calls: []call{updateUser}, faults: raw(text, 3), outcome: unknown, says: "HTTP", hits: hits{"call": 3}, most: 1500 * time.Millisecond,
+			calls: []call{usersUpdate}, faults: raw(text, 3), outcome: unknown, says: "HTTP", hits: hits{"call": 3}, most: 1500 * time.Millisecond,
 		}})
 	}
 
@@ -533,7 +533,7 @@ func badAnswers() []badInput {
 		"error body that echoes the password a 100 times": {strings.Repeat(canaryPassword+"\n", 100), "[redacted] [redacted]"},
 	} {
 		list = append(list, badInput{name: name, answer: fault{
-			calls: []call{createUser, updateUser}, faults: body(409, test.body),
+			calls: []call{usersCreate, usersUpdate}, faults: body(409, test.body),
 			outcome: notApplied, is: []error{infinitysip.ErrConflict}, says: test.says, hits: once,
 		}})
 	}
