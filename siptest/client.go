@@ -48,6 +48,19 @@ func (s *Server) AddDomain(d infinitysip.Domain) infinitysip.DomainID {
 	return infinitysip.DomainID(s.addDomain(int64(d.ID), host, d.DisplayName, d.Rec))
 }
 
+// Domains returns the domains in the order of their ids. Of each, Extra holds
+// the host name, as AddDomain takes it.
+func (s *Server) Domains() []infinitysip.Domain {
+	return read(s, domains, 0, func(r *row) infinitysip.Domain {
+		return infinitysip.Domain{
+			ID:          infinitysip.DomainID(r.id),
+			DisplayName: r.cells["displayName"],
+			Rec:         r.flag("rec"),
+			Extra:       map[string]json.RawMessage{"domain": appendString(nil, r.cells["domain"])},
+		}
+	})
+}
+
 // Users returns the users of a domain as they are kept, secrets and all, in
 // the order of their ids.
 func (s *Server) Users(domain infinitysip.DomainID) []infinitysip.User {

@@ -54,6 +54,12 @@ func TestAddDomain(t *testing.T) {
 	w := inProcess(srv)
 	require.Equal(t, []string{"acme.example.com", "domain41.sip.example.com"}, w.values(t, root, "domain"))
 	require.Equal(t, []string{"Acme", ""}, w.values(t, root, "displayName"))
+
+	w.must(t, "POST", root+"/41", "displayName=Other&rec=1")
+	require.Equal(t, []infinitysip.Domain{
+		{ID: 40, DisplayName: "Acme", Extra: map[string]json.RawMessage{"domain": json.RawMessage(`"acme.example.com"`)}},
+		{ID: 41, DisplayName: "Other", Rec: true, Extra: map[string]json.RawMessage{"domain": json.RawMessage(`"domain41.sip.example.com"`)}},
+	}, srv.Domains())
 }
 
 // TestReaders fills a server over the wire and reads it back past it.

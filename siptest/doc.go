@@ -25,7 +25,7 @@
 //
 // # Looking in
 //
-// Users, Groups and their like read what the server holds, without a call.
+// Domains, Users, Groups and their like read what the server holds, without a call.
 // Requests tells what was sent, and in which order, Connections whether any
 // connection was left open.
 //
