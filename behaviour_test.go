@@ -250,6 +250,7 @@ func TestManyMembers(t *testing.T) {
 	require.ErrorIs(t, err, infinitysip.ErrForbidden)
 	require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
 	require.ErrorContains(t, err, "ids 501 to 1000 of 1501 failed, those before are done")
+	require.NotContains(t, err.Error(), "%!")
 	require.Len(t, srv.GroupUsers(domain, group), 500)
 }
 

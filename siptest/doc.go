@@ -25,9 +25,9 @@
 //
 // # Looking in
 //
-// Domains, Users, Groups and their like read what the server holds, without a call.
-// Requests tells what was sent, and in which order, Connections whether any
-// connection was left open.
+// Domains, Users, Groups and their like read what the server holds, without a
+// call. Requests tells what was sent, and in which order, Connections whether
+// any connection was left open.
 //
 // # Failing
 //
