@@ -175,10 +175,13 @@ func (e *ValidationError) Is(target error) bool { return target == ErrInvalid }
 // readBody takes what the server wrote of an error. What can be read of it is
 // enough: why the rest cannot is not the news here.
 func (e *Error) readBody(r io.Reader, limit int, scrub *scrubber) {
-	body, _ := io.ReadAll(io.LimitReader(r, int64(limit)+1))
-	e.Body = []byte(scrub.cut(string(body), limit))
+	body, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	if err != nil {
+		limit = min(limit, len(body)-1) // what breaks off may end within a secret
+	}
+	e.Body = []byte(members(scrub.cut(string(body), limit)))
 	// Again, because taking JSON apart undoes its escapes.
-	e.Message = printable(scrub.text(serverMessage(e.Body)))
+	e.Message = printable(members(scrub.text(serverMessage(e.Body))))
 }
 
 // serverMessage finds the words in an error's body: plain text, a JSON string,

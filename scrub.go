@@ -110,24 +110,35 @@ func (s *scrubber) cut(text string, limit int) string {
 	return s.text(text)
 }
 
-// error returns err, or, where its text holds a secret, or is more than a line
-// that can be shown, another error with the same text less that.
+// secretMember is what JSON calls a secret, and its value, which may be cut.
+var secretMember = regexp.MustCompile(`(?i)("(?:password|pin|pbxDeviceToken)"\s*:\s*)("(?:[^"\\]|\\.)*"?|[\[{][^\]}]*[\]}]?|[^\s,\]}]+)`)
+
+// members returns text without what is a secret by its name in it, such as a
+// token that the server gave.
+func members(text string) string {
+	return secretMember.ReplaceAllString(text, `${1}"`+redacted+`"`)
+}
+
+// error returns an error that shows the text of err, less the secrets and as
+// one line, and nothing else of it: another's error may hold a whole request.
 func (s *scrubber) error(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := err.Error()
-	if clean := printable(s.cut(text, maxErrorText)); clean != text {
-		return &scrubbedError{clean, func(target error) bool { return errors.Is(err, target) }}
+	return &scrubbedError{
+		printable(s.cut(err.Error(), maxErrorText)),
+		func(target error) bool { return errors.Is(err, target) },
+		func(target any) bool { return errors.As(err, target) },
 	}
-	return err
 }
 
-// scrubbedError is another error for errors.Is, and shows nothing else of it.
+// scrubbedError is another error for errors.Is and errors.As.
 type scrubbedError struct {
 	text string
 	is   func(error) bool
+	as   func(any) bool
 }
 
 func (e *scrubbedError) Error() string        { return e.text }
 func (e *scrubbedError) Is(target error) bool { return e.is(target) }
+func (e *scrubbedError) As(target any) bool   { return e.as(target) }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -93,6 +94,71 @@ func TestSecretsInEverySpelling(t *testing.T) {
 		require.NotContains(t, string(failed.Body), "s3cr3t", body)
 		require.NotContains(t, err.Error(), "s3cr3t", body)
 	}
+}
+
+// An error body that breaks off may end within a secret.
+func TestASecretThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	s := &stub{respond: func(int, *http.Request) (*http.Response, error) {
+		resp := answer(409, "")
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader("no: "+canaryPassword[:len(canaryPassword)-3]), iotest.ErrReader(io.ErrUnexpectedEOF)))
+		return resp, nil
+	}}
+	_, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+	failed, ok := errors.AsType[*infinitysip.Error](err)
+	require.True(t, ok)
+	require.ErrorIs(t, err, infinitysip.ErrConflict)
+	require.NotContains(t, string(failed.Body), "canary")
+	require.NotContains(t, err.Error(), "canary")
+}
+
+// What the server gives, such as a device's token, is not in what the call
+// sent. In the body of an error it is known by its name.
+func TestSecretsByTheirName(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"pbxDeviceId":"3","pbxDeviceToken":"432e1","userId":"2"}`: `{"pbxDeviceId":"3","pbxDeviceToken":"[redacted]","userId":"2"}`,
+		`{"Password" : "a\"432e1", "PIN":432e1}`:                    `{"Password" : "[redacted]", "PIN":"[redacted]"}`,
+		`{"pin":["432e1","432e1"]}`:                                 `{"pin":"[redacted]"}`,
+		`{"pbxDeviceToken":"432e1`:                                  `{"pbxDeviceToken":"[redacted]"`,
+		`password: too short; "pin": required`:                      `password: too short; "pin": "[redacted]"`,
+	} {
+		_, err := stubClient(t, always(403, body)).Users.AddDevice(t.Context(), 1, 2, 3)
+		failed, ok := errors.AsType[*infinitysip.Error](err)
+		require.True(t, ok)
+		require.Equal(t, want, string(failed.Body))
+		require.NotContains(t, err.Error(), "432e1")
+	}
+}
+
+// A transport's error may hold the request, headers and all, and not show it.
+func TestAnErrorOfATransportShowsItsTextAlone(t *testing.T) {
+	t.Parallel()
+	for name, err := range map[string]error{
+		"a value":          requestError{"ApiKey " + canaryKey},
+		"a pointer":        &requestError{"ApiKey " + canaryKey},
+		"a pointer behind": fmt.Errorf("no: %w", &requestError{"ApiKey " + canaryKey}),
+	} {
+		s := &stub{respond: func(int, *http.Request) (*http.Response, error) { return nil, err }}
+		_, err := stubClient(t, s, atOnce()).Users.Get(t.Context(), 1, 2)
+		require.ErrorContains(t, err, "cannot send", name)
+		for behind := err; behind != nil; behind = errors.Unwrap(behind) {
+			requireNoSecret(t, name, behind)
+		}
+		require.ErrorIs(t, err, io.EOF, name)
+		refused, ok := errors.AsType[net.Error](err)
+		require.True(t, ok && refused.Timeout(), "who asks for it gets it")
+	}
+}
+
+// requestError holds what its text does not show.
+type requestError struct{ Authorization string }
+
+func (requestError) Error() string   { return "cannot send" }
+func (requestError) Timeout() bool   { return true }
+func (requestError) Temporary() bool { return false }
+func (requestError) Is(target error) bool {
+	return target == io.EOF
 }
 
 // A secret that no field claims does not print either.
