@@ -67,7 +67,7 @@ func spelled(r rune) string {
 		fmt.Fprintf(&units, `\\u%04x`, unit)
 	}
 	for _, octet := range utf8.AppendRune(nil, r) {
-		fmt.Fprintf(&octets, `%%%02x`, octet)
+		fmt.Fprintf(&octets, `%%(?:25)?%02x`, octet) // a form within a URL is escaped twice
 	}
 	ways = append(ways, "(?i:"+units.String()+"|"+octets.String()+")")
 	if quoted := strconv.QuoteRune(r); strings.HasPrefix(quoted, `'\`) {
@@ -75,7 +75,7 @@ func spelled(r rune) string {
 	}
 	switch r {
 	case ' ':
-		ways = append(ways, `\+`)
+		ways = append(ways, `\+`, `(?i:%2b)`)
 	case '"':
 		ways = append(ways, `\\"`, "&quot;")
 	case '\'':
@@ -101,13 +101,13 @@ func (s *scrubber) text(text string) string {
 	return s.pattern.ReplaceAllLiteralString(text, redacted)
 }
 
-// cut returns the first limit bytes of text without the secrets. When text is
-// longer, a secret may begin in them that ends beyond: so much is left out.
+// cut returns the first limit bytes of text. When text is longer, a secret may
+// begin in them that ends beyond: so much is left out.
 func (s *scrubber) cut(text string, limit int) string {
 	if len(text) > limit {
 		text = text[:max(limit-longestSpelling*s.longest, 0)]
 	}
-	return s.text(text)
+	return text
 }
 
 // secretMember is what JSON calls a secret, and its value, which may be cut.
@@ -126,7 +126,7 @@ func (s *scrubber) error(err error) error {
 		return nil
 	}
 	return &scrubbedError{
-		printable(s.cut(err.Error(), maxErrorText)),
+		printable(s.text(s.cut(err.Error(), maxErrorText))),
 		func(target error) bool { return errors.Is(err, target) },
 		func(target any) bool { return errors.As(err, target) },
 	}

@@ -26,7 +26,7 @@ func FuzzScrub(f *testing.F) {
 		inJSON, err := json.Marshal(secret)
 		require.NoError(t, err)
 		for _, spelling := range []string{
-			secret, url.QueryEscape(secret), url.PathEscape(secret), strings.ToLower(url.QueryEscape(secret)), html.EscapeString(secret),
+			secret, url.QueryEscape(secret), url.QueryEscape(url.QueryEscape(secret)), url.PathEscape(secret), strings.ToLower(url.QueryEscape(secret)), html.EscapeString(secret),
 			unquoted(strconv.QuoteToASCII(secret)), unquoted(strings.ReplaceAll(string(inJSON), "/", `\/`)),
 		} {
 			if strings.ToLower(url.QueryEscape(secret)) == spelling && strings.ToLower(secret) != secret {

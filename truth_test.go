@@ -86,7 +86,7 @@ func TestSecretsInEverySpelling(t *testing.T) {
 	params.Password = infinitysip.NewSecret(` s3cr3t'pa"ss<é/ `)
 	for _, body := range []string{
 		`s3cr3t&#039;pa&quot;ss&lt;é/`, `s3cr3t\u0027pa\u0022ss\u003C\u00e9\/`, `s3cr3t'pa\"ss\u003C\u00E9\/`, `s3cr3t'pa\"ss\u003c\u00e9\/`, `s3cr3t'pa"ss<é/`,
-		`+s3cr3t%27pa%22ss%3C%C3%A9%2F+`, `+s3cr3t%27pa%22ss%3c%c3%a9%2f+`, `s3cr3t&#39;pa&#34;ss&lt;é/`,
+		`%2Bs3cr3t%2527pa%2522ss%253C%25C3%25A9%252F%2B`, `+s3cr3t%27pa%22ss%3C%C3%A9%2F+`, `+s3cr3t%27pa%22ss%3c%c3%a9%2f+`, `s3cr3t&#39;pa&#34;ss&lt;é/`,
 	} {
 		_, err := stubClient(t, always(409, "no: "+body+".")).Users.Create(t.Context(), 1, params)
 		failed, ok := errors.AsType[*infinitysip.Error](err)
@@ -129,6 +129,13 @@ func TestSecretsByTheirName(t *testing.T) {
 		require.Equal(t, want, string(failed.Body))
 		require.NotContains(t, err.Error(), "432e1")
 	}
+	// Also where the call sent a secret that is that name.
+	params := newUser()
+	params.Password = infinitysip.NewSecret("password")
+	_, err := stubClient(t, always(403, `{"password":"432e1"}`)).Users.Create(t.Context(), 1, params)
+	failed, ok := errors.AsType[*infinitysip.Error](err)
+	require.True(t, ok)
+	require.NotContains(t, string(failed.Body), "432e1")
 }
 
 // A transport's error may hold the request, headers and all, and not show it.
