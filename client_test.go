@@ -215,22 +215,3 @@ func TestSecretsDoNotPrint(t *testing.T) {
 	require.True(t, infinitysip.Secret{}.IsZero())
 	require.Equal(t, canaryPassword, params.Password.Reveal())
 }
-
-// requireNoSecret looks for the canaries in everything that value can be made
-// to say.
-func requireNoSecret(t *testing.T, name string, values ...any) {
-	t.Helper()
-	for _, value := range values {
-		var out strings.Builder
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-			fmt.Fprintf(&out, verb, value)
-		}
-		marshalled, _ := json.Marshal(value)
-		out.Write(marshalled)
-		slog.New(slog.NewTextHandler(&out, nil)).Info("x", "value", value)
-		for _, canary := range []string{canaryPassword, canaryPIN, canaryKey, "canary-pass", "canary-key", "9021077"} {
-			require.NotContains(t, out.String(), canary, name)
-			require.NotContains(t, out.String(), fmt.Sprintf("%x", canary), name)
-		}
-	}
-}

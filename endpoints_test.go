@@ -106,10 +106,10 @@ var endpointCalls = map[string]endpointCall{
 		every: func(ctx context.Context, c *infinitysip.Client) error {
 			return errorOf(c.Users.Create(ctx, 11, infinitysip.UserCreateParams{
 				User:            "joe.blogs",
-				Password:        infinitysip.NewSecret("password"),
+				Password:        infinitysip.NewSecret(canaryPassword),
 				DisplayName:     "Joe Blogs",
 				ExtensionNumber: "0201",
-				PIN:             infinitysip.NewSecret("0042"),
+				PIN:             infinitysip.NewSecret(canaryPIN),
 				Email:           "joe.blogs@company.com",
 				FirstName:       "Joe",
 				LastName:        "Blogs",
@@ -130,7 +130,7 @@ var endpointCalls = map[string]endpointCall{
 		required: func(ctx context.Context, c *infinitysip.Client) error {
 			return errorOf(c.Users.Create(ctx, 11, infinitysip.UserCreateParams{
 				User:            "joe.blogs",
-				Password:        infinitysip.NewSecret("password"),
+				Password:        infinitysip.NewSecret(canaryPassword),
 				DisplayName:     "Joe Blogs",
 				ExtensionNumber: "0201",
 			}))
@@ -139,9 +139,9 @@ var endpointCalls = map[string]endpointCall{
 	"Users.Update": {
 		every: func(ctx context.Context, c *infinitysip.Client) error {
 			return c.Users.Update(ctx, 11, 22, infinitysip.UserUpdateParams{
-				Password:        new(infinitysip.NewSecret("password")),
+				Password:        new(infinitysip.NewSecret(canaryPassword)),
 				DisplayName:     new("Joe Blogs"),
-				PIN:             new(infinitysip.NewSecret("0042")),
+				PIN:             new(infinitysip.NewSecret(canaryPIN)),
 				Email:           new("joe.blogs@company.com"),
 				FirstName:       new("Joe"),
 				LastName:        new("Blogs"),

@@ -80,6 +80,10 @@ const (
 	canaryKey      = "canary-key-7Zq/+=x"
 	canaryPassword = `canary-pass "wörd"/<&>+%`
 	canaryPIN      = "90210777"
+	canaryUser     = "hub.account" // of BasicAuth: with its colon three octets times four
+	canaryHub      = "canary-hub:pass+/é"
+	canaryBasic    = "Y2FuYXJ5LWh1" // how the password begins in what BasicAuth sends
+	canaryToken    = "canary-token-432e1"
 )
 
 func stubClient(t testing.TB, transport http.RoundTripper, opts ...infinitysip.Option) *infinitysip.Client {
