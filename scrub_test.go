@@ -2,6 +2,7 @@ package infinitysip
 
 import (
 	"encoding/json"
+	"fmt"
 	"html"
 	"net/url"
 	"strconv"
@@ -25,9 +26,17 @@ func FuzzScrub(f *testing.F) {
 		s := newScrubber([]string{secret}, nil)
 		inJSON, err := json.Marshal(secret)
 		require.NoError(t, err)
+		var octets, entities strings.Builder
+		for _, octet := range []byte(secret) {
+			fmt.Fprintf(&octets, "%%%02X", octet)
+		}
+		for _, r := range secret {
+			fmt.Fprintf(&entities, "&#%d;", r)
+		}
 		for _, spelling := range []string{
 			secret, url.QueryEscape(secret), url.QueryEscape(url.QueryEscape(secret)), url.PathEscape(secret), strings.ToLower(url.QueryEscape(secret)), html.EscapeString(secret),
 			unquoted(strconv.QuoteToASCII(secret)), unquoted(strings.ReplaceAll(string(inJSON), "/", `\/`)),
+			unquoted(string(inJSON)), unquoted(strconv.Quote(secret)), octets.String(), entities.String(),
 		} {
 			if strings.ToLower(url.QueryEscape(secret)) == spelling && strings.ToLower(secret) != secret {
 				continue // that changes the secret too

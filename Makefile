@@ -1,0 +1,20 @@
+# The checks of .ci/run, and two that go on for as long as you let them.
+FUZZTIME ?= 1m
+LONG ?= 10m
+
+.PHONY: check fuzz soak
+
+check:
+	.ci/run
+
+# Every fuzz target, one after the other.
+fuzz:
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+# Calls of every kind under faults, each run from another seed.
+soak:
+	go test -run '^TestSoak$$' -timeout 0 -long $(LONG)
