@@ -149,6 +149,9 @@ func FuzzNetwork(f *testing.F) {
 func FuzzForm(f *testing.F) {
 	f.Add("joe.blogs", `pa"ss wörd&=+%/`, "0100", "", "{displayName} - {srcPhoneNumber}", int64(0), false, []byte{0, 1, 0, 2})
 	f.Add("a\x00b", "c\nd", "e\rf", "\xff", "{unknown}", int64(-1), true, []byte{0, 1, 0, 1})
+	f.Add("a", "c\nd", "1", "", "b", int64(0), false, []byte{0, 1})
+	f.Add("a", " ", "1", "d\x00", "b", int64(0), false, []byte{0, 1, 0, 2})
+	f.Add("a", " ", "1", " ", "}displayName}", int64(0), false, []byte{0, 2, 0, 1})
 	f.Add("日本", "&amp;", "0", "a=b&c=d", "}{", int64(7), true, []byte{0})
 	f.Fuzz(func(t *testing.T, name, secret, extension, optional, format string, phone int64, flag bool, order []byte) {
 		good := func(text string) bool { return utf8.ValidString(text) && !strings.ContainsAny(text, "\r\n\x00") }
