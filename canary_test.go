@@ -83,7 +83,7 @@ func secretsIn(text string) (found []string) {
 	for _, canary := range []string{"canary-pass", "9021077", "canary-key", "canary-hub", "canary-token", strings.ToLower(canaryBasic)} {
 		octets := []byte(canary)
 		for _, spelling := range []string{
-			canary, fmt.Sprintf("%x", octets), strings.Trim(fmt.Sprint(octets), "[]"),
+			canary, fmt.Sprintf("%x", octets), strings.Trim(fmt.Sprintf("%d", octets), "[]"),
 			strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", octets), "[]byte{"), "}"),
 		} {
 			if strings.Contains(plain, spelling) {
