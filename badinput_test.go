@@ -130,10 +130,11 @@ func badURLs() []badInput {
 func badClients() []badInput {
 	list := []badInput{
 		{
-			name: "every option at once", fields: "WithHTTPClient WithUserAgent WithRateLimit WithRateLimit WithRetryPolicy WithLimits credentials WithBaseURL",
+			name: "every option at once", fields: "WithHTTPClient WithUserAgent WithRateLimit WithRateLimit WithRetryPolicy WithLimits WithReadAhead WithReadAhead credentials WithBaseURL",
 			do: func(*infinitysip.Client) error {
 				return errorOf(infinitysip.NewClient(infinitysip.APIKey(""), infinitysip.WithBaseURL("x"), infinitysip.WithHTTPClient(nil), infinitysip.WithUserAgent("a\nb"),
-					infinitysip.WithRateLimit(0, 1), infinitysip.WithRateLimit(1, 0), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: -1}), infinitysip.WithLimits(infinitysip.Limits{Row: -1})))
+					infinitysip.WithRateLimit(0, 1), infinitysip.WithRateLimit(1, 0), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: -1}), infinitysip.WithLimits(infinitysip.Limits{Row: -1}),
+					infinitysip.WithReadAhead(-1), infinitysip.WithReadAhead(101)))
 			},
 		},
 		{name: "a wait of 292 years", fields: "WithRetryPolicy", do: func(*infinitysip.Client) error {

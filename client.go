@@ -50,6 +50,7 @@ type Client struct {
 	userAgent string
 	retry     *retrier
 	limits    Limits
+	ahead     int       // pages, see WithReadAhead
 	secrets   []Secret  // the credentials, to keep them out of errors
 	plans     *sync.Map // of the rows, by their type
 }
@@ -112,6 +113,7 @@ type settings struct {
 	retry        RetryPolicy
 	limits       Limits
 	limiter      *rate.Limiter
+	ahead        int
 	problems     []FieldError
 }
 
@@ -156,7 +158,8 @@ func WithUserAgent(product string) Option {
 }
 
 // WithLogger logs one record for each attempt of a call: at debug level, or as
-// a warning if it failed. No record holds a secret, a form or a query value.
+// a warning if it failed and nobody had called it off. No record holds a
+// secret, a form or a query value.
 func WithLogger(l *slog.Logger) Option {
 	return func(s *settings) { s.logger = l }
 }
@@ -189,6 +192,20 @@ func WithRateLimit(perSecond float64, burst int) Option {
 	}
 }
 
+// WithReadAhead sets how many pages an All asks for ahead of its reader, where
+// the API documents limit and offset: 0 to 100, and 4 by default. With 0 each
+// page is asked for when the rows before it have been read. Nothing is asked
+// for ahead before a full page shows that there is more.
+func WithReadAhead(pages int) Option {
+	return func(s *settings) {
+		if pages < 0 || pages > farthest {
+			s.report("WithReadAhead", fmt.Sprintf("must be 0 to %d", farthest))
+			return
+		}
+		s.ahead = pages
+	}
+}
+
 // WithInsecureHTTP allows a base URL of plain http to a host that is not
 // loopback. Credentials and passwords then travel in the clear.
 func WithInsecureHTTP() Option {
@@ -199,7 +216,7 @@ func WithInsecureHTTP() Option {
 // call. Its error is a *ValidationError that lists everything that is wrong
 // with the arguments.
 func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
-	s := &settings{baseURL: defaultBaseURL}
+	s := &settings{baseURL: defaultBaseURL, ahead: readAhead}
 	for _, opt := range opts {
 		if opt != nil {
 			opt(s)
@@ -245,6 +262,7 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 		userAgent: strings.TrimSpace(s.product + " " + userAgent),
 		retry:     retry,
 		limits:    t.limits,
+		ahead:     s.ahead,
 		secrets:   credentials.secrets,
 		plans:     new(sync.Map),
 	}
@@ -416,7 +434,7 @@ func (t *transport) log(req *http.Request, call *call, resp *http.Response, err 
 	} else {
 		attrs = append(attrs, slog.Int("status", resp.StatusCode))
 	}
-	if err != nil || resp.StatusCode >= 300 {
+	if err != nil && !errors.Is(err, context.Canceled) || err == nil && resp.StatusCode >= 300 {
 		level = slog.LevelWarn
 	}
 	t.logger.LogAttrs(req.Context(), level, "infinitysip", attrs...)

@@ -41,12 +41,23 @@
 // A List is one request and returns what it gets; if the answer is cut short
 // that is an error, never a shorter list. (Only where a server of HTTP/1 marks
 // the end of a list by nothing but the end of the connection can a cut between
-// two rows not be seen.) An All is an iterator. Where the API documents limit
-// and offset it asks for page after page, sorted by id unless you say
-// otherwise; a row that is deleted meanwhile moves those after it, so one of
-// them may be passed over. Elsewhere it is one request whose rows are yielded
-// as they arrive. It ends after the first error. Breaking out of the loop ends
-// the request.
+// two rows not be seen.) An All is an iterator. It ends after the first error.
+// Breaking out of the loop ends the request. Where the API does not document
+// limit and offset it is one request, whose rows are yielded as they arrive.
+//
+// Where the API documents them, an All asks for page after page until one is
+// empty, and once a full page shows that there is more it asks for up to four
+// pages ahead of its reader; [WithReadAhead] changes how many. When the loop
+// ends, however it does, nothing of that is still under way.
+//
+// Rows may come and go while a list is read. By id, which is the order unless
+// you say otherwise, every row that was there all the time is yielded exactly
+// once: where a page does not join the one before, the list goes on with the
+// ids greater than the last one. So a loop may delete the rows that it is
+// given. In an order of your own there is the offset alone to go by: a row that
+// is deleted moves those after it, so that one of them may be passed over, and
+// one that is added may make another come twice. The same holds where the
+// server does not sort and filter by id.
 //
 // # Errors
 //

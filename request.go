@@ -21,7 +21,6 @@ import (
 const (
 	root     = "/config/v2/sip" // every path of the API begins so
 	maxDrain = 64 << 10         // what is read of an answer that is a status alone, in bytes
-	pageSize = 1000             // rows that an iterator asks for at a time
 )
 
 // handle is what every service is: a way to its client.
@@ -157,54 +156,6 @@ func stream[R any, S service](ctx context.Context, s S, op string, r route) iter
 		if err != nil {
 			var none R
 			yield(none, err)
-		}
-	}
-}
-
-// pages reads the rows at r page by page: by id unless opts sort otherwise,
-// since pages of an unsorted list may overlap. A page that is short may only
-// mean that the server has a limit of its own, so the end is a page that is
-// empty.
-func pages[R any, S service](ctx context.Context, s S, op string, r route, opts *ListOptions[R]) iter.Seq2[R, error] {
-	var start ListOptions[R]
-	if opts != nil {
-		start = ListOptions[R]{slices.Clone(opts.Filter), slices.Clone(opts.Sort), opts.Limit, opts.Offset}
-	}
-	plan := planFor(reflect.TypeFor[R]())
-	sorted := len(start.Sort) > 0
-	if !sorted {
-		start.Sort = OrderBy(Field[R](plan.id.names[0]).Asc())
-	}
-	if start.Limit == 0 {
-		start.Limit = pageSize
-	}
-	return func(yield func(R, error) bool) {
-		var first int64 // the id that the page before began with
-		page := start
-		for n := 0; ; n++ {
-			rows, err := list(ctx, s, op, r, &page)
-			if n == 0 && !sorted && errors.Is(err, ErrInvalid) {
-				page.Sort = nil // the server may call the id otherwise
-				rows, err = list(ctx, s, op, r, &page)
-			}
-			if n > 0 && len(rows) > 0 && first != 0 && plan.idOf(&rows[0]) == first {
-				err = &Error{Op: op, Method: http.MethodGet, Path: r.path, StatusCode: http.StatusOK, Attempts: 1, Outcome: NotApplied, Err: ErrPaginationStuck}
-			}
-			if err != nil {
-				var none R
-				yield(none, err)
-				return
-			}
-			for _, row := range rows {
-				if !yield(row, nil) {
-					return
-				}
-			}
-			if len(rows) == 0 {
-				return
-			}
-			first = plan.idOf(&rows[0])
-			page.Offset += len(rows)
 		}
 	}
 }

@@ -219,6 +219,8 @@ func (b *badWay) RoundTrip(req *http.Request) (*http.Response, error) {
 		httptrace.ContextClientTrace(req.Context()).GetConn(req.URL.Host) // and no connection comes of it
 	} else if resp, err = b.next.RoundTrip(req); err == nil {
 		a.status = resp.StatusCode
+	} else {
+		a.unwanted = errors.Is(context.Cause(req.Context()), context.Canceled)
 	}
 	req.Context().Value(trailKey{}).(*trail).add(a)
 	return resp, err
@@ -325,10 +327,11 @@ type trail struct {
 }
 
 type attempt struct {
-	op      string
-	write   bool
-	refused bool // no connection was had
-	status  int  // 0: no answer
+	op       string
+	write    bool
+	refused  bool // no connection was had
+	unwanted bool // a page that was asked for ahead
+	status   int  // 0: no answer
 }
 
 type trailKey struct{}
@@ -366,7 +369,7 @@ func (t *trail) retries() (n int64) {
 		if failed[a.op] {
 			n++
 		}
-		failed[a.op] = a.status == 0 || a.status >= 300
+		failed[a.op] = a.status == 0 && !a.unwanted || a.status >= 300
 	}
 	return n
 }

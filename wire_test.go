@@ -1046,34 +1046,60 @@ func TestWireMACAddress(t *testing.T) {
 	}
 }
 
-// TestWirePages: an iterator goes on by the rows that it got, to a page that
-// is empty, in an order of its own where the caller gives none.
+// TestWirePages: by id a page begins with the last row of the one before, and
+// after a short one an iterator goes on behind it; in the caller's order it
+// goes on by the rows that it got. Either way it ends with a page that is
+// empty.
 func TestWirePages(t *testing.T) {
-	page := func(offset, answer string) exchange {
-		e := exchange{
-			method: "GET", path: "/config/v2/sip/domains/1/devices", status: 200, answer: answer,
-			query: url.Values{"filter[]": {"userId-eq-value-11"}, "sort[]": {"pbxDeviceId-asc"}, "limit": {"2"}},
-		}
-		if offset != "" {
-			e.query.Set("offset", offset)
-		}
-		return e
+	const byUser = "userId-eq-value-11"
+	type pages []struct {
+		filter []string
+		offset string
+		answer string
 	}
-	expect(t,
-		page("", readData(t, "devices.list.json")),
-		page("2", `{"pbxDeviceId":"3"}`),
-		page("3", ""),
-	)
-	opts := &infinitysip.DeviceListOptions{
-		Filter: infinitysip.Where(infinitysip.DeviceFields.UserID.Eq(11)),
-		Limit:  2,
+	first := readData(t, "devices.list.json") // 1 and 2
+	for _, tt := range []struct {
+		name  string
+		sort  []infinitysip.Sort[infinitysip.Device]
+		sent  string
+		pages pages
+	}{
+		{"by id", nil, "pbxDeviceId-asc", pages{
+			{[]string{byUser}, "", first},
+			{[]string{byUser}, "1", `{"pbxDeviceId":"2"}{"pbxDeviceId":"3"}`},
+			{[]string{byUser}, "2", `{"pbxDeviceId":"3"}`},
+			{[]string{byUser, "pbxDeviceId-gt-value-3"}, "", ""},
+		}},
+		{"in the caller's order", infinitysip.OrderBy(infinitysip.DeviceFields.Name.Desc()), "pbxDeviceName-desc", pages{
+			{[]string{byUser}, "", first},
+			{[]string{byUser}, "2", `{"pbxDeviceId":"3"}`},
+			{[]string{byUser}, "3", ""},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var all []exchange
+			for _, page := range tt.pages {
+				query := url.Values{"filter[]": page.filter, "sort[]": {tt.sent}, "limit": {"2"}}
+				if page.offset != "" {
+					query.Set("offset", page.offset)
+				}
+				all = append(all, exchange{method: "GET", path: "/config/v2/sip/domains/1/devices", query: query, status: 200, answer: page.answer})
+			}
+			expect(t, all...)
+			opts := &infinitysip.DeviceListOptions{
+				Filter: infinitysip.Where(infinitysip.DeviceFields.UserID.Eq(11)),
+				Sort:   tt.sort,
+				Limit:  2,
+			}
+			var ids []infinitysip.DeviceID
+			for device, err := range wireClient(t, hubKey, infinitysip.WithReadAhead(0)).Devices.All(t.Context(), 1, opts) {
+				require.NoError(t, err)
+				ids = append(ids, device.ID)
+			}
+			require.Equal(t, []infinitysip.DeviceID{1, 2, 3}, ids)
+			require.Zero(t, opts.Offset)
+			require.Equal(t, tt.sort, opts.Sort)
+			require.Len(t, opts.Filter, 1)
+		})
 	}
-	var ids []infinitysip.DeviceID
-	for device, err := range wireClient(t, hubKey).Devices.All(t.Context(), 1, opts) {
-		require.NoError(t, err)
-		ids = append(ids, device.ID)
-	}
-	require.Equal(t, []infinitysip.DeviceID{1, 2, 3}, ids)
-	require.Zero(t, opts.Offset)
-	require.Empty(t, opts.Sort)
 }
