@@ -181,7 +181,9 @@ func WithLimits(l Limits) Option {
 }
 
 // WithRateLimit holds calls back so that no more than perSecond start each
-// second, after a first burst. A burst of 1 suits most servers.
+// second, after a first burst. A burst of 1 suits most servers. Without it a
+// Client that is told 429 finds a limit by itself: see the package's
+// documentation.
 func WithRateLimit(perSecond float64, burst int) Option {
 	return func(s *settings) {
 		if !(perSecond > 0) || burst < 1 {
@@ -238,7 +240,7 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 		scheme:        base.Scheme,
 		host:          base.Host,
 		authorization: credentials.authorization,
-		limiter:       s.limiter,
+		limiter:       limiter{configured: s.limiter},
 		logger:        s.logger,
 	}
 	if t.base == nil {
@@ -346,7 +348,7 @@ type transport struct {
 	scheme, host  string          // the only ones that see the credentials
 	authorization Secret
 	limits        Limits
-	limiter       *rate.Limiter
+	limiter       limiter
 	logger        *slog.Logger
 }
 
@@ -363,7 +365,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (t *transport) attempt(req *http.Request, call *call) (*http.Response, error) {
-	if err := t.waitTurn(req.Context()); err != nil {
+	if err := t.limiter.wait(req.Context()); err != nil {
 		closeBody(req.Body)
 		return nil, err
 	}
@@ -386,6 +388,7 @@ func (t *transport) attempt(req *http.Request, call *call) (*http.Response, erro
 	if err != nil {
 		return nil, watch.end(err)
 	}
+	t.limiter.note(resp.StatusCode == http.StatusTooManyRequests)
 	// Redirects are not followed; where one leads to is not looked at either.
 	resp.Header.Del("Location")
 	resp.Body = watch.body(resp.Body, t.limits.bodyWait(call, resp.StatusCode, watch.began))
@@ -410,14 +413,6 @@ func (t *transport) send(req *http.Request) (resp *http.Response, err error) {
 		resp.Body = http.NoBody
 	}
 	return resp, err
-}
-
-// waitTurn waits for the rate limit.
-func (t *transport) waitTurn(ctx context.Context) error {
-	if t.limiter != nil && t.limiter.Wait(ctx) != nil && ctx.Err() == nil {
-		return fmt.Errorf("%w: no turn before the context's deadline", ErrRateLimited)
-	}
-	return ctx.Err()
 }
 
 func (t *transport) log(req *http.Request, call *call, resp *http.Response, err error, took time.Duration) {

@@ -107,9 +107,22 @@
 // fails the error's Outcome is [Applied]. The token of an association cannot
 // be looked up: see [ErrTokenLost].
 //
-// A Retry-After of up to a minute is obeyed; a longer one, or one past the
+// After a 429 the wait is a second at least. A Retry-After of up to a minute is
+// obeyed; a longer one, or one past the
 // context's deadline, ends the call at once and stands in the error. The
 // context ends every wait. Redirects are errors. A Client has a quota for its
 // retries, so that a service that is down is not asked four times as often.
 // [WithRetryPolicy] and [WithLimits] change the numbers.
+//
+// # Rate limits
+//
+// [WithRateLimit] sets how many calls a second a Client starts, whoever makes
+// them. Without it nothing is limited until the server says 429. The call that
+// is refused waits, and no other. What the server accepts in the two seconds
+// after that, ten calls a second at the least, becomes the limit for all calls
+// of the Client. Then each further 429 lowers it by a tenth, at most once a
+// second, and a second that used it up and brought no 429 raises it, by a tenth
+// until it was lowered once, by a fiftieth after that. It is forgotten two
+// minutes after the last 429. A call whose turn would come after its context's
+// deadline fails at once, with [ErrRateLimited].
 package infinitysip

@@ -32,7 +32,7 @@ var (
 	// extension number in use.
 	ErrConflict = errors.New("conflict")
 	// ErrRateLimited: too many calls, by the server's count (429) or by the
-	// limit set with WithRateLimit.
+	// Client's own limit (see WithRateLimit).
 	ErrRateLimited = errors.New("rate limited")
 	// ErrUnavailable: the service is down or under maintenance (502, 503, 504).
 	ErrUnavailable = errors.New("unavailable")

@@ -262,9 +262,15 @@ func (r *retrier) most(rule rule) int {
 	return min(n, r.MaxAttempts)
 }
 
-// wait is the Backoff of retryablehttp.
+// wait is the Backoff of retryablehttp. After a 429 it is a second at least, or
+// twice MinWait: most limits are for a second, and a call that came back sooner
+// would use up its attempts.
 func (r *retrier) wait(_, _ time.Duration, n int, resp *http.Response) time.Duration {
-	return r.pause(n, retryAfter(resp))
+	asked := retryAfter(resp)
+	if resp != nil && resp.StatusCode == http.StatusTooManyRequests {
+		asked = max(asked, min(2*r.MinWait, r.MaxWait))
+	}
+	return r.pause(n, asked)
 }
 
 // pause returns how long to wait after attempt n, from 0: what the server asks

@@ -1,0 +1,183 @@
+package infinitysip_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
+
+	"github.com/infinitysip/infinitysip"
+)
+
+// limitedServer takes 50 creates a second, and each lasts 20 ms.
+type limitedServer struct {
+	takes          func(time.Time) bool
+	headers        []string // of a refusal
+	taken, refused atomic.Int64
+}
+
+func (s *limitedServer) RoundTrip(*http.Request) (*http.Response, error) {
+	time.Sleep(20 * time.Millisecond) // the bubble's clock
+	if !s.takes(time.Now()) {
+		s.refused.Add(1)
+		return answer(429, "slow down", s.headers...), nil
+	}
+	return answer(201, fmt.Sprintf(`{"userId":"%d"}`, s.taken.Add(1))), nil
+}
+
+func bucket(size int) func(time.Time) bool {
+	tokens := rate.NewLimiter(50, size)
+	return func(now time.Time) bool { return tokens.AllowN(now, 1) }
+}
+
+func fixedWindow() func(time.Time) bool {
+	var mu sync.Mutex
+	var second int64
+	taken := 0
+	return func(now time.Time) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if now.Unix() != second {
+			second, taken = now.Unix(), 0
+		}
+		taken++
+		return taken <= 50
+	}
+}
+
+// createUsers has workers create n users between them, and returns how many
+// creates failed.
+func createUsers(client *infinitysip.Client, workers int, n int64) (failed int64) {
+	var next, lost atomic.Int64
+	var working sync.WaitGroup
+	for range workers {
+		working.Go(func() {
+			for next.Add(1) <= n {
+				if _, err := client.Users.Create(context.Background(), 1, newUser()); err != nil {
+					lost.Add(1)
+				}
+			}
+		})
+	}
+	working.Wait()
+	return lost.Load()
+}
+
+// Sixteen workers under a server's limit use nearly all of it, are seldom
+// refused, and lose nothing; whether or not the client is told the limit.
+func TestServersWithALimit(t *testing.T) {
+	t.Parallel()
+	const workers, creates = 16, 3000
+	for name, takes := range map[string]func() func(time.Time) bool{
+		"a bucket of 50": func() func(time.Time) bool { return bucket(50) },
+		"a bucket of 5":  func() func(time.Time) bool { return bucket(5) },
+		"a fixed window": fixedWindow,
+	} {
+		for _, headers := range [][]string{{"Retry-After", "1"}, {"Retry-After", "0"}, nil} {
+			for limit, test := range map[string]struct {
+				opts    []infinitysip.Option
+				share   float64 // of what the server takes, at least
+				refused int64   // of a thousand, at most
+			}{
+				"configured": {[]infinitysip.Option{infinitysip.WithRateLimit(50, 1)}, 0.95, 5},
+				"learnt":     {nil, 0.85, 100},
+			} {
+				t.Run(fmt.Sprintf("%s, %v, %s", name, headers, limit), func(t *testing.T) {
+					t.Parallel()
+					synctest.Test(t, func(t *testing.T) {
+						s := &limitedServer{takes: takes(), headers: headers}
+						start := time.Now()
+						require.Zero(t, createUsers(stubClient(t, s, test.opts...), workers, creates), "lost")
+						share := creates / time.Since(start).Seconds() / 50
+						refused := s.refused.Load() * 1000 / creates
+						t.Logf("%.3f of the limit, %d refusals per 1,000", share, refused)
+						require.GreaterOrEqual(t, share, test.share)
+						require.LessOrEqual(t, refused, test.refused)
+						require.EqualValues(t, creates, s.taken.Load())
+					})
+				})
+			}
+		}
+	}
+}
+
+// refusing is a server that refuses some attempts, by their number from 1, and
+// answers at once.
+func refusing(refuses func(n int) bool, headers ...string) *stub {
+	return &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+		if refuses(n) {
+			return answer(429, "", headers...), nil
+		}
+		return answer(201, fmt.Sprintf(`{"userId":"%d"}`, n)), nil
+	}}
+}
+
+func TestNothingIsLimitedWithoutARefusal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		require.Zero(t, createUsers(stubClient(t, refusing(func(int) bool { return false })), 16, 5000))
+		require.Equal(t, start, time.Now())
+	})
+}
+
+// A call that is refused waits alone.
+func TestARefusalStopsNobodyElse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := stubClient(t, refusing(func(n int) bool { return n == 1 }, "Retry-After", "30"))
+		start := time.Now()
+		var refused sync.WaitGroup
+		refused.Go(func() {
+			_, err := client.Users.Create(context.Background(), 1, newUser())
+			if err != nil || time.Since(start) < 30*time.Second {
+				t.Error(err, time.Since(start))
+			}
+		})
+		synctest.Wait()
+		require.Zero(t, createUsers(client, 16, 1000))
+		require.Equal(t, start, time.Now())
+		refused.Wait()
+	})
+}
+
+// One stray refusal does not slow down a program that makes few calls.
+func TestAStrayRefusal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := stubClient(t, refusing(func(n int) bool { return n <= 2 }, "Retry-After", "1"))
+		require.Zero(t, createUsers(client, 1, 1))
+		start := time.Now()
+		require.Zero(t, createUsers(client, 1, 50))
+		require.Less(t, time.Since(start), 5*time.Second)
+	})
+}
+
+// A limit that was learnt holds, and is forgotten after two quiet minutes.
+func TestALimitIsForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &limitedServer{takes: bucket(5), headers: []string{"Retry-After", "1"}}
+		client := stubClient(t, s)
+		require.Zero(t, createUsers(client, 16, 500))
+		s.takes = func(time.Time) bool { return true }
+
+		took := func() time.Duration {
+			start := time.Now()
+			require.Zero(t, createUsers(client, 100, 100))
+			return time.Since(start)
+		}
+		require.Greater(t, took(), time.Second)
+		time.Sleep(100 * time.Second) // the bubble's clock
+		require.Greater(t, took(), time.Second)
+		time.Sleep(20 * time.Second)
+		require.Equal(t, 20*time.Millisecond, took())
+	})
+}
