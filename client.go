@@ -391,7 +391,10 @@ func (t *transport) attempt(req *http.Request, call *call) (*http.Response, erro
 	t.limiter.note(resp.StatusCode == http.StatusTooManyRequests)
 	// Redirects are not followed; where one leads to is not looked at either.
 	resp.Header.Del("Location")
-	resp.Body = watch.body(resp.Body, t.limits.bodyWait(call, resp.StatusCode, watch.began))
+	// A list that is left early ends there, and one stream of HTTP/2 costs its
+	// connection nothing.
+	keep := (!call.list || !succeeded(resp.StatusCode)) && resp.ProtoMajor < 2
+	resp.Body = watch.body(resp.Body, t.limits.bodyWait(call, resp.StatusCode, watch.began), keep)
 	return resp, nil
 }
 

@@ -92,12 +92,12 @@ func (w *watch) explain(err error) error {
 
 // body goes on to watch the body of an answer that has begun. wait is how long
 // all of it may take, or, where its reader calls progress, until the next
-// call.
-func (w *watch) body(body io.ReadCloser, wait time.Duration) io.ReadCloser {
+// call. keep tells that what is left of it is read when it is closed.
+func (w *watch) body(body io.ReadCloser, wait time.Duration, keep bool) io.ReadCloser {
 	w.timer.Stop()
 	w.timer = time.AfterFunc(wait, func() { w.cancel(timeoutError("no more of the answer for " + wait.String())) })
 	w.timer.Stop()
-	return &watchedBody{ReadCloser: body, watch: w, wait: wait, left: wait}
+	return &watchedBody{ReadCloser: body, watch: w, wait: wait, left: wait, keep: keep}
 }
 
 // watchedBody counts the time within Read alone: what its reader does between
@@ -106,6 +106,7 @@ type watchedBody struct {
 	io.ReadCloser
 	watch      *watch
 	wait, left time.Duration
+	keep       bool
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
@@ -114,6 +115,9 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.watch.timer.Stop()
 	b.left = max(b.left-time.Since(start), 0)
+	if err != nil {
+		b.keep = false
+	}
 	if err != nil && err != io.EOF {
 		err = b.watch.explain(err)
 	}
@@ -123,16 +127,13 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 // progress gives the full wait again.
 func (b *watchedBody) progress() { b.left = b.wait }
 
-// drain reads the end of a body whose news is known, so that its connection
-// can serve another call, unless that takes long.
-func drain(body io.Reader) {
-	if watched, ok := body.(*watchedBody); ok {
-		watched.left = min(watched.left, time.Second)
-	}
-	_, _ = io.CopyN(io.Discard, body, 4096)
-}
-
+// Close first reads the end of a body whose news is known, so that its
+// connection can serve another call, unless that is much or takes long.
 func (b *watchedBody) Close() error {
+	if b.keep && b.left > 0 {
+		b.left = min(b.left, time.Second)
+		_, _ = io.CopyN(io.Discard, b, maxDrain)
+	}
 	err := b.ReadCloser.Close()
 	_ = b.watch.end(nil)
 	return err

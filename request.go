@@ -20,7 +20,7 @@ import (
 
 const (
 	root     = "/config/v2/sip" // every path of the API begins so
-	maxDrain = 64 << 10         // what is read of an answer that is a status alone, in bytes
+	maxDrain = 256 << 10        // what is read of an answer for its connection's sake, in bytes
 )
 
 // handle is what every service is: a way to its client.
@@ -254,7 +254,6 @@ func associate[R, Look any, S service](ctx context.Context, s S, op string, r ro
 func post[R any](ctx context.Context, c *Client, call *call) (*R, error) {
 	var created *R
 	err := c.do(ctx, call, func(resp *http.Response) error {
-		defer drain(resp.Body)
 		plan := planOf[R](c)
 		row, err := newRows[R](plan, resp.Body, c.limits.Answer).next()
 		named := err == nil && plan.idOf(&row) > 0
