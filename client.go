@@ -11,13 +11,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -355,7 +353,7 @@ type transport struct {
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := callFrom(req.Context())
 	call.attempts++
-	call.sent = new(atomic.Bool)
+	call.sent = nil
 	start := time.Now()
 	resp, err := t.attempt(req, call)
 	if t.logger != nil {
@@ -370,17 +368,9 @@ func (t *transport) attempt(req *http.Request, call *call) (*http.Response, erro
 		return nil, err
 	}
 	watch := newWatch(req.Context(), t.limits.Header)
-	// The trace tells what never left: until there is a connection, nothing
-	// did. A transport that does not trace leaves sent as it is here, and once
-	// there was a connection nothing takes that back.
-	sent, connected := call.sent, new(atomic.Bool)
-	ctx := httptrace.WithClientTrace(watch.ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { sent.Store(connected.Load()) },
-		GotConn: func(httptrace.GotConnInfo) { connected.Store(true); sent.Store(true) },
-	})
-	sent.Store(true)
-
-	out := req.Clone(ctx)
+	call.sent = &watch.sent
+	watch.sent.Store(true)
+	out := req.Clone(watch.ctx)
 	if req.URL.Scheme == t.scheme && req.URL.Host == t.host {
 		out.Header.Set("Authorization", t.authorization.Reveal())
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http/httptrace"
+	"sync/atomic"
 	"time"
 )
 
@@ -47,12 +49,21 @@ func (l Limits) problem() string {
 	return ""
 }
 
-// watch ends an attempt whose answer does not begin, or stops coming.
+// watch tells whether an attempt has left, and ends one whose answer does not
+// begin, or stops coming.
 type watch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	began  time.Time
 	timer  *time.Timer
+	missed string // what has not come when the timer ends
+	wait   time.Duration
+
+	// Until there is a connection, nothing left. A transport that does not
+	// trace leaves sent as it was set, and once there was a connection nothing
+	// takes that back.
+	trace           httptrace.ClientTrace
+	connected, sent atomic.Bool
 }
 
 // timeoutError is a wait of this package's own that ran out. It is a
@@ -69,9 +80,12 @@ func (e timeoutError) Timeout() bool { return true }
 func (e timeoutError) Temporary() bool { return true }
 
 func newWatch(ctx context.Context, wait time.Duration) *watch {
-	w := &watch{began: time.Now()}
+	w := &watch{began: time.Now(), missed: "no answer for ", wait: wait}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
-	w.timer = time.AfterFunc(wait, func() { w.cancel(timeoutError("no answer for " + wait.String())) })
+	w.trace.GetConn = func(string) { w.sent.Store(w.connected.Load()) }
+	w.trace.GotConn = func(httptrace.GotConnInfo) { w.connected.Store(true); w.sent.Store(true) }
+	w.ctx = httptrace.WithClientTrace(w.ctx, &w.trace)
+	w.timer = time.AfterFunc(wait, func() { w.cancel(timeoutError(w.missed + w.wait.String())) })
 	return w
 }
 
@@ -94,9 +108,9 @@ func (w *watch) explain(err error) error {
 // all of it may take, or, where its reader calls progress, until the next
 // call. keep tells that what is left of it is read when it is closed.
 func (w *watch) body(body io.ReadCloser, wait time.Duration, keep bool) io.ReadCloser {
-	w.timer.Stop()
-	w.timer = time.AfterFunc(wait, func() { w.cancel(timeoutError("no more of the answer for " + wait.String())) })
-	w.timer.Stop()
+	if w.timer.Stop() { // else it has ended, and the context with it
+		w.missed, w.wait = "no more of the answer for ", wait
+	}
 	return &watchedBody{ReadCloser: body, watch: w, wait: wait, left: wait, keep: keep}
 }
 

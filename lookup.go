@@ -102,7 +102,7 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 			}
 			match := found{id: row.id(ids)}
 			for name, values := range sent.values {
-				if got, ok := row.value(name); ok && !sent.secret[name] && !sameValue(values[0], got) {
+				if got, ok := row.value(name); ok && !slices.Contains(sent.secret, name) && !sameValue(values[0], got) {
 					match.differs = append(match.differs, name)
 				}
 			}

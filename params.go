@@ -21,13 +21,13 @@ const maxOrder = 1000
 // form is what a call sends: the pairs, and which of them are secret.
 type form struct {
 	values url.Values
-	secret map[string]bool // by name
+	secret []string // the names of those
 }
 
 // secrets returns the values that are secret.
 func (f form) secrets() []string {
 	var all []string
-	for name := range f.secret {
+	for _, name := range f.secret {
 		all = append(all, f.values[name]...)
 	}
 	return all
@@ -50,7 +50,7 @@ func encode(params any) (form, []FieldError) {
 	if err != nil {
 		return form{}, []FieldError{{"params", err.Error()}}
 	}
-	f := form{values: values, secret: make(map[string]bool)}
+	f := form{values: values}
 	var problems []FieldError
 	for field, v := range reflect.ValueOf(params).Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("url"), ",")
@@ -76,7 +76,7 @@ func encode(params any) (form, []FieldError) {
 func (f *form) check(name string, v reflect.Value, optional bool, rule string) string {
 	switch value := v.Interface().(type) {
 	case Secret:
-		f.secret[name] = true
+		f.secret = append(f.secret, name)
 		if value.IsZero() && !optional {
 			return "required"
 		}

@@ -55,7 +55,7 @@ type call struct {
 
 	status    int // of an answer that was a success
 	attempts  int
-	sent      *atomic.Bool // false while it is certain that the attempt has not reached the server
+	sent      *atomic.Bool // nil or false while it is certain that the attempt has not reached the server
 	failure   failure      // of the last attempt that failed
 	unsettled bool         // an attempt of a write failed that may have taken effect
 }
@@ -350,10 +350,11 @@ func (c *Client) request(ctx context.Context, call *call) (*retryablehttp.Reques
 	target := *c.base
 	target.Path += call.path
 	target.RawQuery = call.query.Encode()
-	req, err := retryablehttp.NewRequestWithContext(withCall(ctx, call), call.method, target.String(), body)
+	req, err := retryablehttp.NewRequestWithContext(withCall(ctx, call), call.method, "", body)
 	if err != nil {
 		return nil, err
 	}
+	req.URL, req.Host = &target, target.Host // not from a text that would be taken apart again
 	// With GetBody net/http would send a form again on its own, as often as an
 	// HTTP/2 server resets the stream.
 	req.GetBody = nil
