@@ -381,10 +381,11 @@ func (t *transport) attempt(req *http.Request, call *call) (*http.Response, erro
 	t.limiter.note(resp.StatusCode == http.StatusTooManyRequests)
 	// Redirects are not followed; where one leads to is not looked at either.
 	resp.Header.Del("Location")
-	// A list that is left early ends there, and one stream of HTTP/2 costs its
-	// connection nothing.
-	keep := (!call.list || !succeeded(resp.StatusCode)) && resp.ProtoMajor < 2
-	resp.Body = watch.body(resp.Body, t.limits.bodyWait(call, resp.StatusCode, watch.began), keep)
+	end := t.limits.Error
+	if call.list && succeeded(resp.StatusCode) || resp.ProtoMajor > 1 {
+		end = 0 // a list that is left early ends there; a stream of HTTP/2 costs no connection
+	}
+	resp.Body = watch.body(resp.Body, t.limits.bodyWait(call, resp.StatusCode, watch.began), end)
 	return resp, nil
 }
 

@@ -18,7 +18,7 @@ import (
 // when calls fail, and not when the answers of those that fail are long.
 func TestOneConnectionForEachWorker(t *testing.T) {
 	t.Parallel()
-	const creates = 20 // by each worker
+	const creates = 10 // by each worker
 	long := strings.Repeat("no ", 33_000)
 	for _, workers := range []int{16, 64} {
 		for name, fault := range map[string]*siptest.Fault{
@@ -36,6 +36,7 @@ func TestOneConnectionForEachWorker(t *testing.T) {
 				domain := srv.AddDomain(infinitysip.Domain{})
 				client := srv.Client(
 					infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MinWait: time.Millisecond, MaxWait: time.Millisecond, VerifyWaits: []time.Duration{0, 0}, Quota: 1e6}),
+					infinitysip.WithLimits(infinitysip.Limits{ErrorBody: 1024, Error: time.Hour}), // however slow the machine is
 					infinitysip.WithRateLimit(1e6, 1e6)) // not one that is learnt
 				t.Cleanup(client.CloseIdleConnections)
 
@@ -75,7 +76,7 @@ func TestABodyIsReadWithinBounds(t *testing.T) {
 	t.Parallel()
 	srv := siptest.New(t)
 	domain := srv.AddDomain(infinitysip.Domain{})
-	client := srv.Client(atOnce())
+	client := srv.Client(atOnce(), infinitysip.WithLimits(infinitysip.Limits{ErrorBody: 1024, Error: time.Hour}))
 	t.Cleanup(client.CloseIdleConnections)
 	srv.Fail(siptest.On("Devices.Get").Status(404).Endless())
 	for n := 1; n <= 3; n++ {

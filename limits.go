@@ -21,7 +21,7 @@ type Limits struct {
 
 	Header   time.Duration // wait for an answer to begin; default 30 s
 	Progress time.Duration // wait for the next row of a list; default 30 s
-	Error    time.Duration // wait for the body of an error; default 2 s
+	Error    time.Duration // wait for the body of an error, or for what follows a row; default 2 s
 	Attempt  time.Duration // a whole attempt that is not a list; default 60 s
 }
 
@@ -106,12 +106,12 @@ func (w *watch) explain(err error) error {
 
 // body goes on to watch the body of an answer that has begun. wait is how long
 // all of it may take, or, where its reader calls progress, until the next
-// call. keep tells that what is left of it is read when it is closed.
-func (w *watch) body(body io.ReadCloser, wait time.Duration, keep bool) io.ReadCloser {
+// call. end is how long the rest of it may take when it is closed.
+func (w *watch) body(body io.ReadCloser, wait, end time.Duration) io.ReadCloser {
 	if w.timer.Stop() { // else it has ended, and the context with it
 		w.missed, w.wait = "no more of the answer for ", wait
 	}
-	return &watchedBody{ReadCloser: body, watch: w, wait: wait, left: wait, keep: keep}
+	return &watchedBody{ReadCloser: body, watch: w, wait: wait, left: wait, end: end}
 }
 
 // watchedBody counts the time within Read alone: what its reader does between
@@ -120,7 +120,7 @@ type watchedBody struct {
 	io.ReadCloser
 	watch      *watch
 	wait, left time.Duration
-	keep       bool
+	end        time.Duration // 0: when it is closed no more is read
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
@@ -130,7 +130,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	b.watch.timer.Stop()
 	b.left = max(b.left-time.Since(start), 0)
 	if err != nil {
-		b.keep = false
+		b.end = 0
 	}
 	if err != nil && err != io.EOF {
 		err = b.watch.explain(err)
@@ -144,8 +144,7 @@ func (b *watchedBody) progress() { b.left = b.wait }
 // Close first reads the end of a body whose news is known, so that its
 // connection can serve another call, unless that is much or takes long.
 func (b *watchedBody) Close() error {
-	if b.keep && b.left > 0 {
-		b.left = min(b.left, time.Second)
+	if b.left = min(b.left, b.end); b.left > 0 {
 		_, _ = io.CopyN(io.Discard, b, maxDrain)
 	}
 	err := b.ReadCloser.Close()

@@ -463,7 +463,7 @@ func TestAllOnAServerThatDoesOtherwise(t *testing.T) {
 // and none comes twice.
 func TestAllWhileOthersWrite(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(400) {
+	for seed := range uint64(100) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			one := func(of ...int) int { return of[random.IntN(len(of))] }
