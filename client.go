@@ -382,8 +382,8 @@ func (t *transport) attempt(req *http.Request, call *call) (*http.Response, erro
 	// Redirects are not followed; where one leads to is not looked at either.
 	resp.Header.Del("Location")
 	end := t.limits.Error
-	if call.list && succeeded(resp.StatusCode) || resp.ProtoMajor > 1 {
-		end = 0 // a list that is left early ends there; a stream of HTTP/2 costs no connection
+	if call.list && succeeded(resp.StatusCode) {
+		end = 0 // one that is left early ends there
 	}
 	resp.Body = watch.body(resp.Body, t.limits.bodyWait(call, resp.StatusCode, watch.began), end)
 	return resp, nil

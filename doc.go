@@ -108,11 +108,11 @@
 // be looked up: see [ErrTokenLost].
 //
 // After a 429 the wait is a second at least. A Retry-After of up to a minute is
-// obeyed; a longer one, or one past the
-// context's deadline, ends the call at once and stands in the error. The
-// context ends every wait. Redirects are errors. A Client has a quota for its
-// retries, so that a service that is down is not asked four times as often.
-// [WithRetryPolicy] and [WithLimits] change the numbers.
+// obeyed; a longer one, or one past the context's deadline, ends the call at
+// once and stands in the error. The context ends every wait. Redirects are
+// errors. A Client has a quota for its retries, so that a service that is down
+// is not asked four times as often. [WithRetryPolicy] and [WithLimits] change
+// the numbers.
 //
 // # Rate limits
 //

@@ -36,9 +36,12 @@ func pages[R any, S service](ctx context.Context, s S, op string, r route, opts 
 			fail: func(err error) *Error {
 				return &Error{Op: op, Method: http.MethodGet, Path: r.path, Outcome: NotApplied, Err: err}
 			},
-			id: id, idOf: func(row *R) int64 { return plan.idOf(row) },
-			start: start, byID: byID, full: start.Limit,
+			id:    id,
+			idOf:  func(row *R) int64 { return plan.idOf(row) },
+			start: start,
 			yield: yield,
+			byID:  byID,
+			full:  start.Limit,
 		}
 		if c := clientOf(s); c != nil {
 			p.ahead = c.ahead
@@ -88,11 +91,10 @@ func (p *pager[R]) run(ctx context.Context) bool {
 	if p.byID && (errors.Is(err, ErrInvalid) || err == nil && !p.ascend(rows)) {
 		// The server does not sort or filter by what is the id here.
 		p.byID = false
-		switch {
-		case p.seen > 0:
-			return true
-		case err != nil:
+		if p.seen == 0 && err != nil {
 			p.start.Sort = nil
+		}
+		if p.seen > 0 || err != nil {
 			return true
 		}
 	}

@@ -262,9 +262,9 @@ func (r *retrier) most(rule rule) int {
 	return min(n, r.MaxAttempts)
 }
 
-// wait is the Backoff of retryablehttp. After a 429 it is a second at least, or
-// twice MinWait: most limits are for a second, and a call that came back sooner
-// would use up its attempts.
+// wait is the Backoff of retryablehttp. After a 429 it is twice MinWait at least:
+// most limits are for a second, and a call that came back sooner would use up
+// its attempts.
 func (r *retrier) wait(_, _ time.Duration, n int, resp *http.Response) time.Duration {
 	asked := retryAfter(resp)
 	if resp != nil && resp.StatusCode == http.StatusTooManyRequests {
