@@ -369,7 +369,7 @@ func TestAllOnATransportThatDoesNotComeBack(t *testing.T) {
 		if n > 1 {
 			runtime.Goexit()
 		}
-		return answer(200, `{"pbxDeviceId":"1"}{"pbxDeviceId":"2"}`), nil
+		return answer(200, `{"pbxDeviceId":"1"}`+"\n"+`{"pbxDeviceId":"2"}`), nil
 	}}
 	var ids []infinitysip.DeviceID
 	var last error

@@ -1066,7 +1066,7 @@ func TestWirePages(t *testing.T) {
 	}{
 		{"by id", nil, "pbxDeviceId-asc", pages{
 			{[]string{byUser}, "", first},
-			{[]string{byUser}, "1", `{"pbxDeviceId":"2"}{"pbxDeviceId":"3"}`},
+			{[]string{byUser}, "1", `{"pbxDeviceId":"2"}` + "\n" + `{"pbxDeviceId":"3"}`},
 			{[]string{byUser}, "2", `{"pbxDeviceId":"3"}`},
 			{[]string{byUser, "pbxDeviceId-gt-value-3"}, "", ""},
 		}},
