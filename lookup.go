@@ -59,13 +59,13 @@ func (r anyRow) value(name string) (string, bool) {
 		return "", false
 	}
 	text, err := scalar(raw)
-	return text, err == nil
+	return string(unescape(nil, text)), err == nil
 }
 
 func (r anyRow) id(names []string) int64 {
 	for _, name := range names {
 		if text, ok := r.value(name); ok {
-			n, _ := parseNumber(text)
+			n, _ := parseNumber([]byte(text))
 			return n
 		}
 	}

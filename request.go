@@ -99,6 +99,7 @@ func get[R any, S service](ctx context.Context, s S, op string, r route) (*R, er
 	row := new(R)
 	err := c.do(ctx, newRead[R](op, read, r, nil), func(resp *http.Response) (err error) {
 		rows := newRows[R](planOf[R](c), resp.Body, c.limits.Answer)
+		defer rows.close()
 		if *row, err = rows.next(); err == io.EOF {
 			return errors.New("no row")
 		} else if err != nil {
@@ -142,6 +143,7 @@ func stream[R any, S service](ctx context.Context, s S, op string, r route) iter
 		more := true
 		err := c.do(ctx, call, func(resp *http.Response) error {
 			rows := newRows[R](planOf[R](c), resp.Body, c.limits.Row)
+			defer rows.close()
 			for more {
 				row, err := rows.next()
 				if err == io.EOF {
@@ -254,9 +256,10 @@ func associate[R, Look any, S service](ctx context.Context, s S, op string, r ro
 func post[R any](ctx context.Context, c *Client, call *call) (*R, error) {
 	var created *R
 	err := c.do(ctx, call, func(resp *http.Response) error {
-		plan := planOf[R](c)
-		row, err := newRows[R](plan, resp.Body, c.limits.Answer).next()
-		named := err == nil && plan.idOf(&row) > 0
+		rows := newRows[R](planOf[R](c), resp.Body, c.limits.Answer)
+		defer rows.close()
+		row, err := rows.next()
+		named := err == nil && rows.plan.idOf(&row) > 0
 		switch {
 		case resp.StatusCode == http.StatusOK && named, resp.StatusCode == http.StatusCreated && err == nil:
 			created = &row
