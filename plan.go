@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// This many names of members that no field takes are learned, of at most that
-// many bytes.
+// So many names of members that no field takes are learned, if they are no
+// longer than so many bytes: a server can send others without end.
 const maxLearned, longestLearned = 100, 64
 
 // plan tells, for a row type, which of its fields takes which member of a row.
@@ -88,7 +88,7 @@ type member struct {
 	to    any     // what points to the field that takes it; nil: none does
 	field int     // its place in the plan
 	id    bool
-	text  bool // the field holds text
+	text  bool // the field needs text
 
 	serial     int // of that row
 	start, end int
@@ -114,8 +114,8 @@ func (f *filler) follow(p *plan, row reflect.Value) {
 	}
 }
 
-// pointer points to a field, if it is an id or of a string type as to an int64
-// or a string, and reports whether it holds text.
+// pointer points to a field: to an id as to an int64, and to a field of any
+// string type as to a string. It reports whether the field needs text.
 func pointer(field reflect.Value) (to any, text bool) {
 	p := field.Addr()
 	switch field.Kind() {
@@ -167,12 +167,7 @@ func (f *filler) find(t jsonText) (int, error) {
 		} else if err != nil {
 			return 0, fmt.Errorf("%s: %w", printable(m.name), err)
 		}
-		f.note(m, i, end, escaped)
-		if m.text && t.at(i) == '"' {
-			f.size += end - i - len(`""`)
-		} else if m.text {
-			f.size += end - i
-		}
+		f.note(m, t, i, end, escaped)
 		last = m
 		switch i = t.space(end); t.at(i) {
 		case '}':
@@ -213,15 +208,21 @@ func (f *filler) lookUp(t jsonText, i int, last *member) (*member, int, error) {
 
 // note keeps where the value of a member is. As in encoding/json, the last
 // one of a name counts.
-func (f *filler) note(m *member, start, end int, escaped bool) {
+func (f *filler) note(m *member, t jsonText, start, end int, escaped bool) {
 	if m.to == nil && m.serial != f.serial {
 		f.rest = append(f.rest, m)
+	}
+	if m.text {
+		f.size += end - start
+		if t.at(start) == '"' {
+			f.size -= len(`""`)
+		}
 	}
 	m.serial, m.start, m.end, m.escaped = f.serial, start, end, escaped
 }
 
 // set sets the fields to the members of row, and Extra to those that no field
-// takes. One string holds the text of all fields.
+// takes. One string holds the text of all fields, but for the secrets.
 func (f *filler) set(row []byte) error {
 	var text strings.Builder
 	text.Grow(f.size)
@@ -324,7 +325,7 @@ func (m *member) set(value []byte, text *strings.Builder) (bool, error) {
 		return ok, nil
 	case *Secret:
 		if len(value) > 0 {
-			*to = NewSecret(string(value)) // of its own
+			*to = NewSecret(string(value))
 		}
 	}
 	return true, nil

@@ -34,9 +34,13 @@ func newRows[R any](p *plan, body io.Reader, limit int) *rows[R] {
 		r = new(rows[R])
 		r.follow(p, reflect.ValueOf(&r.row).Elem())
 	}
+	r.open(body, limit)
+	return r
+}
+
+func (r *rows[R]) open(body io.Reader, limit int) {
 	r.answer = answer{body: body, limit: limit, buf: r.buf}
 	r.n = 0
-	return r
 }
 
 func (r *rows[R]) close() {

@@ -144,15 +144,6 @@ func (t jsonText) escape(i int) (int, error) {
 // part of a string: a quote, a backslash, a control character, or one of a
 // character beyond ASCII.
 func special(text []byte, i int) int {
-	if i+8 <= len(text) {
-		if marks := mark(text[i:]); marks != 0 {
-			return i + bits.TrailingZeros64(marks)/8
-		}
-	}
-	return specialFar(text, i)
-}
-
-func specialFar(text []byte, i int) int {
 	for ; i+8 <= len(text); i += 8 {
 		if marks := mark(text[i:]); marks != 0 {
 			return i + bits.TrailingZeros64(marks)/8
