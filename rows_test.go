@@ -257,7 +257,7 @@ func TestRowsErrorsNameRowAndField(t *testing.T) {
 		"endless white space":    {good + strings.Repeat("\n ", maxRow), "row 2: too long: more than 1048576 bytes"},
 		"an unknown long name":   {`{"` + strings.Repeat("x", 1000) + `":nil}`, "row 1: " + strings.Repeat("x", 509) + "…: not JSON"},
 	} {
-		for _, reader := range []func(io.Reader) io.Reader{func(r io.Reader) io.Reader { return r }, iotest.HalfReader, iotest.DataErrReader} {
+		for _, reader := range []func(io.Reader) io.Reader{asItIs, iotest.HalfReader, iotest.DataErrReader} {
 			rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), reader(strings.NewReader(test.body)), maxRow)
 			require.ErrorContains(t, err, test.want, name)
 			require.NotErrorIs(t, err, errCut, name)
@@ -313,6 +313,29 @@ func TestRowsALongRowIsNotLost(t *testing.T) {
 	require.Len(t, rows, 2)
 	require.Len(t, rows[1].Name, len(long))
 }
+
+// Wherever the buffer ends, rows are whole.
+func TestRowsOfALongList(t *testing.T) {
+	t.Parallel()
+	lines := listOf(echoedRow, 2000)
+	array := fmt.Sprintf("[%s]", bytes.ReplaceAll(bytes.TrimSpace(lines), []byte("\n"), []byte(", ")))
+	for _, body := range []string{string(lines), array} {
+		for _, reader := range []func(io.Reader) io.Reader{asItIs, iotest.HalfReader, iotest.OneByteReader, iotest.DataErrReader} {
+			rows, err := readRows[User](planFor(reflect.TypeFor[User]()), reader(strings.NewReader(body)), maxRow)
+			require.NoError(t, err)
+			require.Len(t, rows, 2000)
+			for i, row := range rows {
+				require.Equal(t, UserID(i+1), row.ID)
+				require.Equal(t, "correct horse", row.Password.Reveal())
+				require.Equal(t, "joe.bloggs.7@company.example", row.Email)
+				require.Equal(t, PhoneID(32), row.USPhoneID)
+				require.Nil(t, row.Extra)
+			}
+		}
+	}
+}
+
+func asItIs(r io.Reader) io.Reader { return r }
 
 const maxRow = 1 << 20
 
