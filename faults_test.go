@@ -1063,6 +1063,11 @@ func listOfFaults() []fault {
 			applied: true, outcome: eitherWay,
 		},
 		{
+			n: 41, name: "a row deleted between pages, of what was read", calls: []call{devicesAll}, setUp: tenDevices, others: deleteDevice,
+			faults:  func(c call) faults { return faults{faultOn(c.op).Nth(2).Before(deleteDevice)} },
+			applied: true, outcome: eitherWay,
+		},
+		{
 			n: 41, name: "a page that repeats", calls: []call{devicesAll}, setUp: tenDevices,
 			faults: func(c call) faults {
 				var first []byte
