@@ -390,6 +390,18 @@ func badAnswers() []badInput {
 			},
 			outcome: notApplied, says: "row 6: ", hits: once,
 		}},
+		{name: "two objects on a line", answer: fault{
+			calls: []call{usersList, usersAll}, setUp: furnish, faults: rewritten("}\n{", "}{"),
+			outcome: notApplied, says: "row ", hits: once,
+		}},
+		{name: "two objects on a line", answer: fault{
+			calls: []call{usersList, usersAll}, setUp: furnish, faults: rewritten("}\n{", "} {"),
+			outcome: notApplied, says: "row ", hits: once,
+		}},
+		{name: "an object over several lines", answer: fault{
+			calls: []call{usersList, usersAll}, faults: body(200, "{\n  \"userId\": \"1\"\n}\n"),
+			outcome: notApplied, says: "row 1: ", hits: once,
+		}},
 
 		{name: "no row", answer: fault{calls: []call{usersGet}, faults: body(200, ""), outcome: notApplied, says: "no row", hits: once}},
 		{name: "no row", answer: fault{calls: []call{usersGet}, faults: body(200, "[]"), outcome: notApplied, says: "no row", hits: once}},
