@@ -26,7 +26,7 @@ func compare(w io.Writer, before, after, pattern string, rounds int) (err error)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	sides := []*side{{commit: before, tree: filepath.Join(dir, "before")}, {commit: after, tree: filepath.Join(dir, "after")}}
 	for _, s := range sides {
 		if _, err := output(nil, "git", "worktree", "add", "--quiet", "--detach", s.tree, s.commit); err != nil {

@@ -119,7 +119,7 @@ func mainErr() error {
 	}
 	var all bytes.Buffer
 	out := io.MultiWriter(os.Stdout, &all)
-	fmt.Fprintf(out, "%s\n\n", bench.Machine())
+	fmt.Fprintf(out, "`go run . %s`: %s\n\n", strings.Join(os.Args[1:], " "), bench.Machine())
 	for name := range strings.SplitSeq(*only, ",") {
 		if !slices.Contains(parts(), name) {
 			return fmt.Errorf("there is no part %q: choose from %s", name, strings.Join(parts(), ", "))

@@ -144,7 +144,7 @@ func weights(w io.Writer, c config) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	var cold string
 	var whole, link time.Duration
 	if !c.quick {

@@ -210,7 +210,7 @@ func writes(w io.Writer, c config) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	certificate, err := trusted(dir)
 	if err != nil {
 		return err
