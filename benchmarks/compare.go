@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
 // A side is a commit whose Go benchmarks are compared.
@@ -50,11 +49,11 @@ func compare(w io.Writer, before, after, pattern string, rounds int) (err error)
 	}
 	var files []string
 	for _, s := range sides {
-		file := filepath.Join(dir, strings.ReplaceAll(s.commit, "/", "-")+".txt")
+		file := s.tree + ".txt"
 		if err := os.WriteFile(file, s.results.Bytes(), 0o600); err != nil {
 			return err
 		}
-		files = append(files, file)
+		files = append(files, s.commit+"="+file)
 	}
 	stat := exec.Command("go", append([]string{"tool", "benchstat"}, files...)...)
 	stat.Stdout, stat.Stderr = w, os.Stderr
