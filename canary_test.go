@@ -106,6 +106,8 @@ type canaryFault struct {
 	transport http.RoundTripper // in place of effect: what carries the calls is at fault
 }
 
+const canaryBody = 1 << 10 // bytes that are read of an error's body
+
 // echoed are the ways to write what was sent in an answer.
 var echoed = map[string]func(string) string{
 	"as it is":    func(s string) string { return s },
@@ -129,7 +131,7 @@ var echoed = map[string]func(string) string{
 		}
 		return b.String()
 	},
-	"behind a lot": func(s string) string { return strings.Repeat("x", 16<<10-20) + s },
+	"behind a lot": func(s string) string { return strings.Repeat("x", canaryBody-20) + s },
 }
 
 func inJSON(s string) string {
@@ -374,6 +376,7 @@ func canaryClient(t *testing.T, srv *siptest.Server, credentials infinitysip.Cre
 	client, err := infinitysip.NewClient(credentials,
 		infinitysip.WithHTTPClient(&http.Client{Transport: transport}),
 		infinitysip.WithLogger(slog.New(slog.NewMultiHandler(slog.NewTextHandler(log, level), slog.NewJSONHandler(log, level)))),
+		infinitysip.WithLimits(infinitysip.Limits{ErrorBody: canaryBody}),
 		infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{Quota: 1_000_000, VerifyWaits: []time.Duration{0, time.Second}}))
 	require.NoError(t, err)
 	return client
