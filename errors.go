@@ -179,7 +179,7 @@ func (e *Error) readBody(r io.Reader, limit int, scrub *scrubber) {
 	if err != nil {
 		limit = min(limit, len(body)-1) // what breaks off may end within a secret
 	}
-	e.Body = []byte(scrub.text(members(scrub.cut(string(body), limit))))
+	e.Body = []byte(scrub.cut(string(body), limit))
 	// Again, because taking JSON apart undoes its escapes.
 	e.Message = printable(scrub.text(members(serverMessage(e.Body))))
 }

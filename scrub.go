@@ -101,13 +101,15 @@ func (s *scrubber) text(text string) string {
 	return s.pattern.ReplaceAllLiteralString(text, redacted)
 }
 
-// cut returns the first limit bytes of text. When text is longer, a secret may
-// begin in them that ends beyond: so much is left out.
+// cut returns the first limit bytes of text without the secrets, those by name
+// too. When text is longer, a secret may begin in them that ends beyond: so
+// much is left out at the end.
 func (s *scrubber) cut(text string, limit int) string {
-	if len(text) > limit {
-		text = text[:max(limit-longestSpelling*s.longest, 0)]
+	if len(text) <= limit {
+		return s.text(members(text))
 	}
-	return text
+	text = s.text(members(text[:max(limit, 0)]))
+	return text[:max(len(text)-longestSpelling*s.longest, 0)]
 }
 
 // secretMember is what JSON calls a secret, and its value, which may be cut.
