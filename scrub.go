@@ -128,7 +128,7 @@ func (s *scrubber) error(err error) error {
 		return nil
 	}
 	return &scrubbedError{
-		printable(s.text(s.cut(err.Error(), maxErrorText))),
+		printable(s.cut(err.Error(), maxErrorText)),
 		func(target error) bool { return errors.Is(err, target) },
 		func(target any) bool { return errors.As(err, target) },
 	}
