@@ -45,7 +45,9 @@ func listWays(transport http.RoundTripper) []listWay {
 			})
 			return n, first, err
 		}},
+		sdkPages("this SDK, All, read-ahead off", transport, infinitysip.WithReadAhead(0)),
 		sdkPages(readAhead, transport),
+		sdkPages("this SDK, All, read-ahead 8", transport, infinitysip.WithReadAhead(8)),
 	}
 }
 

@@ -107,7 +107,7 @@ func sdkUsers(transport http.RoundTripper) rowWay {
 }
 
 func sdkDevices(transport http.RoundTripper) rowWay {
-	client := bench.SDK(transport)
+	client := bench.SDK(transport, infinitysip.WithReadAhead(0)) // one core, as the other ways
 	return iterated(func() iter.Seq2[infinitysip.Device, error] { return client.Devices.All(context.Background(), 1, nil) })
 }
 

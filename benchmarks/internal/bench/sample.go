@@ -63,12 +63,16 @@ func newRows(n int, template func(i int) string) *Rows {
 	return rows
 }
 
-// Memory serves the rows: all of them, or a page where the request has a limit
-// and an offset.
+// Memory serves the rows: all of them, those after an id by the filter -gt-, or
+// a page where the request has a limit and an offset.
 func (r *Rows) Memory() *Memory {
 	return &Memory{Answer: func(req *http.Request) (int, io.Reader) {
 		query := req.URL.Query()
 		offset, _ := strconv.Atoi(query.Get("offset"))
+		if _, id, found := strings.Cut(query.Get("filter[]"), "-gt-value-"); found {
+			last, _ := strconv.Atoi(id)
+			offset += last - firstID + 1
+		}
 		end := r.N
 		if limit, err := strconv.Atoi(query.Get("limit")); err == nil {
 			end = min(end, offset+limit)
