@@ -1,0 +1,365 @@
+package provision
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/infinitysip/infinitysip"
+)
+
+// ErrBlocked: a change was not tried, because what it needs could not be had.
+var ErrBlocked = errors.New("not tried")
+
+// ApplyOptions say how to apply; nil is the zero value.
+type ApplyOptions struct {
+	// Workers is how many calls to make at a time; default 8. The client's rate
+	// limit holds besides.
+	Workers int
+
+	// Progress, if set, is called after each change, never two at a time.
+	Progress func(Progress)
+
+	// Password, if set, gives the password of a new user, where the state does
+	// not. Otherwise GeneratePassword does.
+	Password func(user string) (infinitysip.Secret, error)
+
+	// PIN, if set, gives the PIN of a new user, where the state does not; the
+	// zero Secret is none. Otherwise GeneratePIN does, for those whose
+	// HotdeskAllowed is true.
+	PIN func(user string) (infinitysip.Secret, error)
+
+	// Keep, if set, is called with what cannot be read later: a new user's
+	// password and PIN before the user is made, and a device's token as soon
+	// as it is there. What it has written down survives a crash. Its error
+	// fails the change; a user is then not made. It is never called two at a
+	// time.
+	Keep func(Credential) error
+}
+
+// Progress is how far an Apply is.
+type Progress struct {
+	Done, Total int    // changes
+	Change      Change // the one that has just been done
+	Err         error  // or failed
+}
+
+// Credential is what cannot be read from the API later: the password and
+// the PIN of a user, or the token of a user's device. One that is kept for a
+// user who was then not made is of no use; the last one counts.
+type Credential struct {
+	User   string
+	Device string // MAC address; empty for a password
+
+	Password, PIN, Token infinitysip.Secret
+}
+
+// Status is what came of a change.
+type Status string
+
+// The statuses.
+const (
+	Done    Status = "done"
+	Failed  Status = "failed"  // Err tells why, and whether it may have taken effect
+	Blocked Status = "blocked" // not tried: something that it needs failed
+	Stopped Status = "stopped" // not tried: the context ended
+)
+
+// Result is what came of a change.
+type Result struct {
+	Change Change
+	Status Status
+	Err    error // nil when it is done
+
+	// Password and PIN are those of a user who was made, or may have been;
+	// Token is that of a device that was given to a user. The API shows none
+	// of them again.
+	Password, PIN, Token infinitysip.Secret
+}
+
+// MarshalJSON writes the result with the error as text, and no secret.
+func (r Result) MarshalJSON() ([]byte, error) {
+	text := ""
+	if r.Err != nil {
+		text = r.Err.Error()
+	}
+	return json.Marshal(struct {
+		Change
+		Status Status `json:"status"`
+		Error  string `json:"error,omitzero"`
+	}{r.Change, r.Status, text})
+}
+
+// Apply carries out the plan. It looks at the domain first: if the plan would
+// be another by now, the error is ErrStale, and nothing was changed.
+//
+// A change that fails holds up those alone that need it. The results are those
+// of all changes, in the order of Items, whatever failed, and hold every
+// secret that came up; the error joins those of the changes that failed. When
+// the context ends no change is begun any more, and the error is its error too.
+//
+// After an error, plan again and apply that: what is done is not done twice,
+// and what was left in doubt is seen then. See the package's documentation.
+func (c *Changes) Apply(ctx context.Context, client *infinitysip.Client, opts *ApplyOptions) ([]Result, error) {
+	fresh, err := c.again(ctx, client)
+	switch invalid := (*CheckError)(nil); {
+	case errors.As(err, &invalid):
+		return nil, fmt.Errorf("%w: %w", ErrStale, err)
+	case fresh != nil && !c.same(fresh):
+		return nil, ErrStale
+	case err != nil:
+		return nil, err
+	}
+	x := &execution{ctx: ctx, client: client, domain: c.domain}
+	if opts != nil {
+		x.opts = *opts
+	}
+	x.run(fresh.work)
+	results := make([]Result, len(fresh.work))
+	var errs []error
+	for i, change := range fresh.work {
+		results[i] = change.result
+		results[i].Change = change.Change
+		if change.result.Status == Failed {
+			errs = append(errs, fmt.Errorf("%s: %w", change.Change, change.result.Err))
+		}
+	}
+	return results, errors.Join(append(errs, ctx.Err())...)
+}
+
+// step is one call, or a few that belong together.
+type step struct {
+	of *change
+	do func(*execution) error
+
+	needed  []*step // that must have succeeded
+	waiting int     // steps that are to be over before
+	next    []*step // that wait for this one
+	failed  bool
+}
+
+// step adds a step to a change.
+func (c *change) step(do func(*execution) error) *step {
+	s := &step{of: c, do: do}
+	c.steps++
+	c.all = append(c.all, s)
+	return s
+}
+
+// needs has a step wait for the success of others; nil ones are none.
+func (s *step) needs(others ...*step) {
+	for _, other := range others {
+		if other != nil {
+			s.needed = append(s.needed, other)
+			s.follows(other)
+		}
+	}
+}
+
+// follows has a step wait until others are over; nil ones are none.
+func (s *step) follows(others ...*step) {
+	for _, other := range others {
+		if other != nil {
+			s.waiting++
+			other.next = append(other.next, s)
+		}
+	}
+}
+
+// execution is an Apply under way.
+type execution struct {
+	ctx    context.Context
+	client *infinitysip.Client
+	domain infinitysip.DomainID
+	opts   ApplyOptions
+
+	keeping sync.Mutex
+
+	mu    sync.Mutex // of what follows, and of the steps
+	done  int
+	total int
+	left  int // steps
+	ready chan *step
+}
+
+// run does all steps, at most as many at a time as there are workers, each
+// after those that it waits for.
+func (x *execution) run(changes []*change) {
+	var steps []*step
+	for _, c := range changes {
+		steps = append(steps, c.all...)
+	}
+	if len(steps) == 0 {
+		return
+	}
+	x.total, x.left, x.ready = len(changes), len(steps), make(chan *step, len(steps))
+	for _, s := range steps {
+		if s.waiting == 0 {
+			x.ready <- s
+		}
+	}
+	var workers sync.WaitGroup
+	for range min(cmp.Or(max(x.opts.Workers, 0), defaultWorkers), len(steps)) {
+		workers.Go(func() {
+			for s := range x.ready {
+				x.finish(s, x.try(s))
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// try does a step, unless it cannot be.
+func (x *execution) try(s *step) error {
+	for _, other := range s.needed {
+		// What a step needs is over, so nobody writes this any more.
+		if other.failed {
+			return fmt.Errorf("%w: it needs what failed: %s", ErrBlocked, other.of.Change)
+		}
+	}
+	if err := x.ctx.Err(); err != nil {
+		return notBegun{err}
+	}
+	return s.do(x)
+}
+
+// notBegun is the end of the context before a step.
+type notBegun struct{ error }
+
+func (e notBegun) Unwrap() error { return e.error }
+
+// finish notes how a step went, and lets go those that waited for it.
+func (x *execution) finish(s *step, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s.failed = err != nil
+	c := s.of
+	if err != nil && c.result.Err == nil {
+		c.result.Err = err
+		c.result.Status = Failed
+		if _, ok := errors.AsType[notBegun](err); ok {
+			c.result.Status = Stopped
+		} else if errors.Is(err, ErrBlocked) {
+			c.result.Status = Blocked
+		}
+	}
+	if c.steps--; c.steps == 0 {
+		if c.result.Err == nil {
+			c.result.Status = Done
+		}
+		x.done++
+		if x.opts.Progress != nil {
+			x.opts.Progress(Progress{Done: x.done, Total: x.total, Change: c.Change, Err: c.result.Err})
+		}
+	}
+	for _, next := range s.next {
+		if next.waiting--; next.waiting == 0 {
+			x.ready <- next
+		}
+	}
+	if x.left--; x.left == 0 {
+		close(x.ready)
+	}
+}
+
+// keep hands over a credential.
+func (x *execution) keep(c Credential) error {
+	if x.opts.Keep == nil {
+		return nil
+	}
+	x.keeping.Lock()
+	defer x.keeping.Unlock()
+	return x.opts.Keep(c)
+}
+
+func (x *execution) createUser(u *User, result *Result) (infinitysip.UserID, error) {
+	params := infinitysip.UserCreateParams{User: u.User}
+	fill(&params, u)
+	var err error
+	if params.Password.IsZero() {
+		if params.Password, err = x.password(u.User); err != nil {
+			return 0, fmt.Errorf("no password: %w", err)
+		}
+	}
+	if params.PIN.IsZero() {
+		if params.PIN, err = x.pin(u); err != nil {
+			return 0, fmt.Errorf("no PIN: %w", err)
+		}
+	}
+	if err := x.keep(Credential{User: u.User, Password: params.Password, PIN: params.PIN}); err != nil {
+		return 0, fmt.Errorf("the password could not be kept: %w", err)
+	}
+	id, err := x.client.Users.Create(x.ctx, x.domain, params)
+	// A user who may exist needs the password as much as one who does.
+	if failed, ok := errors.AsType[*infinitysip.Error](err); err == nil || ok && failed.Outcome != infinitysip.NotApplied {
+		result.Password, result.PIN = params.Password, params.PIN
+	}
+	return id, err
+}
+
+func (x *execution) password(user string) (infinitysip.Secret, error) {
+	if x.opts.Password != nil {
+		return x.opts.Password(user)
+	}
+	return GeneratePassword(), nil
+}
+
+func (x *execution) pin(u *User) (infinitysip.Secret, error) {
+	switch {
+	case x.opts.PIN != nil:
+		return x.opts.PIN(u.User)
+	case u.HotdeskAllowed != nil && *u.HotdeskAllowed:
+		return GeneratePIN(), nil
+	}
+	return infinitysip.Secret{}, nil
+}
+
+// addUsers puts those users into a group who could be made.
+func (x *execution) addUsers(group *thing, users []*thing) error {
+	there := slices.DeleteFunc(slices.Clone(users), func(user *thing) bool { return user.id == 0 })
+	if len(there) > 0 {
+		if err := x.client.Groups.AddUsers(x.ctx, x.domain, infinitysip.GroupID(group.id), idsOf[infinitysip.UserID](there)); err != nil {
+			return err
+		}
+	}
+	if n := len(users) - len(there); n > 0 {
+		first := slices.IndexFunc(users, func(user *thing) bool { return user.id == 0 })
+		return fmt.Errorf("%w for %d of %d: there is no user %s", ErrBlocked, n, len(users), users[first].name)
+	}
+	return nil
+}
+
+func (x *execution) addDevice(user, device *thing, result *Result) error {
+	return x.token(user.name, device, result)(x.client.Users.AddDevice(x.ctx, x.domain, infinitysip.UserID(user.id), infinitysip.DeviceID(device.id)))
+}
+
+func (x *execution) rotateToken(id infinitysip.UserID, name string, device *thing, result *Result) error {
+	return x.token(name, device, result)(x.client.Users.RotateDeviceToken(x.ctx, x.domain, id, infinitysip.DeviceID(device.id)))
+}
+
+// token keeps the token of a device.
+func (x *execution) token(user string, device *thing, result *Result) func(*infinitysip.UserDeviceToken, error) error {
+	return func(added *infinitysip.UserDeviceToken, err error) error {
+		if err != nil {
+			return err
+		}
+		result.Token = added.Token
+		if err := x.keep(Credential{User: user, Device: macKey(device.name), Token: added.Token}); err != nil {
+			return fmt.Errorf("the token could not be kept: %w", err)
+		}
+		return nil
+	}
+}
+
+// release takes a device from a user, who may have lost it by now.
+func (x *execution) release(user infinitysip.UserID, device *thing) error {
+	err := x.client.Users.RemoveDevice(x.ctx, x.domain, user, infinitysip.DeviceID(device.id))
+	if errors.Is(err, infinitysip.ErrNotFound) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,175 @@
+package provision
+
+import (
+	"encoding/json"
+	"fmt"
+	"iter"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/infinitysip/infinitysip"
+)
+
+// A thing of a State, the row of it, and the params that make or change it
+// call the same field by the same name, in Go and in the API. So what differs
+// is found, and sent, field by field, whatever the thing is.
+
+var secretType = reflect.TypeFor[infinitysip.Secret]()
+
+// FieldChange is a field that gets another value. A secret has no From, and a
+// To that prints as "[redacted]".
+type FieldChange struct {
+	Field string // as the API spells it
+	From  any
+	To    any
+
+	name string // of the field in Go
+}
+
+// String returns such as: displayName "Sales" → "Sales Dept".
+func (f FieldChange) String() string {
+	if _, secret := f.To.(infinitysip.Secret); secret {
+		return "new " + f.Field
+	}
+	return fmt.Sprintf("%s %s → %s", f.Field, show(f.From), show(f.To))
+}
+
+// MarshalJSON writes {"field":…,"from":…,"to":…}.
+func (f FieldChange) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Field string `json:"field"`
+		From  any    `json:"from"`
+		To    any    `json:"to"`
+	}{f.Field, f.From, f.To})
+}
+
+func show(value any) string {
+	if v := reflect.ValueOf(value); v.Kind() == reflect.String {
+		return fmt.Sprintf("%q", v.String())
+	}
+	return fmt.Sprint(value)
+}
+
+// mentioned yields the fields of a thing that say something, with what they
+// say: not those that name it, or other things.
+func mentioned(thing reflect.Value) iter.Seq2[reflect.StructField, reflect.Value] {
+	return func(yield func(reflect.StructField, reflect.Value) bool) {
+		for field, v := range thing.Fields() {
+			if !field.IsExported() || field.Tag.Get("provision") != "" || field.Type.Kind() == reflect.Slice {
+				continue
+			}
+			if v.IsZero() || field.Type == secretType && v.Interface().(infinitysip.Secret).IsZero() {
+				continue
+			}
+			if v.Kind() == reflect.Pointer {
+				v = v.Elem()
+			}
+			if !yield(field, v) {
+				return
+			}
+		}
+	}
+}
+
+// differences tells what params of type P would change to make of a row what a
+// thing says of it. Secrets are left out: a row does not show them.
+func differences[P, W, R any](want *W, row *R) []FieldChange {
+	var all []FieldChange
+	there := reflect.ValueOf(row).Elem()
+	for field, v := range mentioned(reflect.ValueOf(want).Elem()) {
+		if field.Type == secretType || !changeable[P](field.Name) {
+			continue
+		}
+		if from := there.FieldByName(field.Name).Interface(); from != v.Interface() {
+			all = append(all, FieldChange{Field: jsonName(field), From: from, To: v.Interface(), name: field.Name})
+		}
+	}
+	return all
+}
+
+// fixed tells what of a row is not what a thing says of it and cannot be
+// changed by params of type P.
+func fixed[P, W, R any](want *W, row *R) []FieldChange {
+	var all []FieldChange
+	there := reflect.ValueOf(row).Elem()
+	for field, v := range mentioned(reflect.ValueOf(want).Elem()) {
+		if changeable[P](field.Name) {
+			continue
+		}
+		if from := there.FieldByName(field.Name).Interface(); from != v.Interface() {
+			all = append(all, FieldChange{Field: jsonName(field), From: from, To: v.Interface(), name: field.Name})
+		}
+	}
+	return all
+}
+
+// newFields tells what a new thing gets, less its secrets.
+func newFields[W any](thing *W) []FieldChange {
+	var all []FieldChange
+	for field, v := range mentioned(reflect.ValueOf(thing).Elem()) {
+		if field.Type != secretType {
+			all = append(all, FieldChange{Field: jsonName(field), To: v.Interface(), name: field.Name})
+		}
+	}
+	return all
+}
+
+func changeable[P any](name string) bool {
+	_, ok := reflect.TypeFor[P]().FieldByName(name)
+	return ok
+}
+
+// secretsOf tells which secrets a thing says.
+func secretsOf[W any](want *W) []FieldChange {
+	var all []FieldChange
+	for field, v := range mentioned(reflect.ValueOf(want).Elem()) {
+		if field.Type == secretType {
+			all = append(all, FieldChange{Field: jsonName(field), To: v.Interface(), name: field.Name})
+		}
+	}
+	return all
+}
+
+// fill puts into params what a thing says, or, where changes are given, these
+// fields of it.
+func fill[P, W any](params *P, want *W, changes ...FieldChange) {
+	to := reflect.ValueOf(params).Elem()
+	for field, v := range mentioned(reflect.ValueOf(want).Elem()) {
+		if len(changes) > 0 && !slices.ContainsFunc(changes, func(c FieldChange) bool { return c.name == field.Name }) {
+			continue
+		}
+		set(to.FieldByName(field.Name), v)
+	}
+}
+
+// describe puts into a thing what its row shows, less what is empty.
+func describe[W, R any](thing *W, row *R) {
+	from := reflect.ValueOf(row).Elem()
+	for field, v := range reflect.ValueOf(thing).Elem().Fields() {
+		if !field.IsExported() || field.Tag.Get("provision") != "" || field.Type == secretType {
+			continue
+		}
+		if shown := from.FieldByName(field.Name); shown.IsValid() && !shown.IsZero() {
+			set(v, shown)
+		}
+	}
+}
+
+// set sets a field, which may be a pointer or may not be there, to a value.
+func set(to, value reflect.Value) {
+	switch {
+	case !to.IsValid():
+	case to.Kind() == reflect.Pointer:
+		to.Set(reflect.New(to.Type().Elem()))
+		to.Elem().Set(value)
+	default:
+		to.Set(value)
+	}
+}
+
+// jsonName is the name of a field in JSON, which is the API's.
+func jsonName(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return name
+}

@@ -1,0 +1,237 @@
+package provision
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/infinitysip/infinitysip"
+)
+
+// defaultWorkers is how many calls are made at a time when options do not say.
+const defaultWorkers = 8
+
+var (
+	// ErrStale: the domain has changed since the plan was made, so that the
+	// plan would be another now. Nothing was changed: plan again.
+	ErrStale = errors.New("provision: the domain has changed since the plan was made: plan again")
+	// ErrTooManyDeletes: pruning would delete more than MaxDeletes allows.
+	// Nothing was changed.
+	ErrTooManyDeletes = errors.New("provision: too many deletes")
+)
+
+// PlanOptions say how to plan; nil is the zero value.
+type PlanOptions struct {
+	// Prune deletes what the state does not name: the things of a section that
+	// it gives, and whom it leaves out of a list that it gives.
+	Prune bool
+
+	// MaxDeletes is the most that Prune may delete; 0 allows none. A thing, a
+	// user taken out of a group, a device taken from a user and a group taken
+	// out of a queue count as one each.
+	MaxDeletes int
+
+	// SetSecrets plans to set the password and the PIN that the state gives
+	// of users who exist already. The API does not show them, so such a plan
+	// is never empty.
+	SetSecrets bool
+
+	// RotateTokens names devices, by MAC address, that are to get another
+	// token: because theirs was lost, say. Until the device has it, it cannot
+	// register.
+	RotateTokens []string
+
+	// Workers is how many calls to make at a time; default 8.
+	Workers int
+}
+
+// Op is what a change does.
+type Op string
+
+// The ops.
+const (
+	Create Op = "create"
+	Update Op = "update"
+	Delete Op = "delete"
+)
+
+// Kind is what a change is of.
+type Kind string
+
+// The kinds.
+const (
+	KindUser           Kind = "user"
+	KindGroup          Kind = "group"
+	KindQueue          Kind = "queue"
+	KindTrustedNetwork Kind = "trusted network"
+	KindDevice         Kind = "device"
+	KindGroupMembers   Kind = "group members" // users in a group
+	KindOwner          Kind = "device owner"  // whose a device is
+	KindQueueMember    Kind = "queue member"  // a group in a queue
+	KindQueueOrder     Kind = "queue order"
+)
+
+// Change is one thing that is to be done.
+type Change struct {
+	Op      Op            `json:"op"`
+	Kind    Kind          `json:"kind"`
+	Name    string        `json:"name"`              // of the user, group, queue, network or device
+	Fields  []FieldChange `json:"fields,omitzero"`   // what changes, or what a new thing gets
+	Members []string      `json:"members,omitzero"`  // users in a group, or groups in a queue
+	Token   bool          `json:"newToken,omitzero"` // of KindOwner: the device gets a new token
+}
+
+// String returns the change as a line of a diff:
+//
+//   - user joe.blogs (ext 0100)
+//     ~ group sales: displayName "Sales" → "Sales Dept"
+//
+// with -, where something is deleted.
+func (c Change) String() string {
+	var b strings.Builder
+	b.WriteString(map[Op]string{Create: "+ ", Update: "~ ", Delete: "- "}[c.Op])
+	switch c.Kind {
+	case KindGroupMembers:
+		fmt.Fprintf(&b, "group %s: members %s", c.Name, strings.Join(c.Members, ", "))
+		return b.String()
+	case KindQueueMember:
+		fmt.Fprintf(&b, "queue %s: member %s", c.Name, strings.Join(c.Members, ", "))
+	case KindQueueOrder:
+		fmt.Fprintf(&b, "queue %s: order %s", c.Name, strings.Join(c.Members, ", "))
+	case KindOwner:
+		fmt.Fprintf(&b, "device %s", c.Name)
+		switch {
+		case c.Token:
+			b.WriteString(": new token")
+		case c.Op == Create:
+			fmt.Fprintf(&b, ": user %s", c.Fields[0].To)
+		case c.Op == Delete:
+			fmt.Fprintf(&b, ": user %s", c.Fields[0].From)
+		}
+	default:
+		fmt.Fprintf(&b, "%s %s", c.Kind, c.Name)
+	}
+	if c.Op == Create {
+		for _, f := range c.Fields {
+			if f.Field == "extensionNumber" {
+				fmt.Fprintf(&b, " (ext %s)", f.To)
+			}
+		}
+	}
+	if c.Op == Update {
+		for i, f := range c.Fields {
+			b.WriteString(map[bool]string{true: ": ", false: ", "}[i == 0] + f.String())
+		}
+	}
+	return b.String()
+}
+
+// deletes is what a change counts against MaxDeletes.
+func (c Change) deletes() int {
+	switch {
+	case c.Op != Delete:
+		return 0
+	case c.Kind == KindGroupMembers:
+		return len(c.Members)
+	}
+	return 1
+}
+
+// Changes is a plan: what is to be done to make of a domain what a state says.
+type Changes struct {
+	// Items are the changes, in an order that a reader can follow. Apply does
+	// them in the order in which one needs another.
+	Items []Change
+
+	// Notes tell what is otherwise than the state says and cannot be changed.
+	Notes []string
+
+	domain  infinitysip.DomainID
+	desired *State
+	opts    PlanOptions
+	ids     []int64 // of what each item is about; 0: of what is not there
+	work    []*change
+}
+
+// Empty reports whether there is nothing to do.
+func (c *Changes) Empty() bool { return len(c.Items) == 0 }
+
+// Deletes is how much would be deleted, as MaxDeletes counts it.
+func (c *Changes) Deletes() int {
+	n := 0
+	for _, item := range c.Items {
+		n += item.deletes()
+	}
+	return n
+}
+
+// String returns the plan as a diff, one line a change; it is empty for an
+// empty plan.
+func (c *Changes) String() string {
+	var b strings.Builder
+	for _, item := range c.Items {
+		b.WriteString(item.String() + "\n")
+	}
+	for _, note := range c.Notes {
+		b.WriteString("! " + note + "\n")
+	}
+	return b.String()
+}
+
+// MarshalJSON writes {"domain":…,"changes":[…],"notes":[…]}.
+func (c *Changes) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Domain  infinitysip.DomainID `json:"domain"`
+		Changes []Change             `json:"changes"`
+		Notes   []string             `json:"notes,omitzero"`
+	}{c.domain, merge([]Change{}, c.Items), c.Notes})
+}
+
+// Plan compares a domain with what it is to be. It only reads: each list once,
+// and then the users of each group and the members of each queue whose
+// members the state gives.
+//
+// A state with a problem gives a *CheckError. More deletes than allowed are
+// ErrTooManyDeletes; the plan is returned all the same, to be looked at, and
+// Apply refuses it.
+//
+// The plan is for the state as it is now: do not change it before Apply.
+func Plan(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, desired *State, opts *PlanOptions) (*Changes, error) {
+	if err := desired.Check(); err != nil {
+		return nil, err
+	}
+	c := &Changes{domain: domain, desired: desired}
+	if opts != nil {
+		c.opts = *opts
+		c.opts.RotateTokens = slices.Clone(opts.RotateTokens)
+	}
+	return c.again(ctx, client)
+}
+
+// again makes the plan from what is there now.
+func (c *Changes) again(ctx context.Context, client *infinitysip.Client) (*Changes, error) {
+	there, err := look(ctx, client, c.domain, cmp.Or(max(c.opts.Workers, 0), defaultWorkers), c.desired.needs(c.opts.Prune))
+	if err != nil {
+		return nil, err
+	}
+	plan, problems := diff(there, c.desired, c.opts)
+	if err := asError(problems); err != nil {
+		return nil, err
+	}
+	plan.domain = c.domain
+	if n := plan.Deletes(); n > plan.opts.MaxDeletes {
+		return plan, fmt.Errorf("%w: %d, and MaxDeletes is %d", ErrTooManyDeletes, n, plan.opts.MaxDeletes)
+	}
+	return plan, nil
+}
+
+// same reports whether two plans do the same to the same things.
+func (c *Changes) same(other *Changes) bool {
+	return slices.Equal(c.ids, other.ids) && slices.EqualFunc(c.Items, other.Items, func(a, b Change) bool {
+		return a.String() == b.String()
+	})
+}

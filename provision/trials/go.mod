@@ -1,0 +1,17 @@
+module github.com/infinitysip/infinitysip/provision/trials
+
+go 1.26
+
+require (
+	github.com/infinitysip/infinitysip v0.0.0
+	pgregory.net/rapid v1.3.0
+)
+
+require (
+	github.com/google/go-querystring v1.2.0 // indirect
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
+	golang.org/x/time v0.15.0 // indirect
+)
+
+replace github.com/infinitysip/infinitysip => ../..

@@ -1,0 +1,522 @@
+package trials
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/provision"
+	"github.com/infinitysip/infinitysip/siptest"
+	"pgregory.net/rapid"
+)
+
+// model is a domain, in maps: what a server holds, or is to hold.
+type model struct {
+	Users    map[string]user
+	Groups   map[string]group
+	Queues   map[string]queue
+	Networks map[string]string // their descriptions
+	Devices  map[string]device
+}
+
+type user struct {
+	DisplayName, Extension, Email, Mobile string
+	Hotdesk                               bool
+}
+
+type group struct {
+	DisplayName, Extension string
+	RingRetry              bool
+	Members                []string // sorted
+}
+
+type queue struct {
+	DisplayName, Extension string
+	Members                []member
+}
+
+type member struct {
+	Group          string
+	Attempts, Secs int
+}
+
+type device struct{ Name, Owner string }
+
+var (
+	userNames  = []string{"ann", "ben", "cat", "dan", "eve", "fay"}
+	groupNames = []string{"sales", "support", "accounts", "night"}
+	queueNames = []string{"front", "back"}
+	networks   = []string{"10.0.1.0/24", "10.0.2.0/24", "2001:db8::/32"}
+	macs       = []string{"10:20:30:00:00:01", "10:20:30:00:00:02", "10:20:30:00:00:03", "10:20:30:00:00:04"}
+	words      = []string{"Alpha", "Beta", "Gamma"}
+)
+
+// pool are the extension numbers: hardly more than there are things, so that
+// they move from one to another.
+func pool() []string {
+	var all []string
+	for i := range len(userNames) + len(groupNames) + len(queueNames) + 1 {
+		all = append(all, fmt.Sprintf("1%02d", i))
+	}
+	return all
+}
+
+func some(t *rapid.T, label string, names []string) []string {
+	chosen := []string{}
+	for _, name := range names {
+		if rapid.Bool().Draw(t, label+" "+name) {
+			chosen = append(chosen, name)
+		}
+	}
+	return chosen
+}
+
+func shuffled(t *rapid.T, label string, names []string) []string {
+	if len(names) == 0 {
+		return names
+	}
+	return rapid.Permutation(names).Draw(t, label)
+}
+
+func word(t *rapid.T, label string) string { return rapid.SampledFrom(words).Draw(t, label) }
+
+// drawModel draws what a server holds before.
+func drawModel(t *rapid.T) model {
+	m := model{map[string]user{}, map[string]group{}, map[string]queue{}, map[string]string{}, map[string]device{}}
+	numbers := shuffled(t, "numbers", pool())
+	number := func() string {
+		n := numbers[0]
+		numbers = numbers[1:]
+		return n
+	}
+	names := some(t, "has", userNames)
+	for _, name := range names {
+		m.Users[name] = user{DisplayName: word(t, name), Extension: number(), Hotdesk: rapid.Bool().Draw(t, "hotdesk")}
+	}
+	groups := some(t, "has", groupNames)
+	for _, name := range groups {
+		m.Groups[name] = group{DisplayName: word(t, name), Extension: number(), Members: some(t, name, names)}
+	}
+	for _, name := range some(t, "has", queueNames) {
+		q := queue{DisplayName: word(t, name), Extension: number()}
+		for _, g := range shuffled(t, name, some(t, name, groups)) {
+			q.Members = append(q.Members, member{g, 1, 20})
+		}
+		m.Queues[name] = q
+	}
+	for _, network := range some(t, "has", networks) {
+		m.Networks[network] = word(t, network)
+	}
+	for _, mac := range some(t, "has", macs) {
+		owner := ""
+		if len(names) > 0 && rapid.Bool().Draw(t, "owned") {
+			owner = rapid.SampledFrom(names).Draw(t, "owner")
+		}
+		m.Devices[mac] = device{word(t, mac), owner}
+	}
+	return m
+}
+
+// drawState draws what is to be, such that it can be.
+func drawState(t *rapid.T, now model, prune bool) *provision.State {
+	s := new(provision.State)
+	mention := func(label string) bool { return rapid.IntRange(0, 4).Draw(t, label) > 0 }
+	var users, groups, queues []string
+	if mention("users") {
+		users = some(t, "wants", userNames)
+		s.Users = []provision.User{}
+	}
+	if mention("groups") {
+		groups = some(t, "wants", groupNames)
+		s.Groups = []provision.Group{}
+	}
+	if mention("queues") {
+		queues = some(t, "wants", queueNames)
+		s.Queues = []provision.Queue{}
+	}
+
+	// Extension numbers of things that keep theirs cannot be had.
+	numbers := pool()
+	keeps := map[string]bool{}
+	settle := func(name, extension string, wanted []string, section bool) {
+		stays := !slices.Contains(wanted, name) && (!section || !prune)
+		if stays || slices.Contains(wanted, name) && rapid.Bool().Draw(t, "keeps number "+name) {
+			keeps[name] = true
+			numbers = slices.DeleteFunc(numbers, func(n string) bool { return n == extension })
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(now.Users)) {
+		settle(name, now.Users[name].Extension, users, s.Users != nil)
+	}
+	for _, name := range slices.Sorted(maps.Keys(now.Groups)) {
+		settle(name, now.Groups[name].Extension, groups, s.Groups != nil)
+	}
+	for _, name := range slices.Sorted(maps.Keys(now.Queues)) {
+		settle(name, now.Queues[name].Extension, queues, s.Queues != nil)
+	}
+	numbers = shuffled(t, "new numbers", numbers)
+	number := func(name string) string {
+		if keeps[name] {
+			return ""
+		}
+		n := numbers[0]
+		numbers = numbers[1:]
+		return n
+	}
+	text := func(label string) *string {
+		return rapid.SampledFrom([]*string{nil, new(""), new("07700 900101"), new("07700 900102")}).Draw(t, label)
+	}
+	for _, name := range users {
+		u := provision.User{User: name, ExtensionNumber: number(name), MobileNumber: text("mobile")}
+		if _, there := now.Users[name]; !there || rapid.Bool().Draw(t, "named") {
+			u.DisplayName = word(t, name)
+		}
+		if rapid.Bool().Draw(t, "says hotdesk") {
+			u.HotdeskAllowed = new(rapid.Bool().Draw(t, "hotdesk"))
+		}
+		s.Users = append(s.Users, u)
+	}
+	if s.Users == nil {
+		users = slices.Sorted(maps.Keys(now.Users))
+	}
+	for _, name := range groups {
+		g := provision.Group{Name: name, ExtensionNumber: number(name)}
+		if rapid.Bool().Draw(t, "named") {
+			g.DisplayName = word(t, name)
+		}
+		if rapid.Bool().Draw(t, "says retry") {
+			g.RingRetry = new(rapid.Bool().Draw(t, "retry"))
+		}
+		if mention("members") {
+			g.Members = some(t, name, users)
+		}
+		s.Groups = append(s.Groups, g)
+	}
+	if s.Groups == nil {
+		groups = slices.Sorted(maps.Keys(now.Groups))
+	}
+	for i := range s.Users {
+		if rapid.IntRange(0, 3).Draw(t, "says groups") == 0 {
+			s.Users[i].Groups = some(t, "in", groups)
+		}
+	}
+	for _, name := range queues {
+		q := provision.Queue{Name: name, ExtensionNumber: number(name)}
+		if rapid.Bool().Draw(t, "named") {
+			q.DisplayName = word(t, name)
+		}
+		if mention("members") {
+			q.Members = []provision.QueueMember{}
+			for _, g := range shuffled(t, name, some(t, name, groups)) {
+				m := provision.QueueMember{Group: g}
+				if rapid.Bool().Draw(t, "says secs") {
+					m.RingSecs = new(rapid.IntRange(10, 12).Draw(t, "secs"))
+				}
+				q.Members = append(q.Members, m)
+			}
+		}
+		s.Queues = append(s.Queues, q)
+	}
+	if mention("networks") {
+		s.TrustedNetworks = []provision.TrustedNetwork{}
+		for _, network := range some(t, "wants", networks) {
+			s.TrustedNetworks = append(s.TrustedNetworks, provision.TrustedNetwork{Network: network, Description: text("description")})
+		}
+	}
+	if mention("devices") {
+		s.Devices = []provision.Device{}
+		for _, mac := range some(t, "wants", macs) {
+			d := provision.Device{MACAddress: mac}
+			if rapid.Bool().Draw(t, "named") {
+				d.Name = new(word(t, mac))
+			}
+			if len(users) > 0 && mention("owner") {
+				d.Owner = new(rapid.SampledFrom(append([]string{""}, users...)).Draw(t, "owner"))
+			}
+			s.Devices = append(s.Devices, d)
+		}
+	}
+	return s
+}
+
+// load makes a server hold the model.
+func load(ctx context.Context, srv *siptest.Server, domain infinitysip.DomainID, m model) error {
+	client := srv.InProcessClient()
+	users, groups := map[string]infinitysip.UserID{}, map[string]infinitysip.GroupID{}
+	for name, u := range m.Users {
+		id, err := client.Users.Create(ctx, domain, infinitysip.UserCreateParams{User: name, Password: infinitysip.NewSecret("as before"),
+			DisplayName: u.DisplayName, ExtensionNumber: u.Extension, Email: u.Email, MobileNumber: u.Mobile, HotdeskAllowed: new(u.Hotdesk)})
+		if err != nil {
+			return err
+		}
+		users[name] = id
+	}
+	for name, g := range m.Groups {
+		id, err := client.Groups.Create(ctx, domain, infinitysip.GroupCreateParams{Name: name, DisplayName: g.DisplayName,
+			ExtensionNumber: g.Extension, RingRetry: g.RingRetry, CallerNameFormat: "{displayName}"})
+		if err != nil {
+			return err
+		}
+		groups[name] = id
+		var ids []infinitysip.UserID
+		for _, name := range g.Members {
+			ids = append(ids, users[name])
+		}
+		if len(ids) > 0 {
+			if err := client.Groups.AddUsers(ctx, domain, id, ids); err != nil {
+				return err
+			}
+		}
+	}
+	for name, q := range m.Queues {
+		id, err := client.Queues.Create(ctx, domain, infinitysip.QueueCreateParams{Name: name, DisplayName: q.DisplayName, ExtensionNumber: q.Extension})
+		if err != nil {
+			return err
+		}
+		for i, member := range q.Members {
+			if _, err := client.Queues.CreateMember(ctx, domain, id, infinitysip.QueueMemberCreateParams{GroupID: groups[member.Group],
+				RingStrategy: infinitysip.RingAll, RingAttempts: member.Attempts, RingSecs: member.Secs, RingOrder: 2 * i}); err != nil {
+				return err
+			}
+		}
+	}
+	for network, description := range m.Networks {
+		if _, err := client.TrustedNetworks.Create(ctx, domain, infinitysip.TrustedNetworkCreateParams{
+			Network: netip.MustParsePrefix(network), Description: description}); err != nil {
+			return err
+		}
+	}
+	for mac, d := range m.Devices {
+		id, err := client.Devices.Create(ctx, domain, infinitysip.DeviceCreateParams{Name: d.Name, MACAddress: mac})
+		if err != nil {
+			return err
+		}
+		if d.Owner != "" {
+			if _, err := client.Users.AddDevice(ctx, domain, users[d.Owner], id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// held is what a server holds. Two things of one name are an error.
+func held(srv *siptest.Server, domain infinitysip.DomainID) (model, error) {
+	m := model{map[string]user{}, map[string]group{}, map[string]queue{}, map[string]string{}, map[string]device{}}
+	var doubled error
+	users, groups := map[infinitysip.UserID]string{}, map[infinitysip.GroupID]string{}
+	extensions := map[string]string{}
+	once := func(there bool, name, extension string) {
+		if there {
+			doubled = fmt.Errorf("%s is there twice", name)
+		}
+		if other := extensions[extension]; extension != "" && other != "" {
+			doubled = fmt.Errorf("%s and %s have extension %s", name, other, extension)
+		}
+		extensions[extension] = name
+	}
+	for _, u := range srv.Users(domain) {
+		_, there := m.Users[u.User]
+		once(there, u.User, u.ExtensionNumber)
+		m.Users[u.User] = user{u.DisplayName, u.ExtensionNumber, u.Email, u.MobileNumber, u.HotdeskAllowed}
+		users[u.ID] = u.User
+		if u.Password.IsZero() || u.HotdeskAllowed && u.Password.Reveal() != "as before" && u.PIN.IsZero() {
+			doubled = fmt.Errorf("%s has no password or no PIN", u.User)
+		}
+	}
+	for _, g := range srv.Groups(domain) {
+		_, there := m.Groups[g.Name]
+		once(there, g.Name, g.ExtensionNumber)
+		members := []string{}
+		for _, id := range srv.GroupUsers(domain, g.ID) {
+			members = append(members, users[id])
+		}
+		slices.Sort(members)
+		m.Groups[g.Name] = group{g.DisplayName, g.ExtensionNumber, g.RingRetry, members}
+		groups[g.ID] = g.Name
+	}
+	for _, q := range srv.Queues(domain) {
+		_, there := m.Queues[q.Name]
+		once(there, q.Name, q.ExtensionNumber)
+		var members []member
+		for _, row := range srv.QueueMembers(domain, q.ID) {
+			if slices.ContainsFunc(members, func(m member) bool { return m.Group == groups[row.GroupID] }) {
+				doubled = fmt.Errorf("%s rings %s twice", q.Name, groups[row.GroupID])
+			}
+			members = append(members, member{groups[row.GroupID], row.RingAttempts, row.RingSecs})
+		}
+		m.Queues[q.Name] = queue{q.DisplayName, q.ExtensionNumber, members}
+	}
+	for _, n := range srv.TrustedNetworks(domain) {
+		_, there := m.Networks[n.Network.String()]
+		once(there, n.Network.String(), "")
+		m.Networks[n.Network.String()] = n.Description
+	}
+	for _, d := range srv.Devices(domain) {
+		_, there := m.Devices[d.MACAddress]
+		once(there, d.MACAddress, "")
+		m.Devices[d.MACAddress] = device{d.Name, d.User}
+	}
+	return m, doubled
+}
+
+// after is what a server that holds now is to hold when the state is applied.
+// It says the same as package provision in the plainest way.
+func after(now model, s *provision.State, prune bool) model {
+	m := model{maps.Clone(now.Users), maps.Clone(now.Groups), maps.Clone(now.Queues), maps.Clone(now.Networks), maps.Clone(now.Devices)}
+	text := func(to *string, from string) {
+		if from != "" {
+			*to = from
+		}
+	}
+	// Users.
+	names := map[string]bool{}
+	for _, u := range s.Users {
+		names[u.User] = true
+		to := m.Users[u.User]
+		text(&to.DisplayName, u.DisplayName)
+		text(&to.Extension, u.ExtensionNumber)
+		if u.MobileNumber != nil {
+			to.Mobile = *u.MobileNumber
+		}
+		if u.HotdeskAllowed != nil {
+			to.Hotdesk = *u.HotdeskAllowed
+		}
+		m.Users[u.User] = to
+	}
+	if s.Users != nil && prune {
+		maps.DeleteFunc(m.Users, func(name string, _ user) bool { return !names[name] })
+	}
+	// Groups and who is in them.
+	names = map[string]bool{}
+	lists, listed := map[string]bool{}, map[string]bool{} // groups and users that say who is in which
+	wanted := map[[2]string]bool{}
+	for _, g := range s.Groups {
+		names[g.Name] = true
+		to, there := m.Groups[g.Name]
+		if !there {
+			to.DisplayName = g.Name
+		}
+		text(&to.DisplayName, g.DisplayName)
+		text(&to.Extension, g.ExtensionNumber)
+		if g.RingRetry != nil {
+			to.RingRetry = *g.RingRetry
+		}
+		m.Groups[g.Name] = to
+		lists[g.Name] = g.Members != nil
+		for _, name := range g.Members {
+			wanted[[2]string{g.Name, name}] = true
+		}
+	}
+	for _, u := range s.Users {
+		listed[u.User] = u.Groups != nil
+		for _, name := range u.Groups {
+			wanted[[2]string{name, u.User}] = true
+		}
+	}
+	if s.Groups != nil && prune {
+		maps.DeleteFunc(m.Groups, func(name string, _ group) bool { return !names[name] })
+	}
+	for name, g := range m.Groups {
+		members := []string{}
+		for u := range m.Users {
+			is := slices.Contains(g.Members, u) && !(prune && (lists[name] || listed[u]))
+			if is || wanted[[2]string{name, u}] {
+				members = append(members, u)
+			}
+		}
+		slices.Sort(members)
+		g.Members = members
+		m.Groups[name] = g
+	}
+	// Queues and what they ring.
+	names = map[string]bool{}
+	for _, q := range s.Queues {
+		names[q.Name] = true
+		to, there := m.Queues[q.Name]
+		if !there {
+			to.DisplayName = q.Name
+		}
+		text(&to.DisplayName, q.DisplayName)
+		text(&to.Extension, q.ExtensionNumber)
+		if q.Members != nil {
+			var members, kept []member
+			for _, want := range q.Members {
+				got := member{want.Group, 1, 20}
+				for _, old := range to.Members {
+					if old.Group == want.Group {
+						got = old
+					}
+				}
+				if want.RingSecs != nil {
+					got.Secs = *want.RingSecs
+				}
+				members = append(members, got)
+			}
+			// Those that the state does not name keep their places; new ones
+			// come last.
+			next := members
+			for _, old := range to.Members {
+				if slices.ContainsFunc(members, func(m member) bool { return m.Group == old.Group }) {
+					old, next = next[0], next[1:]
+				} else if prune {
+					continue
+				}
+				kept = append(kept, old)
+			}
+			to.Members = append(kept, next...)
+		}
+		m.Queues[q.Name] = to
+	}
+	if s.Queues != nil && prune {
+		maps.DeleteFunc(m.Queues, func(name string, _ queue) bool { return !names[name] })
+	}
+	for name, q := range m.Queues { // a group that is gone rings nowhere
+		q.Members = slices.DeleteFunc(slices.Clone(q.Members), func(mb member) bool { _, there := m.Groups[mb.Group]; return !there })
+		m.Queues[name] = q
+	}
+	// Networks.
+	names = map[string]bool{}
+	for _, n := range s.TrustedNetworks {
+		names[n.Network] = true
+		if n.Description != nil {
+			m.Networks[n.Network] = *n.Description
+		} else {
+			m.Networks[n.Network] += ""
+		}
+	}
+	if s.TrustedNetworks != nil && prune {
+		maps.DeleteFunc(m.Networks, func(name, _ string) bool { return !names[name] })
+	}
+	// Devices and whose they are.
+	names = map[string]bool{}
+	for _, d := range s.Devices {
+		names[d.MACAddress] = true
+		to, there := m.Devices[d.MACAddress]
+		switch {
+		case d.Name != nil:
+			to.Name = *d.Name
+		case !there && d.Owner != nil && *d.Owner != "":
+			to.Name = m.Users[*d.Owner].DisplayName
+		case !there:
+			to.Name = d.MACAddress
+		}
+		if d.Owner != nil && (*d.Owner != "" || prune) {
+			to.Owner = *d.Owner
+		}
+		m.Devices[d.MACAddress] = to
+	}
+	if s.Devices != nil && prune {
+		maps.DeleteFunc(m.Devices, func(name string, _ device) bool { return !names[name] })
+	}
+	for mac, d := range m.Devices { // what was of a user who is gone is nobody's
+		if _, there := m.Users[d.Owner]; !there {
+			d.Owner = ""
+		}
+		m.Devices[mac] = d
+	}
+	return m
+}
