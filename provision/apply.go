@@ -1,7 +1,6 @@
 package provision
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -105,27 +104,32 @@ func (r Result) MarshalJSON() ([]byte, error) {
 // After an error, plan again and apply that: what is done is not done twice,
 // and what was left in doubt is seen then. See the package's documentation.
 func (c *Changes) Apply(ctx context.Context, client *infinitysip.Client, opts *ApplyOptions) ([]Result, error) {
-	fresh, err := c.again(ctx, client)
-	switch invalid := (*CheckError)(nil); {
-	case errors.As(err, &invalid):
-		return nil, fmt.Errorf("%w: %w", ErrStale, err)
-	case fresh != nil && !c.same(fresh):
-		return nil, ErrStale
-	case err != nil:
+	if err := c.tooManyDeletes(); err != nil {
 		return nil, err
+	}
+	work, _, err := c.compare(ctx, client)
+	if _, invalid := errors.AsType[*CheckError](err); invalid {
+		return nil, fmt.Errorf("%w: %w", ErrStale, err)
+	} else if err != nil {
+		return nil, err
+	}
+	if !c.same(work) {
+		return nil, ErrStale
 	}
 	x := &execution{ctx: ctx, client: client, domain: c.domain}
 	if opts != nil {
 		x.opts = *opts
 	}
-	x.run(fresh.work)
-	results := make([]Result, len(fresh.work))
+	results := make([]Result, len(work))
+	for i, change := range work {
+		results[i].Change = c.Items[i]
+		change.Change, change.result = &results[i].Change, &results[i]
+	}
+	x.run(work)
 	var errs []error
-	for i, change := range fresh.work {
-		results[i] = change.result
-		results[i].Change = change.Change
-		if change.result.Status == Failed {
-			errs = append(errs, fmt.Errorf("%s: %w", change.Change, change.result.Err))
+	for _, r := range results {
+		if r.Status == Failed {
+			errs = append(errs, fmt.Errorf("%s: %w", r.Change, r.Err))
 		}
 	}
 	return results, errors.Join(append(errs, ctx.Err())...)
@@ -202,15 +206,15 @@ func (x *execution) run(changes []*change) {
 			x.ready <- s
 		}
 	}
-	var workers sync.WaitGroup
-	for range min(cmp.Or(max(x.opts.Workers, 0), defaultWorkers), len(steps)) {
-		workers.Go(func() {
+	var group sync.WaitGroup
+	for range min(workers(x.opts.Workers), len(steps)) {
+		group.Go(func() {
 			for s := range x.ready {
 				x.finish(s, x.try(s))
 			}
 		})
 	}
-	workers.Wait()
+	group.Wait()
 }
 
 // try does a step, unless it cannot be.
@@ -253,7 +257,7 @@ func (x *execution) finish(s *step, err error) {
 		}
 		x.done++
 		if x.opts.Progress != nil {
-			x.opts.Progress(Progress{Done: x.done, Total: x.total, Change: c.Change, Err: c.result.Err})
+			x.opts.Progress(Progress{Done: x.done, Total: x.total, Change: *c.Change, Err: c.result.Err})
 		}
 	}
 	for _, next := range s.next {

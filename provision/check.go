@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/mail"
 	"slices"
 	"strings"
@@ -84,13 +83,17 @@ func (s *State) Check() error {
 	return asError(append(slices.Clone(s.problems), c.problems...))
 }
 
+// nowhere is a domain to which the client sends nothing: it refuses the id, and
+// tells what else it would refuse.
+const nowhere infinitysip.DomainID = 0
+
 // maxQueueMembers is the most that the API orders.
 const maxQueueMembers = 1000
 
 type checker struct {
 	state    *State
 	client   *infinitysip.Client
-	ended    context.Context
+	ctx      context.Context
 	problems []Problem
 
 	// What has each name, and each extension.
@@ -98,20 +101,9 @@ type checker struct {
 }
 
 func newChecker(s *State) *checker {
-	// A client checks what it is to send before it sends it, and with a context
-	// that has ended it goes no further.
-	client, _ := infinitysip.NewClient(infinitysip.APIKey("none"), infinitysip.WithHTTPClient(&http.Client{Transport: nowhere{}}))
-	ended, end := context.WithCancel(context.Background())
-	end()
-	return &checker{state: s, client: client, ended: ended,
+	client, _ := infinitysip.NewClient(infinitysip.APIKey("none"))
+	return &checker{state: s, client: client, ctx: context.Background(),
 		userNames: map[string]string{}, groupNames: map[string]string{}, extensions: map[string]string{}}
-}
-
-// nowhere is a transport that sends nothing.
-type nowhere struct{}
-
-func (nowhere) RoundTrip(*http.Request) (*http.Response, error) {
-	return nil, errors.New("provision: nothing is sent by a check")
 }
 
 // place is where a thing stands.
@@ -146,7 +138,7 @@ func (c *checker) refused(at place, err error, optional ...string) {
 		return
 	}
 	for _, f := range invalid.Fields {
-		if !(f.Problem == "required" && slices.Contains(optional, f.Field)) {
+		if f.Field != "domainId" && !(f.Problem == "required" && slices.Contains(optional, f.Field)) {
 			c.report(at, f.Field, f.Problem)
 		}
 	}
@@ -180,7 +172,7 @@ func (c *checker) users() {
 		u, at := &c.state.Users[i], c.state.userAt(i)
 		params := infinitysip.UserCreateParams{User: u.User}
 		fill(&params, u)
-		_, err := c.client.Users.Create(c.ended, 1, params)
+		_, err := c.client.Users.Create(c.ctx, nowhere, params)
 		c.refused(at, err, "password", "displayName", "extensionNumber")
 		c.once(c.userNames, fold(u.User), at.name(), at, "user", u.User)
 		c.extension(at, u.ExtensionNumber, "user "+u.User)
@@ -234,7 +226,7 @@ func (c *checker) groups() {
 		g, at := &c.state.Groups[i], sectionAt("groups", i)
 		params := infinitysip.GroupCreateParams{Name: g.Name}
 		fill(&params, g)
-		_, err := c.client.Groups.Create(c.ended, 1, params)
+		_, err := c.client.Groups.Create(c.ctx, nowhere, params)
 		c.refused(at, err, "displayName", "extensionNumber", "callerNameFormat")
 		c.once(c.groupNames, fold(g.Name), at.name(), at, "groupName", g.Name)
 		c.extension(at, g.ExtensionNumber, "group "+g.Name)
@@ -247,7 +239,7 @@ func (c *checker) queues() {
 		q, at := &c.state.Queues[i], sectionAt("queues", i)
 		params := infinitysip.QueueCreateParams{Name: q.Name}
 		fill(&params, q)
-		_, err := c.client.Queues.Create(c.ended, 1, params)
+		_, err := c.client.Queues.Create(c.ctx, nowhere, params)
 		c.refused(at, err, "displayName", "extensionNumber")
 		c.once(seen, fold(q.Name), at.name(), at, "queueName", q.Name)
 		c.extension(at, q.ExtensionNumber, "queue "+q.Name)
@@ -258,7 +250,7 @@ func (c *checker) queues() {
 			m, at := &q.Members[j], place{path: fmt.Sprintf("%s.members[%d]", at.path, j)}
 			params := newMember(m)
 			params.GroupID = 1
-			_, err := c.client.Queues.CreateMember(c.ended, 1, 1, params)
+			_, err := c.client.Queues.CreateMember(c.ctx, nowhere, 1, params)
 			c.refused(at, err)
 			if m.Group == "" {
 				c.report(at, "group", "required")
@@ -280,7 +272,7 @@ func (c *checker) networks() {
 		}
 		params := infinitysip.TrustedNetworkCreateParams{Network: network}
 		fill(&params, n)
-		_, err := c.client.TrustedNetworks.Create(c.ended, 1, params)
+		_, err := c.client.TrustedNetworks.Create(c.ctx, nowhere, params)
 		c.refused(at, err)
 		c.once(seen, networkKey(n.Network), at.name(), at, "network", n.Network)
 	}
@@ -292,7 +284,7 @@ func (c *checker) devices() {
 		d, at := &c.state.Devices[i], c.state.deviceAt(i)
 		params := infinitysip.DeviceCreateParams{Name: "unnamed", MACAddress: d.MACAddress}
 		fill(&params, d)
-		_, err := c.client.Devices.Create(c.ended, 1, params)
+		_, err := c.client.Devices.Create(c.ctx, nowhere, params)
 		c.refused(at, err)
 		c.once(seen, macKey(d.MACAddress), at.name(), at, "deviceMacAddress", d.MACAddress)
 		if d.Owner != nil && *d.Owner != "" && c.state.Users != nil && c.userNames[fold(*d.Owner)] == "" {

@@ -29,11 +29,11 @@ func (t *thing) String() string { return string(t.kind) + " " + t.name }
 
 // change is a Change with the steps that do it, and what came of it.
 type change struct {
-	Change
+	*Change
 	id     int64
 	all    []*step
-	steps  int // how many are still to do
-	result Result
+	steps  int     // how many are still to do
+	result *Result // once it is under way
 }
 
 // things finds things by name.
@@ -83,8 +83,9 @@ type differ struct {
 	displayNames                             map[string]string // of users, as they are to be
 }
 
-// diff tells what to do to make of what is there what is desired.
-func diff(there *snapshot, desired *State, opts PlanOptions) (*Changes, []Problem) {
+// diff tells what to do to make of what is there what is desired, and what
+// cannot be changed.
+func diff(there *snapshot, desired *State, opts PlanOptions) ([]*change, []string, []Problem) {
 	d := &differ{
 		there: there, desired: desired, opts: opts,
 		usersByID: map[infinitysip.UserID]*thing{}, groupsByID: map[infinitysip.GroupID]*thing{},
@@ -121,13 +122,7 @@ func diff(there *snapshot, desired *State, opts PlanOptions) (*Changes, []Proble
 	d.groupMembers()
 	d.owners()
 	d.queueMembers()
-
-	c := &Changes{Notes: d.notes, desired: desired, opts: opts, work: append(d.changes, d.last...)}
-	for _, w := range c.work {
-		c.Items = append(c.Items, w.Change)
-		c.ids = append(c.ids, w.id)
-	}
-	return c, d.problems
+	return append(d.changes, d.last...), d.notes, d.problems
 }
 
 func (d *differ) report(at place, field, format string, args ...any) {
@@ -136,7 +131,7 @@ func (d *differ) report(at place, field, format string, args ...any) {
 
 // plan adds a change of what is on the server under id, or is not there yet.
 func (d *differ) plan(id int64, c Change) *change {
-	planned := &change{Change: c, id: id}
+	planned := &change{Change: &c, id: id}
 	if c.Op == Delete && !slices.Contains([]Kind{KindGroupMembers, KindOwner, KindQueueMember}, c.Kind) {
 		d.last = append(d.last, planned)
 	} else {
@@ -190,7 +185,7 @@ func compare[W, R any, I infinitysip.ID](d *differ, res *resource[W, R, I]) *thi
 			t = &thing{kind: res.kind, name: res.name(want), at: res.at(i)}
 			c := d.plan(0, Change{Op: Create, Kind: res.kind, Name: res.shown(t.name), Fields: newFields(&created)})
 			t.make = c.step(func(x *execution) error {
-				id, err := res.create(x, &created, &c.result)
+				id, err := res.create(x, &created, c.result)
 				t.id = int64(id)
 				return err
 			})
@@ -486,7 +481,7 @@ func (d *differ) owners() {
 		if stays {
 			if from != 0 && rotate[mac] {
 				c := d.plan(device.id, Change{Op: Update, Kind: KindOwner, Name: mac, Token: true})
-				c.step(func(x *execution) error { return x.rotateToken(from, fromName, device, &c.result) })
+				c.step(func(x *execution) error { return x.rotateToken(from, fromName, device, c.result) })
 			}
 			continue
 		}
@@ -514,7 +509,7 @@ func (d *differ) owners() {
 			}
 		}
 		if to != nil {
-			add := planned.step(func(x *execution) error { return x.addDevice(to, device, &planned.result) })
+			add := planned.step(func(x *execution) error { return x.addDevice(to, device, planned.result) })
 			add.needs(release, to.make, device.make)
 		}
 	}

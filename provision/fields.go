@@ -106,7 +106,11 @@ func fixed[P, W, R any](want *W, row *R) []FieldChange {
 
 // newFields tells what a new thing gets, less its secrets.
 func newFields[W any](thing *W) []FieldChange {
-	var all []FieldChange
+	said := 0 // counted first, since there are many of them and they are kept
+	for range mentioned(reflect.ValueOf(thing).Elem()) {
+		said++
+	}
+	all := make([]FieldChange, 0, said)
 	for field, v := range mentioned(reflect.ValueOf(thing).Elem()) {
 		if field.Type != secretType {
 			all = append(all, FieldChange{Field: jsonName(field), To: v.Interface(), name: field.Name})

@@ -154,7 +154,6 @@ type Changes struct {
 	desired *State
 	opts    PlanOptions
 	ids     []int64 // of what each item is about; 0: of what is not there
-	work    []*change
 }
 
 // Empty reports whether there is nothing to do.
@@ -209,29 +208,46 @@ func Plan(ctx context.Context, client *infinitysip.Client, domain infinitysip.Do
 		c.opts = *opts
 		c.opts.RotateTokens = slices.Clone(opts.RotateTokens)
 	}
-	return c.again(ctx, client)
-}
-
-// again makes the plan from what is there now.
-func (c *Changes) again(ctx context.Context, client *infinitysip.Client) (*Changes, error) {
-	there, err := look(ctx, client, c.domain, cmp.Or(max(c.opts.Workers, 0), defaultWorkers), c.desired.needs(c.opts.Prune))
+	work, notes, err := c.compare(ctx, client)
 	if err != nil {
 		return nil, err
 	}
-	plan, problems := diff(there, c.desired, c.opts)
-	if err := asError(problems); err != nil {
-		return nil, err
+	c.Notes = notes
+	c.Items, c.ids = make([]Change, len(work)), make([]int64, len(work))
+	for i, w := range work {
+		c.Items[i], c.ids[i] = *w.Change, w.id
 	}
-	plan.domain = c.domain
-	if n := plan.Deletes(); n > plan.opts.MaxDeletes {
-		return plan, fmt.Errorf("%w: %d, and MaxDeletes is %d", ErrTooManyDeletes, n, plan.opts.MaxDeletes)
-	}
-	return plan, nil
+	return c, c.tooManyDeletes()
 }
 
-// same reports whether two plans do the same to the same things.
-func (c *Changes) same(other *Changes) bool {
-	return slices.Equal(c.ids, other.ids) && slices.EqualFunc(c.Items, other.Items, func(a, b Change) bool {
-		return a.String() == b.String()
-	})
+// compare finds what there is to do now.
+func (c *Changes) compare(ctx context.Context, client *infinitysip.Client) ([]*change, []string, error) {
+	there, err := look(ctx, client, c.domain, workers(c.opts.Workers), c.desired.needs(c.opts.Prune))
+	if err != nil {
+		return nil, nil, err
+	}
+	work, notes, problems := diff(there, c.desired, c.opts)
+	return work, notes, asError(problems)
+}
+
+func workers(n int) int { return cmp.Or(max(n, 0), defaultWorkers) }
+
+func (c *Changes) tooManyDeletes() error {
+	if n := c.Deletes(); n > c.opts.MaxDeletes {
+		return fmt.Errorf("%w: %d, and MaxDeletes is %d", ErrTooManyDeletes, n, c.opts.MaxDeletes)
+	}
+	return nil
+}
+
+// same reports whether work does what the plan says, to the same things.
+func (c *Changes) same(work []*change) bool {
+	if len(work) != len(c.Items) || len(work) != len(c.ids) {
+		return false
+	}
+	for i, w := range work {
+		if w.id != c.ids[i] || w.String() != c.Items[i].String() {
+			return false
+		}
+	}
+	return true
 }
