@@ -22,6 +22,7 @@ var (
 	csvColumns      = []string{"user", "displayName", "extension", "email", "groups", "mac", "mobile", "pin", "password"}
 	csvMoreColumns  = []string{"firstName", "lastName", "jobName", "departmentName", "companyName", "officeName", "ukCallerId", "usCallerId", "mobileFollow", "ukPhoneId", "usPhoneId", "hotdeskAllowed", "dashboard"}
 	csvAllColumns   = slices.Concat(csvColumns, csvMoreColumns)
+	csvNeverEmpty   = []string{"user", "displayName", "extension"}
 	csvOwnSpellings = map[string]string{"extensionNumber": "extension", "mobileNumber": "mobile", "deviceMacAddress": "mac"}
 )
 
@@ -53,7 +54,8 @@ func columnOf(field string) string {
 // no.
 //
 // An empty cell is not mentioned, but in the column groups: who has an empty
-// cell there is in no group. CSV cannot clear a field: use JSON for that. It
+// cell there is in no group. The columns user, displayName and extension, where
+// they are there, have no empty cells. Spaces around a value are taken away. CSV cannot clear a field: use JSON for that. It
 // has no room for groups, queues and networks either: Merge puts them
 // together with a state that does.
 //
@@ -168,7 +170,7 @@ func (f *csvReader) readPerson(line int, record []string) {
 		switch {
 		case column == "groups":
 			u.Groups = append([]string{}, list(value)...)
-		case value == "" && slices.Contains([]string{"user", "displayName", "extension"}, column):
+		case value == "" && slices.Contains(csvNeverEmpty, column):
 			report("missing")
 		case value == "":
 		case column == "mac":
@@ -277,7 +279,9 @@ func (u *User) text(column string) string {
 // their names. The PINs and passwords are left empty: a list of people is
 // handed around.
 //
-// A name that holds a semicolon is an error, before anything is written.
+// A group's name that holds a semicolon is an error, before anything is written;
+// so is a display name or an extension that some users have and others do not,
+// since ReadCSV takes that for an oversight.
 func (s *State) WriteCSV(w io.Writer) error {
 	groups, devices := map[string][]string{}, map[string][]string{}
 	told := false // whether the state says who is in which group
@@ -304,10 +308,16 @@ func (s *State) WriteCSV(w io.Writer) error {
 			return !told
 		case column == "mac":
 			return s.Devices == nil
+		case slices.Contains(csvMoreColumns, column), slices.Contains(csvNeverEmpty, column) && column != "user":
+			return !slices.ContainsFunc(s.Users, func(u User) bool { return u.text(column) != "" })
 		}
-		return slices.Contains(csvMoreColumns, column) &&
-			!slices.ContainsFunc(s.Users, func(u User) bool { return u.text(column) != "" })
+		return false
 	})
+	for _, column := range csvNeverEmpty {
+		if i := slices.IndexFunc(s.Users, func(u User) bool { return u.text(column) == "" }); i >= 0 && slices.Contains(columns, column) {
+			return fmt.Errorf("provision: user %s cannot be written as CSV: it has no %s", quote(s.Users[i].User), column)
+		}
+	}
 	for _, names := range groups {
 		for _, name := range names {
 			if strings.Contains(name, ";") {

@@ -1,0 +1,82 @@
+package provision_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/provision"
+	"github.com/stretchr/testify/require"
+)
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	many := make([]provision.QueueMember, 1001)
+	for i := range many {
+		many[i].Group = "sales"
+	}
+	for name, test := range map[string]struct {
+		state provision.State
+		want  []string
+	}{
+		"nothing": {provision.State{}, nil},
+		"names alone": {provision.State{Users: []provision.User{{User: "ann"}}, Groups: []provision.Group{{Name: "sales"}},
+			Queues: []provision.Queue{{Name: "front", Members: []provision.QueueMember{{Group: "SALES"}}}}, Devices: []provision.Device{{MACAddress: "0000.5e00.5301", Owner: new("Ann")}}}, nil},
+		"host bits": {provision.State{TrustedNetworks: []provision.TrustedNetwork{{Network: "10.0.20.10/24"}, {Network: "10.0.21.1"}, {Network: "2001:db8::1/32"}}}, nil},
+		"no names": {provision.State{Users: []provision.User{{}}, Groups: []provision.Group{{}}, Queues: []provision.Queue{{}}, TrustedNetworks: []provision.TrustedNetwork{{}}, Devices: []provision.Device{{}}},
+			[]string{"users[0].user: required", "groups[0].groupName: required", "queues[0].queueName: required",
+				`trustedNetworks[0].network: not a network in CIDR notation, such as 10.0.20.0/24: ""`, "devices[0].deviceMacAddress: required"}},
+		"extensions of all": {provision.State{Users: []provision.User{{User: "ann", ExtensionNumber: "0100"}}, Groups: []provision.Group{{Name: "sales", ExtensionNumber: "0100"}},
+			Queues: []provision.Queue{{Name: "front", ExtensionNumber: "0100"}}},
+			[]string{`groups[0].extensionNumber: "0100" is that of user ann already`, `queues[0].extensionNumber: "0100" is that of user ann already`}},
+		"names twice": {provision.State{Groups: []provision.Group{{Name: "Zürich"}, {Name: "ZÜRICH"}}, Queues: []provision.Queue{{Name: "a"}, {Name: "A"}}},
+			[]string{`groups[1].groupName: "ZÜRICH" is that of groups[0] already`, `queues[1].queueName: "A" is that of queues[0] already`}},
+		"addresses twice": {provision.State{TrustedNetworks: []provision.TrustedNetwork{{Network: "10.0.0.1/24"}, {Network: "10.0.0.0/24"}},
+			Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01"}, {MACAddress: "00-00-5e-00-53-01"}}},
+			[]string{`trustedNetworks[1].network: "10.0.0.0/24" is that of trustedNetworks[0] already`, `devices[1].deviceMacAddress: "00-00-5e-00-53-01" is that of devices[0] already`}},
+		"references": {provision.State{
+			Users:   []provision.User{{User: "ann", Groups: []string{"salse", ""}}},
+			Groups:  []provision.Group{{Name: "sales", Members: []string{"bob", "ann", "ANN"}}},
+			Queues:  []provision.Queue{{Name: "front", Members: []provision.QueueMember{{Group: "support"}, {}}}},
+			Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("bob")}, {MACAddress: "00:00:5E:00:53:02", Owner: new("")}}},
+			[]string{`users[0].groups[0]: "salse" is not in the state`, `users[0].groups[1]: an empty name`, `groups[0].members[0]: "bob" is not in the state`, `groups[0].members[2]: "ANN" is there twice`,
+				`queues[0].members[0].group: "support" is not in the state`, `queues[0].members[1].group: required`, `devices[0].user: "bob" is not in the state`}},
+		"references to the server": {provision.State{Groups: []provision.Group{{Name: "sales", Members: []string{"bob"}}}, Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("bob")}}}, nil},
+		"what the client refuses": {provision.State{
+			Users:   []provision.User{{User: "a\nb", UKPhoneID: -1}},
+			Groups:  []provision.Group{{Name: "sales", CallerNameFormat: new(infinitysip.CallerNameFormat("{name}"))}},
+			Queues:  []provision.Queue{{Name: "front", CallerNameFormat: new(infinitysip.CallerNameFormat("{")), Members: []provision.QueueMember{{Group: "sales", RingStrategy: "some", RingSecs: new(-1)}}}},
+			Devices: []provision.Device{{MACAddress: "10:20:30", Name: new("")}}},
+			[]string{"users[0].user: holds a line break or a NUL", "users[0].ukPhoneId: must be a positive id, not -1", `groups[0].callerNameFormat: unknown variable "{name}": the API knows {displayName}, {srcPhoneNumber}, {dgrpName}`,
+				`queues[0].callerNameFormat: unbalanced brace in "{"`, `queues[0].members[0].ringStrategy: must be "all" or "huntLongestIdle"`, "queues[0].members[0].ringSecs: must not be negative: -1",
+				"devices[0].pbxDeviceName: required", `devices[0].deviceMacAddress: not a MAC address of six octets: "10:20:30"`}},
+		"too many members": {provision.State{Queues: []provision.Queue{{Name: "front", Members: many}}}, []string{"queues[0].members: 1001 of them: the API orders at most 1000"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, test.want, problems(t, &test.state))
+		})
+	}
+}
+
+func TestCheckShowsNoSecret(t *testing.T) {
+	t.Parallel()
+	s := provision.State{Users: []provision.User{{User: "ann", Password: infinitysip.NewSecret("hunter2\n"), PIN: infinitysip.NewSecret("12x4")}}}
+	err := s.Check()
+	require.Error(t, err)
+	for _, text := range []string{err.Error(), fmt.Sprintf("%v %+v %#v", s, s, s)} {
+		require.NotContains(t, text, "hunter2")
+		require.NotContains(t, text, "12x4")
+	}
+}
+
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	all := provision.Merge(
+		&provision.State{Users: []provision.User{{User: "ann"}}},
+		&provision.State{Users: []provision.User{{User: "Ann"}}, Groups: []provision.Group{}},
+	)
+	require.NotNil(t, all.Groups)
+	require.Nil(t, all.Queues)
+	require.Equal(t, []string{`users[1].user: "Ann" is that of users[0] already`}, problems(t, all))
+}

@@ -1,0 +1,246 @@
+package provision_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/provision"
+	"github.com/stretchr/testify/require"
+)
+
+const header = "user,displayName,extension,email,groups,mac,mobile,pin,password\n"
+
+// problems are what Check tells, as text.
+func problems(t *testing.T, s *provision.State) []string {
+	t.Helper()
+	err := s.Check()
+	if err == nil {
+		return nil
+	}
+	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+	invalid, ok := errors.AsType[*provision.CheckError](err)
+	require.True(t, ok)
+	var all []string
+	for _, p := range invalid.Problems {
+		require.Contains(t, err.Error(), p.String())
+		all = append(all, p.String())
+	}
+	return all
+}
+
+func TestReadCSVProblems(t *testing.T) {
+	t.Parallel()
+	const good = "ann,Ann,201,ann@example.com,sales,00:00:5E:00:53:01,,,\n"
+	for name, test := range map[string]struct {
+		file string
+		want []string // line, column and the beginning of what is wrong
+	}{
+		"empty file":        {"", []string{"line 1: the file is empty"}},
+		"BOM alone":         {"\xef\xbb\xbf", []string{"line 1: the file is empty"}},
+		"unknown column":    {"nickname," + header + "x," + good, []string{`line 1, "nickname": unknown column`}},
+		"nameless column":   {strings.Replace(header, "\n", ",\n", 1) + strings.Replace(good, "\n", ",\n", 1), []string{`line 1, "": unknown column`}},
+		"no user column":    {"displayName\nAnn\n", []string{"line 1, user: this column is missing"}},
+		"doubled column":    {"user,USER,displayName,extension\nann,ann,Ann,201\n", []string{"line 1, user: this column is there twice"}},
+		"both spellings":    {"user,extension,extensionNumber\nann,201,201\n", []string{"line 1, extension: this column is there twice"}},
+		"semicolons":        {strings.ReplaceAll(header+good, ",", ";"), []string{"line 1: this is one column"}},
+		"header misquoted":  {"user,\"displayName,extension\nann,Ann,201\n", []string{"line 1: a quotation mark"}},
+		"header not UTF-8":  {"user,displayName,extension,email,groups,mac,caf\xe9\n", []string{`line 1, "caf\xe9": unknown column`}},
+		"too few values":    {header + "ann,Ann\n" + good, []string{"line 2: 2 values, but the first row names 9 columns"}},
+		"too many values":   {header + strings.Replace(good, "\n", ",\n", 1), []string{"line 2: 10 values"}},
+		"unclosed quote":    {header + good + "ben,\"Ben,202,,,,,,\n", []string{"line 3: a quotation mark"}},
+		"bare quote":        {header + "ben,B\"en,202,,,,,,\n" + good + "eve,Eve,x,,,,,,\n", []string{"line 2: a quotation mark", "line 4, extension: not digits"}},
+		"user missing":      {header + ",Ann,201,,,,,,\n", []string{"line 2, user: missing"}},
+		"all required":      {header + "  ,\t,,,,,,,x\n", []string{"line 2, user: missing", "line 2, displayName: holds a line break or another control", "line 2, extension: missing"}},
+		"user twice":        {header + good + "ANN,Ann,202,,,,,,\n", []string{`line 3, user: "ANN" is that of line 2 already`}},
+		"extension letters": {header + "ann,Ann,2o1,,,,,,\n", []string{`line 2, extension: not digits alone: "2o1"`}},
+		"extension digits":  {header + "ann,Ann,２０１,,,,,,\n", []string{"line 2, extension: not digits alone"}},
+		"extension twice":   {header + good + "\nben,Ben,201,,,,,,\n", []string{`line 4, extension: "201" is that of user ann already`}},
+		"email":             {header + "ann,Ann,201,ann.example.com,,,,,\n", []string{"line 2, email: not an e-mail address"}},
+		"email with a name": {header + "ann,Ann,201,Ann <ann@example.com>,,,,,\n", []string{"line 2, email: not an e-mail address"}},
+		"group empty":       {header + "ann,Ann,201,,sales;,,,,\n", []string{"line 2, groups: an empty name"}},
+		"group blank":       {header + "ann,Ann,201,,sales; ;support,,,,\n", []string{"line 2, groups: an empty name"}},
+		"group twice":       {header + "ann,Ann,201,,sales;Sales,,,,\n", []string{`line 2, groups: "Sales" is there twice`}},
+		"MAC of 5 octets":   {header + "ann,Ann,201,,,00:00:5E:00:53,,,\n", []string{"line 2, mac: not a MAC address of six octets"}},
+		"MAC of 8 octets":   {header + "ann,Ann,201,,,00:00:5E:00:53:01:02:03,,,\n", []string{"line 2, mac: not a MAC address of six octets"}},
+		"MAC twice":         {header + good + "ben,Ben,202,,,00-00-5e-00-53-01,,,\n", []string{`line 3, mac: "00-00-5e-00-53-01" is that of line 2 already`}},
+		"MAC twice in one":  {header + "ben,Ben,202,,,00-00-5e-00-53-01;00:00:5E:00:53:01,,,\n", []string{`line 2, mac: "00:00:5E:00:53:01" is that of line 2 already`}},
+		"mobile":            {header + "ann,Ann,201,,,,none,,\n", []string{"line 2, mobile: not a phone number"}},
+		"PIN":               {header + "ann,Ann,201,,,,,12a4,\n", []string{"line 2, pin: not digits alone"}},
+		"redacted":          {header + "ann,Ann,201,,,,,,[redacted]\n", []string{"line 2, password: this is what a secret is printed as"}},
+		"flag":              {"user,dashboard,hotdeskAllowed\nann,maybe,2\n", []string{`line 2, dashboard: neither 1 nor 0: "maybe"`, `line 2, hotdeskAllowed: neither 1 nor 0: "2"`}},
+		"phone id":          {"user,ukPhoneId\nann,-1\n", []string{`line 2, ukPhoneId: not an id: "-1"`}},
+		"line break":        {header + "ann,\"Ann\nAbel\",201,,,,,,\nben,Ben,x,,,,,,\n", []string{"line 2, displayName: holds a line break", "line 4, extension: not digits"}},
+		"lone CR":           {header + "ann,An\rn,201,,,,,,\n", []string{"line 2, displayName: holds a line break"}},
+		"only lone CR":      {strings.ReplaceAll(strings.ReplaceAll(header+good, ",", " "), "\n", "\r"), []string{"line 1: this is one column"}},
+		"NUL":               {header + "ann,A\x00,201,,,,,,\n", []string{"line 2, displayName: holds a line break or another control character"}},
+		"invalid UTF-8":     {header + "ann,Zo\xeb,201,,,,,,\n", []string{"line 2, displayName: not UTF-8"}},
+		"password too":      {header + "ann,Ann,201,,,,,,se\xffcret\n", []string{"line 2, password: not UTF-8"}},
+		"CRLF keeps count":  {strings.ReplaceAll(header+"\n\n"+good+"ben,Ben,x,,,,,,\n", "\n", "\r\n"), []string{"line 5, extension: not digits"}},
+		"all at once":       {header + "ann,,2o1,x,;,y,z,q,\nann,Ann,201,,,,,,\n", []string{"line 2, displayName", "line 2, extension", "line 2, email", "line 2, mobile", "line 2, pin", "line 2, groups: an empty", "line 2, groups: an empty", "line 2, mac", "line 3, user"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			state, err := provision.ReadCSV(strings.NewReader(test.file))
+			require.NoError(t, err)
+			got := problems(t, state)
+			require.Len(t, got, len(test.want), "%v", got)
+			for _, want := range test.want {
+				i := slices.IndexFunc(got, func(p string) bool { return strings.HasPrefix(p, want) })
+				require.GreaterOrEqual(t, i, 0, "%v\nwant %s", got, want)
+				got = slices.Delete(got, i, i+1)
+			}
+		})
+	}
+}
+
+func TestReadCSVTakes(t *testing.T) {
+	t.Parallel()
+	const ann = "ann,Ann,201,a@example.com,sales;help desk,00:00:5E:00:53:01,07700 900101,1234,\n"
+	for name, file := range map[string]string{
+		"plain":             header + ann,
+		"no line end":       header + strings.TrimSpace(ann),
+		"BOM":               "\xef\xbb\xbf" + header + ann,
+		"BOM, quoted":       "\xef\xbb\xbf\"user\"" + strings.TrimPrefix(header, "user") + ann,
+		"CRLF":              strings.ReplaceAll(header+ann, "\n", "\r\n"),
+		"blank lines":       "\n\n" + header + "\n   \n,,,,,,,,\n" + ann + "\n",
+		"quotes and blanks": header + `" ann","Ann",201 , a@example.com ,"sales ; help desk",00:00:5E:00:53:01,"07700 900101",1234,` + "\n",
+		"another order":     "PIN,mac,Groups,email,extensionNumber,displayname,user,mobileNumber\n1234,00:00:5E:00:53:01,sales;help desk,a@example.com,201,Ann,ann,07700 900101\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := provision.ReadCSV(strings.NewReader(file))
+			require.NoError(t, err)
+			require.Empty(t, problems(t, got))
+			require.Len(t, got.Users, 1)
+			u := got.Users[0]
+			require.Equal(t, "1234", u.PIN.Reveal())
+			require.True(t, u.Password.IsZero())
+			require.Equal(t, []any{"ann", "Ann", "201", "a@example.com", "07700 900101", true}, []any{u.User, u.DisplayName, u.ExtensionNumber, *u.Email, *u.MobileNumber, *u.HotdeskAllowed})
+			require.Equal(t, []string{"sales", "help desk"}, u.Groups)
+			require.Len(t, got.Devices, 1)
+			require.Equal(t, "00:00:5E:00:53:01", got.Devices[0].MACAddress)
+			require.Equal(t, "ann", *got.Devices[0].Owner)
+			require.Nil(t, got.Groups)
+		})
+	}
+}
+
+// An empty cell says nothing, but in the column groups.
+func TestReadCSVMentions(t *testing.T) {
+	t.Parallel()
+	got, err := provision.ReadCSV(strings.NewReader("user,email,groups,dashboard,officeName,ukPhoneId\nann,,,yes,Leeds,7\n"))
+	require.NoError(t, err)
+	require.Nil(t, got.Users[0].Email)
+	require.Equal(t, []string{}, got.Users[0].Groups)
+	require.True(t, *got.Users[0].Dashboard)
+	require.Equal(t, "Leeds", *got.Users[0].OfficeName)
+	require.Equal(t, infinitysip.PhoneID(7), got.Users[0].UKPhoneID)
+	require.Nil(t, got.Devices, "there is no column for them")
+
+	got, err = provision.ReadCSV(strings.NewReader("user,mac\nann,\n"))
+	require.NoError(t, err)
+	require.Nil(t, got.Users[0].Groups)
+	require.Equal(t, []provision.Device{}, got.Devices)
+}
+
+func TestReadCSVTakesPasswordsToTheLetter(t *testing.T) {
+	t.Parallel()
+	for _, password := range []string{" spaced ", "'=1", "=1", "'", `a"b,c`} {
+		got, err := provision.ReadCSV(strings.NewReader(header + `ann,Ann,201,,,,,,"` + strings.ReplaceAll(password, `"`, `""`) + "\"\n"))
+		require.NoError(t, err)
+		require.Empty(t, problems(t, got))
+		require.Equal(t, password, got.Users[0].Password.Reveal())
+	}
+}
+
+func TestReadFails(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	_, err := provision.ReadCSV(io.MultiReader(strings.NewReader(header), iotest.ErrReader(broken)))
+	require.ErrorIs(t, err, broken)
+	_, err = provision.ReadJSON(iotest.ErrReader(broken))
+	require.ErrorIs(t, err, broken)
+}
+
+func TestCSVRoundTrip(t *testing.T) {
+	t.Parallel()
+	want := &provision.State{
+		Users: []provision.User{
+			{User: "ann", DisplayName: `Ann "A", Abel`, ExtensionNumber: "201", Email: new("a@example.com"), Groups: []string{"sales", "help desk"}, MobileNumber: new("+447700900101")},
+			{User: "=x", DisplayName: `=HYPERLINK("http://example.com")`, ExtensionNumber: "0202", Groups: []string{}, Dashboard: new(false), USPhoneID: 4},
+			{User: "-y", DisplayName: "'+1", ExtensionNumber: "203", Groups: []string{"@home"}, MobileFollow: new(true), JobName: new("@work")},
+			{User: "'z", DisplayName: "''=", ExtensionNumber: "204", Groups: []string{}},
+			{User: "zoë", DisplayName: "Zoë 山田", ExtensionNumber: "205", Groups: []string{}},
+		},
+		Devices: []provision.Device{
+			{MACAddress: "00:00:5E:00:53:01", Owner: new("ann")},
+			{MACAddress: "00:00:5E:00:53:02", Owner: new("ann")},
+		},
+	}
+	var file bytes.Buffer
+	require.NoError(t, want.WriteCSV(&file))
+	cells, err := csv.NewReader(strings.NewReader(file.String())).ReadAll()
+	require.NoError(t, err)
+	for _, cell := range slices.Concat(cells...) {
+		require.NotEqual(t, 0, strings.IndexAny(cell, "=+-@"), cell)
+	}
+	require.Equal(t, "user,displayName,extension,email,groups,mac,mobile,pin,password,jobName,mobileFollow,usPhoneId,dashboard", strings.Join(cells[0], ","))
+
+	got, err := provision.ReadCSV(&file)
+	require.NoError(t, err)
+	require.Empty(t, problems(t, got))
+	var again, first bytes.Buffer
+	require.NoError(t, got.WriteJSON(&again))
+	require.NoError(t, want.WriteJSON(&first))
+	require.Equal(t, first.String(), again.String())
+}
+
+func TestWriteCSVLeavesOut(t *testing.T) {
+	t.Parallel()
+	secret := infinitysip.NewSecret("hunter2")
+	s := &provision.State{
+		Users:  []provision.User{{User: "ann", Password: secret, PIN: infinitysip.NewSecret("1234")}, {User: "ben"}},
+		Groups: []provision.Group{{Name: "sales", Members: []string{"ANN"}}, {Name: "Support"}},
+	}
+	var file bytes.Buffer
+	require.NoError(t, s.WriteCSV(&file))
+	require.Equal(t, "user,email,groups,mobile,pin,password\nann,,sales,,,\nben,,,,,\n", file.String())
+
+	s.Users[1].Groups = []string{"a;b"}
+	file.Reset()
+	require.ErrorContains(t, s.WriteCSV(&file), `"a;b"`)
+	require.Empty(t, file.String())
+
+	s.Users[1] = provision.User{User: "ben", ExtensionNumber: "0101"}
+	require.ErrorContains(t, s.WriteCSV(&file), `user "ann" cannot be written as CSV: it has no extension`)
+	require.Empty(t, file.String())
+}
+
+func FuzzReadCSV(f *testing.F) {
+	f.Add(header + "ann,Ann,201,a@example.com,sales;help desk,00:00:5E:00:53:01,07700 900101,1234,\n")
+	f.Add("user,\"displayName\n")
+	f.Add("user,dashboard,ukPhoneId,firstName\n=a,yes,7,'@b\n")
+	f.Fuzz(func(t *testing.T, file string) {
+		state, err := provision.ReadCSV(strings.NewReader(file))
+		require.NoError(t, err)
+		if state.Check() != nil {
+			return
+		}
+		// What is good is good again once written, and says the same.
+		var written, first, again bytes.Buffer
+		require.NoError(t, state.WriteCSV(&written))
+		read, err := provision.ReadCSV(&written)
+		require.NoError(t, err)
+		require.NoError(t, read.Check())
+		require.NoError(t, state.WriteJSON(&first))
+		require.NoError(t, read.WriteJSON(&again))
+		require.Equal(t, first.String(), again.String())
+	})
+}
