@@ -200,8 +200,8 @@ func ExampleReadDomain() {
 	if err := state.WriteCSV(os.Stdout); err != nil { // or WriteJSON, which has room for all of it
 		log.Fatal(err)
 	}
-	// Unordered output:
+	// Output:
 	// user,displayName,extension,email,groups,mac,mobile,pin,password
-	// joe.blogs,Joe Blogs,0100,,sales,10:20:30:1A:2B:3C,,,
 	// ann.other,Ann Other,0101,,sales;support,,,,
+	// joe.blogs,Joe Blogs,0100,,sales,10:20:30:1A:2B:3C,,,
 }

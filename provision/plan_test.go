@@ -36,7 +36,7 @@ func (a *acme) plan(t *testing.T, desired *provision.State, opts *provision.Plan
 // become makes of the domain what is desired.
 func (a *acme) become(t *testing.T, desired *provision.State) {
 	t.Helper()
-	_, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
+	_, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, &provision.ApplyOptions{Workers: 1}) // so that ids are in order
 	require.NoError(t, err)
 	require.Empty(t, a.plan(t, desired, nil).String())
 	a.ResetRequests()

@@ -207,7 +207,8 @@ func (s *State) needs(prune bool) *wanted {
 
 // ReadDomain reads what a domain is, whole, as a state that plans to nothing.
 // It holds no password and no PIN: the API does not show them. Empty fields are
-// not mentioned.
+// not mentioned. All is sorted by name, but the members of queues, so that two
+// states of a domain compare line by line.
 //
 // A device without a MAC address is left out, since nothing else names one. A
 // domain with two things whose names differ in case alone gives a state that
@@ -239,6 +240,7 @@ func (s *snapshot) state() *State {
 				g.Members = append(g.Members, name)
 			}
 		}
+		slices.Sort(g.Members)
 		all.Groups = append(all.Groups, g)
 		groupNames[row.ID] = g.Name
 	}
@@ -270,5 +272,14 @@ func (s *snapshot) state() *State {
 		}
 		all.Devices = append(all.Devices, d)
 	}
+	sortBy(all.Users, func(u User) string { return u.User })
+	sortBy(all.Groups, func(g Group) string { return g.Name })
+	sortBy(all.Queues, func(q Queue) string { return q.Name })
+	sortBy(all.TrustedNetworks, func(n TrustedNetwork) string { return n.Network })
+	sortBy(all.Devices, func(d Device) string { return d.MACAddress })
 	return all
+}
+
+func sortBy[T any](all []T, name func(T) string) {
+	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(name(a), name(b)) })
 }

@@ -1,0 +1,534 @@
+package provision_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/provision"
+	"github.com/infinitysip/infinitysip/siptest"
+	"github.com/stretchr/testify/require"
+)
+
+// outcome is what came of the changes, by their text.
+func outcome(results []provision.Result) map[string]provision.Status {
+	all := map[string]provision.Status{}
+	for _, r := range results {
+		all[r.Change.String()] = r.Status
+	}
+	return all
+}
+
+func (a *acme) extensions() map[string]string {
+	all := map[string]string{}
+	for _, u := range a.Users(a.domain) {
+		all[u.User] = u.ExtensionNumber
+	}
+	for _, g := range a.Groups(a.domain) {
+		all[g.Name] = g.ExtensionNumber
+	}
+	for _, q := range a.Queues(a.domain) {
+		all[q.Name] = q.ExtensionNumber
+	}
+	return all
+}
+
+// The server refuses a number that somebody has, so each of these needs an
+// order of its own.
+func TestExtensionsMove(t *testing.T) {
+	t.Parallel()
+	type state = provision.State
+	for name, test := range map[string]struct {
+		desired state
+		prune   bool
+		parked  int // updates beside those of the plan
+	}{
+		"along a chain": {desired: state{Users: []provision.User{{User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0102"}, {User: "eve", ExtensionNumber: "0103"}}}},
+		"two users swap": {desired: state{Users: []provision.User{{User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0100"}}},
+			parked: 1},
+		"a circle of all kinds": {desired: state{
+			Users:  []provision.User{{User: "joe", ExtensionNumber: "0600"}},
+			Groups: []provision.Group{{Name: "sales", ExtensionNumber: "0700"}}, Queues: []provision.Queue{{Name: "front", ExtensionNumber: "0100"}},
+		}, parked: 1},
+		"two circles": {desired: state{
+			Users:  []provision.User{{User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0100"}},
+			Groups: []provision.Group{{Name: "sales", ExtensionNumber: "0601"}, {Name: "support", ExtensionNumber: "0600"}},
+		}, parked: 2},
+		"a circle with a tail": {desired: state{Users: []provision.User{
+			{User: "new", DisplayName: "New", ExtensionNumber: "0102"}, {User: "eve", ExtensionNumber: "0100"}, {User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0104"}}}},
+		"from who is deleted": {desired: state{Users: []provision.User{{User: "new", DisplayName: "New", ExtensionNumber: "0100"}, {User: "ann", ExtensionNumber: "0102"}}}, prune: true},
+		"where 9999 is taken": {desired: state{Users: []provision.User{
+			{User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0100"}, {User: "new", DisplayName: "New", ExtensionNumber: "9999"}}}, parked: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, workers := range []int{1, 8} {
+				a := newAcme(t)
+				a.become(t, small())
+				opts := &provision.PlanOptions{Prune: test.prune, MaxDeletes: 2}
+				changes := a.plan(t, &test.desired, opts)
+				_, err := changes.Apply(t.Context(), a.client, &provision.ApplyOptions{Workers: workers})
+				require.NoError(t, err)
+				require.Len(t, a.sent(), len(changes.Items)+test.parked, "%v", a.sent())
+				require.Empty(t, a.plan(t, &test.desired, opts).String())
+				got := a.extensions()
+				for _, u := range test.desired.Users {
+					require.Equal(t, u.ExtensionNumber, got[u.User])
+				}
+			}
+		})
+	}
+}
+
+// A run that ends between the two steps of a swap leaves a number that nobody
+// asked for; the next one puts that right.
+func TestSwapThatIsCutShort(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{Users: []provision.User{{User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0100"}}}
+	a.Fail(siptest.On("Users.Update").Nth(2).Status(http.StatusForbidden))
+
+	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
+
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.Equal(t, map[string]provision.Status{
+		`~ user joe: extensionNumber "0100" → "0101"`: provision.Blocked,
+		`~ user ann: extensionNumber "0101" → "0100"`: provision.Failed,
+	}, outcome(results))
+	require.Equal(t, "9999", a.extensions()["joe"])
+	require.Equal(t, lines(`~ user joe: extensionNumber "9999" → "0101"`, `~ user ann: extensionNumber "0101" → "0100"`), a.plan(t, desired, nil).String())
+	a.become(t, desired)
+}
+
+func TestStalePlan(t *testing.T) {
+	t.Parallel()
+	desired := &provision.State{Users: []provision.User{{User: "joe", DisplayName: "Joseph"}, {User: "new", DisplayName: "New", ExtensionNumber: "0103"}}}
+	for name, test := range map[string]struct {
+		meanwhile func(t *testing.T, a *acme)
+		stale     bool
+	}{
+		"nothing": {func(*testing.T, *acme) {}, false},
+		"somebody else's affair": {func(t *testing.T, a *acme) {
+			require.NoError(t, a.client.Users.Update(t.Context(), a.domain, 2, infinitysip.UserUpdateParams{DisplayName: new("Anna")}))
+		}, false},
+		"the same field": {func(t *testing.T, a *acme) {
+			require.NoError(t, a.client.Users.Update(t.Context(), a.domain, 1, infinitysip.UserUpdateParams{DisplayName: new("J.")}))
+		}, true},
+		"done already": {func(t *testing.T, a *acme) {
+			require.NoError(t, a.client.Users.Update(t.Context(), a.domain, 1, infinitysip.UserUpdateParams{DisplayName: new("Joseph")}))
+		}, true},
+		"the user is gone": {func(t *testing.T, a *acme) {
+			require.NoError(t, a.client.Users.Delete(t.Context(), a.domain, 1))
+		}, true},
+		"the number is taken": {func(t *testing.T, a *acme) {
+			require.NoError(t, a.client.Users.Update(t.Context(), a.domain, 2, infinitysip.UserUpdateParams{ExtensionNumber: new("0103")}))
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAcme(t)
+			a.become(t, small())
+			changes := a.plan(t, desired, nil)
+			test.meanwhile(t, a)
+			a.ResetRequests()
+
+			_, err := changes.Apply(t.Context(), a.client, nil)
+
+			if !test.stale {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, provision.ErrStale)
+			require.Empty(t, a.sent())
+		})
+	}
+}
+
+func TestApplyTwice(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	changes := a.plan(t, small(), nil)
+	_, err := changes.Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	a.ResetRequests()
+	_, err = changes.Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, provision.ErrStale)
+	require.Empty(t, a.sent())
+}
+
+// A failure holds up those alone that need what failed.
+func TestFailuresBlockOnlyWhatNeedsThem(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.Fail(siptest.On("Users.Create").Nth(1).Status(http.StatusForbidden))
+	a.Fail(siptest.On("Groups.Create").Nth(2).Status(http.StatusForbidden))
+
+	results, err := a.plan(t, small(), nil).Apply(t.Context(), a.client, &provision.ApplyOptions{Workers: 1})
+
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.NotErrorIs(t, err, provision.ErrBlocked)
+	require.Len(t, strings.Split(err.Error(), "\n"), 2)
+	require.Equal(t, map[string]provision.Status{
+		"+ user joe (ext 0100)":                provision.Failed,
+		"+ user ann (ext 0101)":                provision.Done,
+		"+ user eve (ext 0102)":                provision.Done,
+		"+ group sales (ext 0600)":             provision.Done,
+		"+ group support (ext 0601)":           provision.Failed,
+		"+ group night (ext 0602)":             provision.Done,
+		"+ queue front (ext 0700)":             provision.Done,
+		"+ trusted network 10.0.20.10/24":      provision.Done,
+		"+ trusted network 10.0.21.0/24":       provision.Done,
+		"+ device 00:00:5E:00:53:01":           provision.Done,
+		"+ device 00:00:5E:00:53:02":           provision.Done,
+		"+ group sales: members joe, ann":      provision.Blocked, // of ann it was done
+		"+ device 00:00:5E:00:53:01: user joe": provision.Blocked,
+		"+ queue front: member sales":          provision.Done,
+		"+ queue front: member support":        provision.Blocked,
+		"+ queue front: member night":          provision.Done,
+	}, outcome(results))
+	require.Len(t, a.GroupUsers(a.domain, 1), 1)
+	for _, r := range results {
+		if r.Status == provision.Blocked {
+			require.ErrorIs(t, r.Err, provision.ErrBlocked)
+		}
+	}
+	i := slices.IndexFunc(results, func(r provision.Result) bool { return r.Change.Kind == provision.KindOwner })
+	require.EqualError(t, results[i].Err, "not tried: it needs what failed: + user joe (ext 0100)")
+
+	// The group that comes late gets its place all the same.
+	a.become(t, small())
+	var order []infinitysip.GroupID
+	for _, m := range a.QueueMembers(a.domain, 1) {
+		order = append(order, m.GroupID)
+	}
+	require.Equal(t, []infinitysip.GroupID{1, 3, 2}, order, "sales, support and night by the ids that they got")
+}
+
+func TestProgressAndResults(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.Fail(siptest.On("TrustedNetworks.Create").Nth(2).Status(http.StatusForbidden))
+	changes := a.plan(t, small(), nil)
+	var (
+		inside atomic.Int32
+		seen   []provision.Progress
+	)
+	results, err := changes.Apply(t.Context(), a.client, &provision.ApplyOptions{Workers: 8, Progress: func(p provision.Progress) {
+		if inside.Add(1) != 1 {
+			t.Error("two at a time")
+		}
+		seen = append(seen, p)
+		inside.Add(-1)
+	}})
+	require.Error(t, err)
+	require.Len(t, seen, len(changes.Items))
+	failed := 0
+	for i, p := range seen {
+		require.Equal(t, i+1, p.Done)
+		require.Equal(t, len(changes.Items), p.Total)
+		if p.Err != nil {
+			failed++
+		}
+	}
+	require.Equal(t, 1, failed)
+	for i, r := range results {
+		require.Equal(t, changes.Items[i], r.Change)
+	}
+	data, err := json.Marshal(results[0])
+	require.NoError(t, err)
+	require.Contains(t, string(data), `"name":"joe"`)
+	require.Contains(t, string(data), `"status":"done"`)
+}
+
+func TestSecretsComeBackOnce(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	desired := &provision.State{
+		Users: []provision.User{
+			{User: "joe", DisplayName: "Joe", ExtensionNumber: "0100", HotdeskAllowed: new(true)},
+			{User: "ann", DisplayName: "Ann", ExtensionNumber: "0101", Password: infinitysip.NewSecret("from the file"), PIN: infinitysip.NewSecret("4821")},
+			{User: "eve", DisplayName: "Eve", ExtensionNumber: "0102"},
+		},
+		Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("joe")}},
+	}
+	var kept []provision.Credential
+	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, &provision.ApplyOptions{
+		Keep: func(c provision.Credential) error {
+			if c.Device == "" {
+				for _, u := range a.Users(a.domain) {
+					require.NotEqual(t, c.User, u.User, "kept before the user is made")
+				}
+			}
+			kept = append(kept, c)
+			return nil
+		},
+	})
+	require.NoError(t, err)
+
+	passwords, pins, tokens := map[string]string{}, map[string]string{}, 0
+	for _, r := range results {
+		switch r.Change.Kind {
+		case provision.KindUser:
+			passwords[r.Change.Name], pins[r.Change.Name] = r.Password.Reveal(), r.PIN.Reveal()
+		case provision.KindOwner:
+			require.Len(t, r.Token.Reveal(), 25)
+			tokens++
+		}
+	}
+	require.Equal(t, 1, tokens)
+	require.Len(t, passwords["joe"], 26)
+	require.NotEqual(t, passwords["joe"], passwords["eve"])
+	require.Equal(t, "from the file", passwords["ann"])
+	require.Len(t, pins["joe"], 6)
+	require.Equal(t, "4821", pins["ann"])
+	require.Empty(t, pins["eve"])
+	for _, u := range a.Users(a.domain) {
+		require.Equal(t, passwords[u.User], u.Password.Reveal())
+		require.Equal(t, pins[u.User], u.PIN.Reveal())
+	}
+	require.Len(t, kept, 4)
+
+	// Nothing of it can be printed.
+	data, err := json.Marshal(results)
+	require.NoError(t, err)
+	for _, text := range []string{fmt.Sprintf("%v %+v %#v", results, results, results), fmt.Sprintf("%v %+v", kept, kept), string(data), fmt.Sprint(desired)} {
+		for _, secret := range []string{passwords["joe"], passwords["eve"], "from the file", "4821", pins["joe"]} {
+			require.NotContains(t, text, secret)
+		}
+	}
+}
+
+func TestSecretsFromFuncs(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	desired := &provision.State{Users: []provision.User{
+		{User: "joe", DisplayName: "Joe", ExtensionNumber: "0100"}, {User: "ann", DisplayName: "Ann", ExtensionNumber: "0101"}, {User: "eve", DisplayName: "Eve", ExtensionNumber: "0102"}}}
+	broken := errors.New("the vault is closed")
+	opts := &provision.ApplyOptions{
+		Password: func(user string) (infinitysip.Secret, error) {
+			if user == "ann" {
+				return infinitysip.Secret{}, broken
+			}
+			return infinitysip.NewSecret("of " + user), nil
+		},
+		PIN: func(user string) (infinitysip.Secret, error) { return infinitysip.NewSecret("77"), nil },
+		Keep: func(c provision.Credential) error {
+			if c.User == "eve" {
+				return broken
+			}
+			return nil
+		},
+	}
+	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, opts)
+	require.ErrorIs(t, err, broken)
+	require.Equal(t, map[string]provision.Status{
+		"+ user joe (ext 0100)": provision.Done, "+ user ann (ext 0101)": provision.Failed, "+ user eve (ext 0102)": provision.Failed,
+	}, outcome(results))
+	require.Len(t, a.Users(a.domain), 1)
+	require.Equal(t, "of joe", a.Users(a.domain)[0].Password.Reveal())
+	require.Equal(t, "77", a.Users(a.domain)[0].PIN.Reveal())
+}
+
+// What is in doubt says so, has its password, and is seen by the next plan.
+func TestOutcomeUnknown(t *testing.T) {
+	t.Parallel()
+	for name, applied := range map[string]bool{"it was made": true, "it was not": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := newAcme(t)
+				fault := siptest.On("Users.Create").Nth(1).Drop()
+				if applied {
+					fault = siptest.On("Users.Create").Nth(1).CommitThenDrop()
+				}
+				a.Fail(fault)
+				desired := &provision.State{Users: []provision.User{{User: "joe", DisplayName: "Joe", ExtensionNumber: "0100"}}}
+				changes := a.plan(t, desired, nil)
+				// The looks after the create fail: the two plans have theirs.
+				a.Fail(siptest.On("Users.List").Nth(2).Times(100).Status(http.StatusForbidden))
+
+				results, err := changes.Apply(t.Context(), a.client, nil)
+
+				require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+				require.Equal(t, provision.Failed, results[0].Status)
+				require.ErrorIs(t, results[0].Err, infinitysip.ErrOutcomeUnknown)
+				require.Len(t, results[0].Password.Reveal(), 26)
+				require.NotContains(t, err.Error(), results[0].Password.Reveal())
+				client := a.InProcessClient()
+				for range 100 - 3 {
+					_, _ = client.Users.List(t.Context(), a.domain) // until the server is well again
+				}
+				again, err := provision.Plan(t.Context(), client, a.domain, desired, nil)
+				require.NoError(t, err)
+				require.Equal(t, applied, again.Empty())
+				if applied {
+					require.Equal(t, results[0].Password.Reveal(), a.Users(a.domain)[0].Password.Reveal())
+				}
+			})
+		})
+	}
+}
+
+// Somebody else is first with a create: that fails, and the next plan sees it.
+func TestConflict(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	desired := &provision.State{Users: []provision.User{{User: "joe", DisplayName: "Joe", ExtensionNumber: "0100"}}}
+	a.Fail(siptest.On("Users.Create").Nth(1).Before(func(srv *siptest.Server) {
+		_, err := srv.InProcessClient().Users.Create(t.Context(), a.domain, infinitysip.UserCreateParams{
+			User: "joe", DisplayName: "Joe", ExtensionNumber: "0100", Password: infinitysip.NewSecret("the other's")})
+		require.NoError(t, err)
+	}))
+	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrConflict)
+	require.True(t, results[0].Password.IsZero(), "it is not the user's")
+	require.True(t, a.plan(t, desired, nil).Empty())
+}
+
+func TestLostToken(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	desired := &provision.State{
+		Users:   []provision.User{{User: "joe", DisplayName: "Joe", ExtensionNumber: "0100"}},
+		Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("joe")}},
+	}
+	a.Fail(siptest.On("Users.AddDevice").Nth(1).CommitThenDrop())
+	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrTokenLost)
+	require.Equal(t, provision.Failed, results[2].Status)
+	require.True(t, a.plan(t, desired, nil).Empty())
+
+	changes := a.plan(t, desired, &provision.PlanOptions{RotateTokens: []string{results[2].Change.Name}})
+	require.Equal(t, "~ device 00:00:5E:00:53:01: new token\n", changes.String())
+	var kept []provision.Credential
+	results, err = changes.Apply(t.Context(), a.client, &provision.ApplyOptions{Keep: func(c provision.Credential) error {
+		kept = append(kept, c)
+		return nil
+	}})
+	require.NoError(t, err)
+	require.Len(t, results[0].Token.Reveal(), 25)
+	require.Equal(t, "joe", kept[0].User)
+	require.Equal(t, "00:00:5E:00:53:01", kept[0].Device)
+	require.True(t, kept[0].Token.Equal(results[0].Token))
+}
+
+func TestKeepFailsForAToken(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, &provision.State{Users: small().Users})
+	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("joe")}}}
+	full := errors.New("the disk is full")
+	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, &provision.ApplyOptions{Keep: func(provision.Credential) error { return full }})
+	require.ErrorIs(t, err, full)
+	require.Len(t, results[1].Token.Reveal(), 25, "it is in the result all the same")
+}
+
+// When the context ends nothing more is begun, and what was made is told.
+func TestContextEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAcme(t, siptest.Options{Latency: time.Second})
+		desired := &provision.State{Users: []provision.User{}}
+		for i := range 20 {
+			desired.Users = append(desired.Users, provision.User{User: fmt.Sprintf("user%02d", i), DisplayName: "U", ExtensionNumber: fmt.Sprint(100 + i)})
+		}
+		changes := a.plan(t, desired, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		start := time.Now()
+		var end time.Time
+		results, err := changes.Apply(ctx, a.client, &provision.ApplyOptions{Workers: 2, Progress: func(p provision.Progress) {
+			if p.Done == 4 {
+				end = time.Now()
+				cancel()
+			}
+		}})
+		require.ErrorIs(t, err, context.Canceled)
+		require.Equal(t, end, time.Now(), "at once")
+		require.Less(t, time.Since(start), 10*time.Second)
+		count := map[provision.Status]int{}
+		for _, r := range results {
+			count[r.Status]++
+			if r.Status == provision.Done {
+				require.Len(t, r.Password.Reveal(), 26)
+			}
+			if r.Status == provision.Stopped {
+				require.ErrorIs(t, r.Err, context.Canceled)
+			}
+		}
+		require.GreaterOrEqual(t, count[provision.Done], 4)
+		require.GreaterOrEqual(t, count[provision.Stopped], 14)
+		require.Equal(t, 20, count[provision.Done]+count[provision.Stopped]+count[provision.Failed])
+	})
+}
+
+func TestDeviceThatIsGivenAwayMeanwhile(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("ann")}}}
+	a.Fail(siptest.On("Users.RemoveDevice").Nth(1).Before(func(srv *siptest.Server) {
+		require.NoError(t, srv.InProcessClient().Users.RemoveDevice(t.Context(), a.domain, 1, 1))
+	}))
+	_, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	require.Equal(t, "ann", a.Devices(a.domain)[0].User)
+}
+
+// Who leaves is deleted after the phone is somebody else's or nobody's.
+func TestDeviceOfWhoIsDeleted(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{
+		Users:   []provision.User{{User: "ann"}, {User: "eve"}, {User: "new", DisplayName: "New", ExtensionNumber: "0100"}},
+		Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("new")}, {MACAddress: "00:00:5E:00:53:02"}},
+	}
+	opts := &provision.PlanOptions{Prune: true, MaxDeletes: 2}
+	_, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	require.Empty(t, a.plan(t, desired, opts).String())
+	sent := a.sent()
+	require.Less(t, slices.Index(sent, "Users.RemoveDevice"), slices.Index(sent, "Users.Delete"))
+	require.Equal(t, "new", a.Devices(a.domain)[0].User)
+}
+
+func TestGenerated(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		password, pin := provision.GeneratePassword().Reveal(), provision.GeneratePIN().Reveal()
+		require.Regexp(t, `^[A-Z2-7]{26}$`, password)
+		require.Regexp(t, `^[0-9]{6}$`, pin)
+	}
+}
+
+func TestReadDomainPlansToNothing(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t, siptest.Options{BareNumbers: true, EchoSecrets: true})
+	a.become(t, small())
+	state, err := provision.ReadDomain(t.Context(), a.client, a.domain)
+	require.NoError(t, err)
+	require.Empty(t, a.plan(t, state, &provision.PlanOptions{Prune: true}).String())
+	data, err := json.Marshal(state)
+	require.NoError(t, err)
+	require.NotContains(t, string(data), "password")
+
+	// It makes another domain of it, but for devices, which are in one only.
+	state.Devices = nil
+	other := &acme{a.Server, a.AddDomain(infinitysip.Domain{DisplayName: "Copy"}), a.client}
+	other.become(t, state)
+	copied, err := provision.ReadDomain(t.Context(), a.client, other.domain)
+	require.NoError(t, err)
+	copied.Devices = nil
+	require.Empty(t, a.plan(t, copied, nil).String())
+}
