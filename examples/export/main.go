@@ -1,5 +1,5 @@
-// Export writes the people of a domain as a CSV file: the users, with the
-// groups that they are in and the MAC address of their phone.
+// Export writes what a domain is: its users, groups, queues, trusted networks
+// and devices, as the provision example takes them.
 //
 //	go run ./examples/export
 //
@@ -7,17 +7,18 @@
 // needs no account. To export from your own account, put INFINITY_API_KEY (or
 // INFINITY_USERNAME and INFINITY_PASSWORD) into the environment:
 //
-//	go run ./examples/export -live -domain 7 -o people.csv
+//	go run ./examples/export -live -domain 7 -o domain.json
+//	go run ./examples/export -live -domain 7 -format csv -o people.csv
 //
-// It only reads. The rows are those that the provision example takes, less
-// passwords and PINs, and are written as they arrive. They go to the standard
-// output or to the file of -o; all that is not rows goes to the standard error.
-//
-// A cell that a spreadsheet would take for a formula gets an apostrophe before
-// it; see package people.
+// It only reads. JSON has everything but passwords and PINs, which the API does
+// not show; CSV has the people, for a spreadsheet, with their groups and
+// devices. Either of them, given to the provision example, changes nothing. It
+// goes to the standard output or to the file of -o; all else goes to the
+// standard error.
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -25,22 +26,22 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/examples/internal/demo"
-	"github.com/infinitysip/infinitysip/examples/internal/people"
+	"github.com/infinitysip/infinitysip/provision"
 )
 
 func main() {
 	live := flag.Bool("live", false, "export from your own account instead of siptest")
+	format := flag.String("format", "json", "`json` for everything, or csv for the people")
 	output := flag.String("o", "", "the `file` to write, over an old one; without it, the standard output")
 	domain := demo.DomainFlag(flag.CommandLine)
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the program at once
-	err := run(ctx, *live, *domain, *output)
+	err := run(ctx, *live, *domain, *format, *output)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "export:", err)
@@ -48,9 +49,12 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, live bool, domain infinitysip.DomainID, output string) (err error) {
-	if live && domain == 0 {
+func run(ctx context.Context, live bool, domain infinitysip.DomainID, format, output string) error {
+	switch {
+	case live && domain == 0:
 		return errors.New("-live needs -domain; the quickstart example lists your domains")
+	case format != "json" && format != "csv":
+		return errors.New("-format must be json or csv")
 	}
 	target, err := demo.Connect(live, domain)
 	if err != nil {
@@ -63,79 +67,33 @@ func run(ctx context.Context, live bool, domain infinitysip.DomainID, output str
 			return err
 		}
 	}
-
-	w := os.Stdout
-	if output != "" {
-		if w, err = os.Create(output); err != nil {
-			return err
-		}
-		defer func() {
-			if closed := w.Close(); err == nil {
-				err = closed
-			}
-		}()
+	// All of it in memory first: a file that is there is whole.
+	var text bytes.Buffer
+	state, err := export(ctx, target.Client, target.Domain, format, &text)
+	if err != nil {
+		return err
 	}
-	n, notes, err := export(ctx, target.Client, target.Domain, w)
-	for _, note := range notes {
-		fmt.Fprintln(os.Stderr, "Not in the file:", note)
+	if output == "" {
+		_, err = os.Stdout.Write(text.Bytes())
+	} else {
+		err = os.WriteFile(output, text.Bytes(), 0o644)
 	}
 	if err != nil {
-		return fmt.Errorf("incomplete, after %d people: %w", n, err)
+		return err
 	}
-	fmt.Fprintf(os.Stderr, "%d people.\n", n)
+	fmt.Fprintf(os.Stderr, "%d users, %d groups, %d queues, %d trusted networks, %d devices.\n",
+		len(state.Users), len(state.Groups), len(state.Queues), len(state.TrustedNetworks), len(state.Devices))
 	return nil
 }
 
-// export writes the people of a domain. The notes tell what a row has no room
-// for.
-func export(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, w io.Writer) (n int, notes []string, err error) {
-	in := map[infinitysip.UserID][]string{}
-	for group, err := range client.Groups.All(ctx, domain) {
-		if err != nil {
-			return 0, nil, err
-		}
-		if strings.Contains(group.Name, ";") {
-			notes = append(notes, fmt.Sprintf("group %s, since a semicolon separates names", group.Name))
-			continue
-		}
-		for user, err := range client.Groups.AllUsers(ctx, domain, group.ID) {
-			if err != nil {
-				return 0, nil, err
-			}
-			in[user.UserID] = append(in[user.UserID], group.Name)
-		}
+// export writes a domain and returns what it wrote.
+func export(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, format string, w io.Writer) (*provision.State, error) {
+	state, err := provision.ReadDomain(ctx, client, domain)
+	if err != nil {
+		return nil, err
 	}
-	phone := map[infinitysip.UserID]string{}
-	for device, err := range client.Devices.All(ctx, domain, nil) {
-		switch first := phone[device.UserID]; {
-		case err != nil:
-			return 0, nil, err
-		case device.UserID == 0: // nobody's
-		case first != "":
-			notes = append(notes, fmt.Sprintf("device %s of user %s, who has %s too", device.MACAddress, device.User, first))
-		default:
-			phone[device.UserID] = device.MACAddress
-		}
+	if format == "csv" {
+		return state, state.WriteCSV(w)
 	}
-
-	rows := people.NewWriter(w)
-	for user, err := range client.Users.All(ctx, domain) {
-		if err != nil {
-			_ = rows.Flush()
-			return n, notes, err
-		}
-		n++
-		if err := rows.Write(people.Person{
-			User:        user.User,
-			DisplayName: user.DisplayName,
-			Extension:   user.ExtensionNumber,
-			Email:       user.Email,
-			Groups:      in[user.ID],
-			MAC:         phone[user.ID],
-			Mobile:      user.MobileNumber,
-		}); err != nil {
-			return n, notes, err
-		}
-	}
-	return n, notes, rows.Flush()
+	return state, state.WriteJSON(w)
 }

@@ -3,82 +3,70 @@ package main
 import (
 	"bytes"
 	"os"
-	"strings"
+	"path/filepath"
 	"testing"
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/examples/internal/demo"
-	"github.com/infinitysip/infinitysip/examples/internal/people"
+	"github.com/infinitysip/infinitysip/provision"
 	"github.com/infinitysip/infinitysip/siptest"
 	"github.com/stretchr/testify/require"
 )
 
+// What is exported plans to nothing.
 func TestExport(t *testing.T) {
 	t.Parallel()
 	srv := siptest.New(t)
 	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
 	client := srv.InProcessClient()
 	require.NoError(t, demo.Fill(t.Context(), client, domain))
-
-	var file bytes.Buffer
-	n, notes, err := export(t.Context(), client, domain, &file)
-
-	require.NoError(t, err)
-	require.Empty(t, notes)
-	require.Equal(t, 4, n)
-	// A test of the provision example provisions this same file.
-	want, err := os.ReadFile("testdata/people.csv")
-	require.NoError(t, err)
-	require.Equal(t, string(want), file.String())
-
-	everybody, problems, err := people.Read(&file)
-	require.NoError(t, err)
-	require.Empty(t, problems)
-	require.Len(t, everybody, len(srv.Users(domain)))
-	require.Equal(t, "+447700900101", everybody[0].Mobile)
-	require.Equal(t, []string{"sales", "support"}, everybody[1].Groups)
-}
-
-func TestExportTellsWhatHasNoRoom(t *testing.T) {
-	t.Parallel()
-	srv := siptest.New(t)
-	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
-	client := srv.InProcessClient()
-	require.NoError(t, demo.Fill(t.Context(), client, domain))
-	_, err := client.Groups.Create(t.Context(), domain, infinitysip.GroupCreateParams{
-		Name: "a;b", DisplayName: "A", ExtensionNumber: "610", CallerNameFormat: "{displayName}"})
-	require.NoError(t, err)
-	for mac, user := range map[string]infinitysip.UserID{"00:00:5E:00:53:10": 1, "00:00:5E:00:53:11": 0} {
-		device, err := client.Devices.Create(t.Context(), domain, infinitysip.DeviceCreateParams{Name: "Spare", MACAddress: mac})
+	for _, format := range []string{"json", "csv"} {
+		var file bytes.Buffer
+		_, err := export(t.Context(), client, domain, format, &file)
 		require.NoError(t, err)
-		if user != 0 {
-			_, err = client.Users.AddDevice(t.Context(), domain, user, device)
-			require.NoError(t, err)
+		want, err := os.ReadFile("testdata/domain." + format)
+		require.NoError(t, err)
+		require.Equal(t, string(want), file.String())
+
+		read := provision.ReadJSON
+		if format == "csv" {
+			read = provision.ReadCSV
 		}
+		state, err := read(&file)
+		require.NoError(t, err)
+		require.NoError(t, state.Check())
+		changes, err := provision.Plan(t.Context(), client, domain, state, &provision.PlanOptions{Prune: true})
+		require.NoError(t, err)
+		require.True(t, changes.Empty(), "%s: %v", format, changes)
 	}
-
-	var file bytes.Buffer
-	_, notes, err := export(t.Context(), client, domain, &file)
-
-	require.NoError(t, err)
-	require.Equal(t, []string{
-		"group a;b, since a semicolon separates names",
-		"device 00:00:5E:00:53:10 of user amira.khan, who has 00:00:5E:00:53:01 too",
-	}, notes)
 }
 
+func TestRun(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "people.csv")
+	require.NoError(t, run(t.Context(), false, 0, "csv", file))
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	want, err := os.ReadFile("testdata/domain.csv")
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(content))
+
+	require.ErrorContains(t, run(t.Context(), true, 0, "csv", file), "-live needs -domain")
+	require.ErrorContains(t, run(t.Context(), false, 0, "xml", file), "-format must be")
+}
+
+// A file that cannot be whole is not written at all.
 func TestExportThatIsCutShort(t *testing.T) {
 	t.Parallel()
 	srv := siptest.New(t)
 	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
-	client := srv.InProcessClient()
+	client := srv.InProcessClient(infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1}))
 	require.NoError(t, demo.Fill(t.Context(), client, domain))
 	srv.Fail(siptest.On("Users.List").Truncate(700))
 
 	var file bytes.Buffer
-	n, _, err := export(t.Context(), client, domain, &file)
+	_, err := export(t.Context(), client, domain, "csv", &file)
 
 	require.Error(t, err)
-	require.Less(t, n, 4)
-	require.Equal(t, 1+n, strings.Count(file.String(), "\n"))
+	require.Empty(t, file.String())
 }

@@ -1,54 +1,43 @@
-// Provision sets up a phone system from a CSV file of people: a user for each,
-// their desk phones, the groups they are in, a queue that rings these groups,
-// and the office's network.
+// Provision sets up a phone system from two files: a CSV of people, with the
+// groups that they are in and their desk phones, and a JSON of the office, with
+// groups, queues and trusted networks.
 //
 //	go run ./examples/provision
 //
-// runs on siptest, a server in memory, with the file people.csv of this
-// folder, and needs no account. Run it with a file of your own to see what is
-// wrong with that:
+// runs on siptest, a server in memory, with the files people.csv and office.json
+// of this folder, and needs no account. Run it with files of your own to see
+// what is wrong with them and what would be done:
 //
-//	go run ./examples/provision -csv staff.csv
+//	go run ./examples/provision -csv staff.csv -json office.json
 //
 // To set up your own account, put INFINITY_API_KEY (or INFINITY_USERNAME and
-// INFINITY_PASSWORD) into the environment; take -dry-run away when you like
-// what it says:
+// INFINITY_PASSWORD) into the environment, and name your domain. That prints a
+// plan and changes nothing; with -apply it is carried out:
 //
-//	go run ./examples/provision -csv staff.csv -live -domain 7 -passwords secrets.csv -dry-run
+//	go run ./examples/provision -live -domain 7 -csv staff.csv -json office.json
+//	go run ./examples/provision -live -domain 7 -csv staff.csv -json office.json -apply -passwords secrets.csv
 //
-// Nothing is sent before the whole file is found good, and nothing is created
-// before all that is on the server has been compared with it. What is missing
-// is then created; what is there is left as it is, even where the file has it
-// otherwise, and told. So the program can be run again, after a failure
-// or with a longer file.
+// What the files do not mention stays as it is. With -prune what they leave out
+// is deleted, but no more than -max-deletes. For the columns, the members and
+// all the rules see package provision: this program does nothing of its own.
 //
 // Users without a password in the file get a random one. The API gives a token
 // for each device that gets a user, once. Neither is ever shown: -passwords
-// names a file to keep them in, which only its owner can read. It must be a new
-// file, lest the passwords of another run be lost. Without one, -live does not
-// begin where there is a password or a token to lose.
-//
-// With -live the network is none unless -network names one: to trust a network
-// is a decision of its own.
-//
-// A group or a queue needs an extension too. The groups get theirs in the order
-// in which the file names them, from -group-extension on; the queue gets
-// -queue-extension.
-//
-// For the columns, and for cells that a spreadsheet would take for a formula,
-// see package people. In the -passwords file such cells are guarded too, but
-// for the passwords, PINs and tokens, which must be to the letter.
+// names a file to keep them in, which only its owner can read. It is written as
+// they come, so that nothing is lost when the program is stopped. It must be a
+// new file, lest the passwords of another run be lost. Without one, -live makes
+// no users and gives no devices. If a token is lost all the same, -rotate gets
+// another.
 //
 // Ctrl-C begins nothing more, ends the calls under way and still tells what was
-// done.
+// done. To go on, run it again: what is there is not made again.
 //
-// The exit code is 0 when everything is there, 1 when something is wrong with
-// the file or could not be made, and 2 for a wrong flag.
+// The exit code is 0 when everything is as it is to be, 1 when something is
+// wrong with the files or could not be done, and 2 for a wrong flag.
 package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	_ "embed"
 	"encoding/csv"
@@ -56,19 +45,21 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/examples/internal/demo"
-	"github.com/infinitysip/infinitysip/examples/internal/people"
+	"github.com/infinitysip/infinitysip/provision"
 )
 
-//go:embed people.csv
-var sample []byte
+var (
+	//go:embed people.csv
+	samplePeople []byte
+	//go:embed office.json
+	sampleOffice []byte
+)
 
 const (
 	exitIncomplete = 1
@@ -81,6 +72,16 @@ func main() {
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, demo.Connect)
 	stop()
 	os.Exit(code)
+}
+
+type options struct {
+	csv, json string // files; both empty: those that are built in
+	live      bool
+	domain    infinitysip.DomainID
+	planOnly  bool
+	passwords string
+	workers   int
+	provision.PlanOptions
 }
 
 // run is the program. connect finds what it runs on.
@@ -104,113 +105,98 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 	defer target.Close()
 	fmt.Fprintln(stdout, target.Note)
 
-	name, w, problems, err := o.read()
+	desired, err := o.read()
+	if err == nil {
+		err = desired.Check()
+	}
 	if err != nil {
 		return fail(exitIncomplete, "%v", err)
 	}
-	if len(problems) > 0 {
-		printProblems(stderr, name, problems)
-		return fail(exitIncomplete, "%d wrong in %s: nothing was sent", len(problems), name)
+	changes, err := provision.Plan(ctx, target.Client, target.Domain, desired, &o.PlanOptions)
+	if changes != nil {
+		fmt.Fprintf(stdout, "\n%v\n", changes)
 	}
-	fmt.Fprintf(stdout, "\n%s: %d people, %d groups, nothing wrong.\n", name, len(w.people), len(w.groups))
-
-	p, problems, err := compare(ctx, target, w)
 	if err != nil {
-		return fail(exitIncomplete, "cannot read what is there: %v\nNothing was created.", err)
+		return fail(exitIncomplete, "%v\nNothing was changed.", err)
 	}
-	if len(problems) > 0 {
-		printProblems(stderr, name, problems)
-		return fail(exitIncomplete, "%d wrong in %s, as the server is: nothing was created", len(problems), name)
-	}
-	if len(p.differ) > 0 {
-		fmt.Fprintf(stdout, "\nLeft as it is, though it differs from the file:\n  %s\n", strings.Join(p.differ, "\n  "))
-	}
-	if o.dryRun {
-		fmt.Fprintf(stdout, "\nWithout -dry-run this would create %d:\n\n", p.missing())
-		printMissing(stdout, p.counts)
+	switch {
+	case changes.Empty():
+		fmt.Fprintln(stdout, "There is nothing to do.")
+		return 0
+	case o.planOnly:
+		fmt.Fprintf(stdout, "With -apply these %d changes would be made.\n", len(changes.Items))
 		return 0
 	}
 
-	var secrets *os.File
+	var kept keeper
 	switch {
 	case o.passwords != "":
 		// Now, since afterwards it would be too late to find that it cannot
 		// be written.
-		if secrets, err = os.OpenFile(o.passwords, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+		if err := kept.open(o.passwords); err != nil {
 			return fail(exitUsage, "-passwords wants a new file: %v", err)
 		}
-	case target.Live && p.secrets > 0:
-		return fail(exitUsage, "%d passwords or device tokens that nobody can read later: say with -passwords where to keep them. Nothing was created.", p.secrets)
+	case target.Live && losesSecrets(changes):
+		return fail(exitUsage, "there are passwords or device tokens that nobody can read later: say with -passwords where to keep them. Nothing was changed.")
 	}
-
-	if missing := p.missing(); missing > 0 {
-		fmt.Fprintf(stdout, "\nCreating %d things, %d at a time:\n", missing, o.workers)
-	} else {
-		fmt.Fprintf(stdout, "\nThere is nothing to create.\n")
-	}
-	r := p.apply(ctx, target.Client, o.workers, func(line string) { fmt.Fprintln(stdout, line) })
-	fmt.Fprintln(stdout)
-	r.print(stdout)
+	bar := newBar(stderr)
+	results, err := changes.Apply(ctx, target.Client, &provision.ApplyOptions{Workers: o.workers, Progress: bar.show, Keep: kept.keep})
+	bar.end()
 	code := 0
-	if !r.complete() {
+	if err != nil {
 		code = exitIncomplete
 	}
-	kept, err := p.keep(w, secrets)
-	switch {
-	case err != nil:
-		code = fail(exitIncomplete, "passwords and tokens are lost: %v", err)
-	case kept != "" && secrets != nil:
-		fmt.Fprintf(stdout, "\n%s\nThey are in %s, which only you can read.\n", kept, o.passwords)
-	case kept != "":
-		fmt.Fprintf(stdout, "\n%s\nThey are gone with siptest: -passwords FILE keeps them.\n", kept)
+	if results == nil {
+		code = fail(exitIncomplete, "%v\nNothing was changed.", err)
 	}
-
+	printSummary(stdout, results)
+	if told, err := kept.close(); err != nil {
+		code = fail(exitIncomplete, "%s: %v", o.passwords, err)
+	} else if told != "" && o.passwords != "" {
+		fmt.Fprintf(stdout, "\n%s They are in %s, which only you can read.\n", told, o.passwords)
+	} else if told != "" {
+		fmt.Fprintf(stdout, "\n%s They are gone with siptest: -passwords FILE keeps them.\n", told)
+	}
 	if !target.Live && code == 0 {
 		// A server in memory cannot show this in another run.
-		again, _, err := compare(ctx, target, w)
+		o.RotateTokens, o.SetSecrets = nil, false
+		again, err := provision.Plan(ctx, target.Client, target.Domain, desired, &o.PlanOptions)
 		if err != nil {
-			return fail(exitIncomplete, "the second run: %v", err)
+			return fail(exitIncomplete, "planning again: %v", err)
 		}
-		before, created := again.apply(ctx, target.Client, o.workers, func(string) {}).sums()
-		fmt.Fprintf(stdout, "\nA second run with the same file: %d there before, %d created.\n", before, created)
+		fmt.Fprintf(stdout, "\nPlanning again with the same files: %d changes.\n", len(again.Items))
 	}
 	return code
-}
-
-type options struct {
-	settings
-	csv       string // empty: the one that is built in
-	live      bool
-	domain    infinitysip.DomainID
-	passwords string
-	dryRun    bool
 }
 
 // parseFlags reads the flags. What is wrong has been told when it returns.
 func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	var (
-		o       options
-		network string
+		o      options
+		apply  bool
+		rotate string
 	)
 	flags := flag.NewFlagSet("provision", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.csv, "csv", "", "the `file` of people; without it, the one of the example")
-	flags.IntVar(&o.workers, "workers", 8, "how many calls to make at a time")
+	flags.StringVar(&o.csv, "csv", "", "the `file` of people")
+	flags.StringVar(&o.json, "json", "", "the `file` of groups, queues and networks, and of people too if you like; without any file, those of the example")
 	flags.BoolVar(&o.live, "live", false, "run on your own account instead of siptest")
 	domain := demo.DomainFlag(flags)
-	flags.StringVar(&network, "network", "203.0.113.0/24", `the trusted network, "" for none; with -live there is none by default`)
-	flags.StringVar(&o.queue, "queue", "reception", `the name of the queue, "" for none`)
-	flags.StringVar(&o.queueExtension, "queue-extension", "600", "the `number` of the queue")
-	flags.StringVar(&o.groupExtension, "group-extension", "601", "the `number` of the first group; the others follow")
+	flags.BoolVar(&o.planOnly, "plan", false, "tell what would be done, and change nothing; so it is with -live without -apply")
+	flags.BoolVar(&apply, "apply", false, "carry out the plan; so it is on siptest without -plan")
+	flags.BoolVar(&o.Prune, "prune", false, "delete what the files leave out")
+	flags.IntVar(&o.MaxDeletes, "max-deletes", 0, "the most that -prune may delete")
+	flags.BoolVar(&o.SetSecrets, "set-secrets", false, "set the passwords and PINs of the files for users who are there already, too")
+	flags.StringVar(&rotate, "rotate", "", "`MAC` addresses, with commas between, of devices that are to get another token")
 	flags.StringVar(&o.passwords, "passwords", "", "a new `file` to keep passwords, PINs and device tokens in")
-	flags.BoolVar(&o.dryRun, "dry-run", false, "tell what would be created, and create nothing")
+	flags.IntVar(&o.workers, "workers", 8, "how many calls to make at a time")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
-	o.domain = *domain
-	given := map[string]bool{}
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-
+	o.domain, o.Workers = *domain, o.workers
+	if rotate != "" {
+		o.RotateTokens = strings.Split(rotate, ",")
+	}
 	var wrong []string
 	check := func(ok bool, problem string) {
 		if !ok {
@@ -219,94 +205,108 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	}
 	check(flags.NArg() == 0, "there are flags only: what is "+strings.Join(flags.Args(), " ")+"?")
 	check(o.workers > 0 && o.workers <= 64, "-workers must be from 1 to 64")
-	check(extension(o.groupExtension), "-group-extension must be of 1 to 9 digits")
-	check(extension(o.queueExtension) || o.queue == "", "-queue-extension must be of 1 to 9 digits")
-	if network != "" && (!o.live || given["network"]) {
-		var err error
-		o.network, err = netip.ParsePrefix(network)
-		check(err == nil, "-network must be in CIDR notation, such as 203.0.113.0/24")
-	}
-	if o.live {
-		check(given["domain"], "-live needs -domain; the quickstart example lists your domains")
-		check(given["csv"], "-live needs -csv: the people of the example are not for a real account")
-	}
+	check(o.MaxDeletes >= 0, "-max-deletes must not be negative")
+	check(!o.planOnly || !apply, "-plan or -apply, not both")
+	check(!o.live || o.domain != 0, "-live needs -domain; the quickstart example lists your domains")
+	check(!o.live || o.csv+o.json != "", "-live needs -csv or -json: the people of the example are not for a real account")
 	if len(wrong) > 0 {
 		err := errors.New(strings.Join(wrong, "; "))
 		fmt.Fprintf(stderr, "provision: %v\n", err)
 		return nil, err
 	}
+	o.planOnly = o.planOnly || o.live && !apply
 	return &o, nil
 }
 
-func extension(text string) bool {
-	return len(text) > 0 && len(text) <= 9 && strings.Trim(text, "0123456789") == ""
-}
-
-// read reads the file and tells everything that is wrong with it.
-func (o *options) read() (name string, w *wanted, problems []people.Problem, err error) {
-	name = "people.csv"
-	var in io.Reader = bytes.NewReader(sample)
+// read reads the files.
+func (o *options) read() (*provision.State, error) {
+	people, office := samplePeople, sampleOffice
+	var err error
+	if o.csv+o.json != "" {
+		people, office = nil, nil
+	}
 	if o.csv != "" {
-		name = o.csv
-		file, err := os.Open(o.csv)
+		if people, err = os.ReadFile(o.csv); err != nil {
+			return nil, err
+		}
+	}
+	if o.json != "" {
+		if office, err = os.ReadFile(o.json); err != nil {
+			return nil, err
+		}
+	}
+	var states []*provision.State
+	if people != nil {
+		state, err := provision.ReadCSV(bytes.NewReader(people))
 		if err != nil {
-			return name, nil, nil, err
+			return nil, err
 		}
-		defer func() { _ = file.Close() }()
-		in = file
+		states = append(states, state)
 	}
-	everybody, problems, err := people.Read(in)
-	if err != nil {
-		return name, nil, nil, err
+	if office != nil {
+		state, err := provision.ReadJSON(bytes.NewReader(office))
+		if err != nil {
+			return nil, err
+		}
+		states = append(states, state)
 	}
-	w, more := want(everybody, o.settings)
-	return name, w, append(problems, more...), nil
+	return provision.Merge(states...), nil
 }
 
-// compare reads what is there and plans what is missing.
-func compare(ctx context.Context, target *demo.Target, w *wanted) (*plan, []people.Problem, error) {
-	there, err := look(ctx, target.Client, target.Domain, w)
-	if err != nil {
-		return nil, nil, err
+// losesSecrets reports whether carrying out the plan gives what nobody can read
+// later.
+func losesSecrets(changes *provision.Changes) bool {
+	for _, c := range changes.Items {
+		if c.Kind == provision.KindUser && c.Op == provision.Create || c.Kind == provision.KindOwner && c.Op != provision.Delete {
+			return true
+		}
 	}
-	p, problems := w.plan(target.Domain, there)
-	return p, problems, nil
+	return false
 }
 
-func printProblems(w io.Writer, name string, problems []people.Problem) {
-	slices.SortStableFunc(problems, func(a, b people.Problem) int { return cmp.Compare(a.Line, b.Line) })
-	for _, p := range problems {
-		fmt.Fprintf(w, "%s: %v\n", name, p)
-	}
+// keeper writes credentials into a file, if there is one.
+type keeper struct {
+	file              *os.File
+	passwords, tokens int
 }
 
-// keep writes what cannot be read later into the file, if there is one, and
-// tells what there is.
-func (p *plan) keep(w *wanted, file *os.File) (string, error) {
-	rows := [][]string{{"user", "password", "pin", "device token"}}
-	passwords, tokens := 0, 0
-	for _, person := range w.people {
-		c, ok := p.credentials[people.Key(person.User)]
-		if !ok {
-			continue
-		}
-		rows = append(rows, []string{people.Guard(person.User), c.password.Reveal(), c.pin.Reveal(), c.token.Reveal()})
-		if c.madeUp {
-			passwords++
-		}
-		if !c.token.IsZero() {
-			tokens++
-		}
+func (k *keeper) open(name string) (err error) {
+	k.file, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return err
+}
+
+// keep writes a row at once.
+func (k *keeper) keep(c provision.Credential) error {
+	first := k.passwords+k.tokens == 0
+	if c.Token.IsZero() {
+		k.passwords++
+	} else {
+		k.tokens++
 	}
+	if k.file == nil {
+		return nil
+	}
+	rows := csv.NewWriter(k.file)
+	if first {
+		_ = rows.Write([]string{"user", "password", "pin", "device", "token"}) // Flush keeps the error
+	}
+	// The names are guarded against spreadsheets; secrets must be to the letter.
+	_ = rows.Write([]string{provision.GuardCSV(c.User), c.Password.Reveal(), c.PIN.Reveal(), c.Device, c.Token.Reveal()})
+	rows.Flush()
+	return rows.Error()
+}
+
+// close tells what was kept. A file with nothing in it is removed.
+func (k *keeper) close() (string, error) {
 	told := ""
-	if len(rows) > 1 {
-		told = fmt.Sprintf("Passwords made up: %d. Device tokens received: %d; the API shows them this once.", passwords, tokens)
+	if k.passwords+k.tokens > 0 {
+		told = fmt.Sprintf("Passwords of new users: %d. Device tokens: %d.", k.passwords, k.tokens)
 	}
-	if file == nil {
+	switch {
+	case k.file == nil:
 		return told, nil
+	case told == "":
+		return "", errors.Join(k.file.Close(), os.Remove(k.file.Name()))
 	}
-	if told == "" { // nothing to keep
-		return "", errors.Join(file.Close(), os.Remove(file.Name()))
-	}
-	return told, errors.Join(csv.NewWriter(file).WriteAll(rows), file.Close())
+	return told, k.file.Close()
 }

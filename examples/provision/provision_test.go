@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"errors"
 	"io"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -18,14 +18,14 @@ import (
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/examples/internal/demo"
+	"github.com/infinitysip/infinitysip/provision"
 	"github.com/infinitysip/infinitysip/siptest"
 	"github.com/stretchr/testify/require"
 )
 
 const header = "user,displayName,extension,email,groups,mac,mobile,pin,password\n"
 
-// A bench is a server to run the program on. It passes for a live one, so that
-// the program does not run twice by itself.
+// A bench is a server to run the program on. It passes for a live one.
 type bench struct {
 	*siptest.Server
 	domain infinitysip.DomainID
@@ -38,19 +38,23 @@ func newBench(t *testing.T, o siptest.Options) *bench {
 		infinitysip.RetryPolicy{VerifyWaits: []time.Duration{0, time.Millisecond}}))}
 }
 
-// run runs the program on a file, with the sample for "".
-func (b *bench) run(t *testing.T, ctx context.Context, file string, args ...string) (code int, stdout, stderr string) {
+// run runs the program on people, with the sample for "", and applies unless
+// the arguments say -plan.
+func (b *bench) run(t *testing.T, ctx context.Context, people string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	dir := t.TempDir()
-	path := filepath.Join(dir, "staff.csv")
-	content := []byte(file)
-	if file == "" {
-		content = sample
+	if people == "" {
+		people = string(samplePeople)
 	}
-	require.NoError(t, os.WriteFile(path, content, 0o600))
-	all := append([]string{"-live", "-domain", "7", "-csv", path, "-network", "203.0.113.0/24"}, args...)
+	staff, office := filepath.Join(dir, "staff.csv"), filepath.Join(dir, "office.json")
+	require.NoError(t, os.WriteFile(staff, []byte(people), 0o600))
+	require.NoError(t, os.WriteFile(office, sampleOffice, 0o600))
+	all := append([]string{"-live", "-domain", "7", "-csv", staff, "-json", office}, args...)
 	if !slices.Contains(args, "-passwords") {
 		all = append(all, "-passwords", filepath.Join(dir, "secrets.csv"))
+	}
+	if !slices.Contains(args, "-plan") {
+		all = append(all, "-apply")
 	}
 	var out, errs bytes.Buffer
 	code = run(ctx, all, &out, &errs, func(live bool, domain infinitysip.DomainID) (*demo.Target, error) {
@@ -59,70 +63,24 @@ func (b *bench) run(t *testing.T, ctx context.Context, file string, args ...stri
 	return code, out.String(), errs.String()
 }
 
-// sent counts the requests that may change something, by their names.
-func (b *bench) sent() map[string]int {
-	n := map[string]int{}
+// sent counts the requests that may change something.
+func (b *bench) sent() int {
+	n := 0
 	for _, r := range b.Requests() {
 		if r.Method != http.MethodGet {
-			n[r.Op]++
+			n++
 		}
 	}
 	return n
 }
 
-// extensions tells who has which.
-func (b *bench) extensions() map[string]string {
-	all := map[string]string{}
-	for _, u := range b.Users(b.domain) {
-		all[u.ExtensionNumber] = u.User
-	}
-	for _, g := range b.Groups(b.domain) {
-		all[g.ExtensionNumber] = g.Name
-	}
-	for _, q := range b.Queues(b.domain) {
-		all[q.ExtensionNumber] = q.Name
-	}
-	return all
-}
-
-// usersIn gives the user names in a group.
-func (b *bench) usersIn(group string) []string {
-	var names []string
-	for _, g := range b.Groups(b.domain) {
-		for _, id := range b.GroupUsers(b.domain, g.ID) {
-			for _, u := range b.Users(b.domain) {
-				if g.Name == group && u.ID == id {
-					names = append(names, u.User)
-				}
-			}
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// ringing gives the groups of the only queue, in their order.
-func (b *bench) ringing() []string {
-	names := map[infinitysip.GroupID]string{}
-	for _, g := range b.Groups(b.domain) {
-		names[g.ID] = g.Name
-	}
-	var ringing []string
-	for _, m := range b.QueueMembers(b.domain, b.Queues(b.domain)[0].ID) {
-		ringing = append(ringing, names[m.GroupID])
-	}
-	return ringing
-}
-
 func TestSample(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]siptest.Options{
-		"usual":        {},
-		"no body":      {CreateBody: siptest.CreateBodyNone},
-		"rows":         {CreateBody: siptest.CreateBodyRow, BareNumbers: true, EchoSecrets: true},
-		"other query":  {UndocumentedQuery: siptest.RejectQuery, CreateBody: siptest.CreateBodyNone},
-		"small pages":  {MaxRows: 1000, UndocumentedQuery: siptest.HonourQuery},
-		"slow to tell": {Framing: siptest.FramingClose},
+		"usual":       {},
+		"no body":     {CreateBody: siptest.CreateBodyNone},
+		"rows":        {CreateBody: siptest.CreateBodyRow, BareNumbers: true, EchoSecrets: true},
+		"other query": {UndocumentedQuery: siptest.RejectQuery, CreateBody: siptest.CreateBodyNone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -133,43 +91,33 @@ func TestSample(t *testing.T) {
 
 			require.Zero(t, code, stderr)
 			require.Empty(t, stderr)
-			require.True(t, strings.HasPrefix(stdout, "Running on a test.\n"))
-			require.Contains(t, stdout, "[55/55] ok")
+			require.Contains(t, stdout, "+ group accounts: members ines.moreau, jack.whitlock, kezia.brown\n")
+			require.Regexp(t, `(?m)^create user +12 +0 +0 +0$`, stdout)
+			require.Regexp(t, `(?m)^create device owner +11 +0 +0 +0$`, stdout)
 			require.Len(t, b.Users(b.domain), 12)
-			require.Equal(t, []string{"amira.khan", "ben.okoro", "carys.hughes", "dev.patel", "kezia.brown"}, b.usersIn("sales"))
-			require.Equal(t, []string{"ines.moreau", "jack.whitlock", "kezia.brown"}, b.usersIn("accounts"))
-			require.Equal(t, []string{"sales", "support", "accounts"}, b.ringing())
-			require.Len(t, b.TrustedNetworks(b.domain), 1)
-			require.Equal(t, "Office", b.TrustedNetworks(b.domain)[0].Description)
-			for _, d := range b.Devices(b.domain) {
-				require.NotZero(t, d.UserID)
-			}
-			extensions := b.extensions()
-			require.Equal(t, "reception", extensions["600"])
-			require.Equal(t, "accounts", extensions["603"])
+			require.Equal(t, "reception", b.Queues(b.domain)[0].Name)
+			require.Len(t, b.QueueMembers(b.domain, b.Queues(b.domain)[0].ID), 3)
 
 			info, err := os.Stat(secrets)
 			require.NoError(t, err)
 			if runtime.GOOS != "windows" {
 				require.Equal(t, os.FileMode(0o600), info.Mode())
 			}
-			kept := readCSV(t, secrets)
-			require.Len(t, kept, 13)
-			for i, u := range b.Users(b.domain) {
-				row := kept[1+slices.IndexFunc(kept[1:], func(row []string) bool { return row[0] == u.User })]
-				require.Equal(t, u.User, row[0], i)
-				require.Equal(t, u.Password.Reveal(), row[1])
-				require.Equal(t, u.PIN.Reveal(), row[2])
+			passwords, tokens := readSecrets(t, secrets)
+			require.Len(t, passwords, 12)
+			require.Len(t, tokens, 11)
+			for _, u := range b.Users(b.domain) {
+				require.Equal(t, u.Password.Reveal(), passwords[u.User][0])
+				require.Equal(t, u.PIN.Reveal(), passwords[u.User][1])
 				require.Equal(t, !u.PIN.IsZero(), u.HotdeskAllowed)
-				require.Equal(t, u.User != "liam.doyle", row[3] != "")
-				require.NotContains(t, stdout, row[1])
+				require.NotContains(t, stdout, u.Password.Reveal())
 			}
 
 			b.ResetRequests()
 			code, stdout, stderr = b.run(t, t.Context(), "", "-passwords", secrets+".2")
 			require.Zero(t, code, stderr)
-			require.Empty(t, b.sent())
-			require.NotContains(t, stdout, "differs")
+			require.Contains(t, stdout, "There is nothing to do.")
+			require.Zero(t, b.sent())
 			require.NoFileExists(t, secrets+".2", "there was nothing to keep")
 		})
 	}
@@ -185,192 +133,107 @@ func TestRunsTwiceOnSiptest(t *testing.T) {
 		return &demo.Target{Client: srv.InProcessClient(), Domain: domain, Note: "Note.", Close: func() {}}, nil
 	})
 	require.Zero(t, code, errs.String())
-	require.Contains(t, out.String(), "A second run with the same file: 55 there before, 0 created.")
+	require.Contains(t, out.String(), "Planning again with the same files: 0 changes.")
 	require.Len(t, srv.Users(domain), 12)
 }
 
 func TestNothingIsSentForABadFile(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		file string
-		args []string
-		want []string
-	}{
-		"two rows": {header + "ann,Ann,2o1,,,,,,\nann,Ann,202,x,,,,,\n", nil,
-			[]string{"line 2, extension:", "line 3, user:", "line 3, email:"}},
-		"the queue's extension": {header + "ann,Ann,600,,,,,,\n", nil,
-			[]string{"line 2, extension: 600 is what queue reception gets"}},
-		"a group's extension": {header + "ann,Ann,602,,sales,,,,\nben,Ben,202,,support,,,,\neve,Eve,x,,,,,,\n", nil,
-			[]string{"line 2, extension: 602 is what group support gets", "line 4, extension:"}},
-		"group and queue": {header + "ann,Ann,201,,sales;support,,,,\n", []string{"-group-extension", "599"},
-			[]string{"-group-extension: group support gets extension 600, and so does queue reception"}},
-		"leading zeros": {header + "ann,Ann,0100,,sales;support,,,,\n", []string{"-group-extension", "0099"},
-			[]string{"line 2, extension: 0100 is what group support gets"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := newBench(t, siptest.Options{})
-			code, _, stderr := b.run(t, t.Context(), test.file, test.args...)
-			require.Equal(t, exitIncomplete, code)
-			require.Empty(t, b.Requests())
-			lines := strings.Split(strings.TrimSpace(stderr), "\n")
-			require.Len(t, lines, len(test.want)+1, stderr)
-			for i, want := range test.want {
-				require.Contains(t, lines[i], "staff.csv: "+want)
-			}
-			require.Contains(t, lines[len(test.want)], "nothing was sent")
-		})
+	b := newBench(t, siptest.Options{})
+	code, _, stderr := b.run(t, t.Context(), header+"ann,Ann,2o1,,,,,,\nann,Ann,600,x,salse,,,,\n")
+	require.Equal(t, exitIncomplete, code)
+	require.Empty(t, b.Requests())
+	for _, want := range []string{"line 2, extension: not digits", "line 3, user:", "line 3, email:", "line 3, groups:", `queues[0].extensionNumber: "600" is that of user ann already`} {
+		require.Contains(t, stderr, want)
 	}
 }
 
-func TestExtensionsTakenOnTheServer(t *testing.T) {
+func TestPlanChangesNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, siptest.Options{})
-	_, err := b.client.Users.Create(t.Context(), b.domain, infinitysip.UserCreateParams{
-		User: "old", Password: infinitysip.NewSecret("x"), DisplayName: "Old", ExtensionNumber: "201"})
-	require.NoError(t, err)
-	_, err = b.client.Queues.Create(t.Context(), b.domain, infinitysip.QueueCreateParams{Name: "q", DisplayName: "Q", ExtensionNumber: "601"})
-	require.NoError(t, err)
-	_, err = b.client.Groups.Create(t.Context(), b.domain, infinitysip.GroupCreateParams{
-		Name: "g", DisplayName: "G", ExtensionNumber: "600", CallerNameFormat: "{displayName}"})
-	require.NoError(t, err)
-	b.ResetRequests()
+	code, stdout, stderr := b.run(t, t.Context(), "", "-plan", "-passwords", "")
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "With -apply these 45 changes would be made.")
+	require.Zero(t, b.sent())
 
-	code, _, stderr := b.run(t, t.Context(), header+"ann,Ann,201,,,,,,\nold,Old,202,,sales,,,,\neve,Eve,601,,,,,,\n", "-group-extension", "610")
-	require.Equal(t, exitIncomplete, code)
-	require.Contains(t, stderr, "staff.csv: -queue-extension: extension 600 of queue reception is taken by group g on the server\n")
-	require.Contains(t, stderr, "staff.csv: line 2, extension: extension 201 of user ann is taken by user old on the server\n")
-	require.Contains(t, stderr, "staff.csv: line 4, extension: extension 601 of user eve is taken by queue q on the server\n")
-	require.Contains(t, stderr, "3 wrong in ")
-
-	code, _, stderr = b.run(t, t.Context(), header+"ann,Ann,203,,sales,,,,\n")
-	require.Equal(t, exitIncomplete, code)
-	require.Contains(t, stderr, "line 2, groups: extension 601 of group sales is taken by queue q on the server: see -group-extension\n")
-	require.Empty(t, b.sent())
+	o, err := parseFlags([]string{"-live", "-domain", "7", "-csv", "x"}, io.Discard)
+	require.NoError(t, err)
+	require.True(t, o.planOnly, "so it is on a real account")
 }
 
-func TestWhatIsThereIsLeftAsItIs(t *testing.T) {
+func TestPruneIsBounded(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, siptest.Options{})
-	ann, err := b.client.Users.Create(t.Context(), b.domain, infinitysip.UserCreateParams{
-		User: "Ann", Password: infinitysip.NewSecret("x"), DisplayName: "Annie", ExtensionNumber: "209", Email: "ann@example.com"})
-	require.NoError(t, err)
-	device, err := b.client.Devices.Create(t.Context(), b.domain, infinitysip.DeviceCreateParams{Name: "Old", MACAddress: "00:00:5E:00:53:02"})
-	require.NoError(t, err)
-	_, err = b.client.Users.AddDevice(t.Context(), b.domain, ann, device)
-	require.NoError(t, err)
-	_, err = b.client.TrustedNetworks.Create(t.Context(), b.domain, infinitysip.TrustedNetworkCreateParams{Network: netip.MustParsePrefix("203.0.113.9/24")})
-	require.NoError(t, err)
-	before := b.Users(b.domain)[0]
-
-	code, stdout, stderr := b.run(t, t.Context(), header+
-		"ann,Ann,201,,sales,00:00:5E:00:53:01,07700 900101,,\nben,Ben,202,,sales,00:00:5E:00:53:02,,,\n")
-
+	code, _, stderr := b.run(t, t.Context(), "")
 	require.Zero(t, code, stderr)
-	require.Contains(t, stdout, `line 2, user ann: displayName is "Ann" in the file and "Annie" on the server`)
-	require.Contains(t, stdout, `line 2, user ann: extension is "201" in the file and "209" on the server`)
-	require.Contains(t, stdout, `line 2, user ann: mobile is "07700 900101" in the file and "" on the server`)
-	require.NotContains(t, stdout, "user ann: email")
-	require.Contains(t, stdout, "line 3, device 00:00:5E:00:53:02: it is ben's in the file and Ann's on the server")
-	after := b.Users(b.domain)[0]
-	before.Password, before.PIN, after.Password, after.PIN = infinitysip.Secret{}, infinitysip.Secret{}, infinitysip.Secret{}, infinitysip.Secret{}
-	require.Equal(t, before, after)
-	require.Equal(t, []string{"Ann", "ben"}, b.usersIn("sales"))
-	require.Equal(t, []infinitysip.UserID{ann, ann}, []infinitysip.UserID{b.Devices(b.domain)[0].UserID, b.Devices(b.domain)[1].UserID})
-	require.Len(t, b.TrustedNetworks(b.domain), 1)
+	shorter := strings.Join(strings.SplitAfter(string(samplePeople), "\n")[:11], "") // less kezia.brown and liam.doyle
+
+	code, stdout, _ := b.run(t, t.Context(), shorter)
+	require.Zero(t, code)
+	require.Contains(t, stdout, "There is nothing to do.")
+
+	b.ResetRequests()
+	code, stdout, stderr = b.run(t, t.Context(), shorter, "-prune", "-max-deletes", "2")
+	require.Equal(t, exitIncomplete, code)
+	require.Contains(t, stdout, "- user liam.doyle\n")
+	require.Contains(t, stderr, "too many deletes: 3, and MaxDeletes is 2\nNothing was changed.")
+	require.Zero(t, b.sent())
+
+	code, stdout, stderr = b.run(t, t.Context(), shorter, "-prune", "-max-deletes", "3")
+	require.Zero(t, code, stderr)
+	require.Regexp(t, `(?m)^delete user +2 +0 +0 +0$`, stdout)
+	require.Len(t, b.Users(b.domain), 10)
 }
 
 func TestOneFailureLeavesTheRestDone(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		fault  siptest.Fault
-		users  int // there after the run
-		kept   int // passwords, of users that may be there
 		advice string
 	}{
-		{siptest.On("Users.Create").Nth(1).Status(409), 11, 11, "something else has this name"},
-		{siptest.On("Users.Create").Nth(1).Drop(), 11, 12, "it looks whether it is there now"},
-		{siptest.On("Users.Create").Nth(1).Status(403), 11, 11, "the credentials allow this"},
-		{siptest.On("Users.Create").Nth(1).Status(400), 11, 11, "correct the file"},
+		{siptest.On("Users.Create").Nth(1).Status(409), "something else has this name"},
+		{siptest.On("Users.Create").Nth(1).Drop(), "it looks whether it is there now"},
+		{siptest.On("Users.Create").Nth(1).Status(403), "the credentials allow this"},
+		{siptest.On("Users.Create").Nth(1).Status(400), "correct the file"},
 	} {
 		t.Run(test.advice, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, siptest.Options{})
 			b.Fail(test.fault)
-			secrets := filepath.Join(t.TempDir(), "secrets.csv")
 
-			code, stdout, stderr := b.run(t, t.Context(), "", "-workers", "1", "-passwords", secrets)
+			code, stdout, stderr := b.run(t, t.Context(), "", "-workers", "1")
 
 			require.Equal(t, exitIncomplete, code, stderr)
-			require.Len(t, b.Users(b.domain), test.users)
-			require.Regexp(t, `(?m)^users +12 +0 +11 +1 +0$`, stdout)
-			require.Regexp(t, `(?m)^users in groups +13 +0 +12 +0 +1$`, stdout)
-			require.Regexp(t, `(?m)^devices of users +11 +0 +10 +0 +1$`, stdout)
-			require.Regexp(t, `(?m)^groups in queues +3 +0 +3 +0 +0$`, stdout)
-			require.Contains(t, stdout, "FAILED user amira.khan, extension 201")
+			require.Len(t, b.Users(b.domain), 11)
+			require.Regexp(t, `(?m)^create user +11 +1 +0 +0$`, stdout)
+			require.Regexp(t, `(?m)^create device owner +10 +0 +1 +0$`, stdout)
+			require.Contains(t, stdout, "\nFailed: + user amira.khan (ext 201)\n")
 			require.Contains(t, stdout, test.advice)
-			require.Contains(t, stdout, "device 00:00:5E:00:53:01 to user amira.khan: there is no user amira.khan")
-			require.Len(t, readCSV(t, secrets), 1+test.kept)
+			require.Contains(t, stdout, "\nBlocked: + device 00:00:5E:00:53:01: user amira.khan\n")
 
 			b.ResetRequests()
 			code, _, stderr = b.run(t, t.Context(), "")
 			require.Zero(t, code, stderr)
-			require.Equal(t, map[string]int{"Users.Create": 1, "Groups.AddUsers": 1, "Users.AddDevice": 1}, b.sent())
-			require.Len(t, b.usersIn("sales"), 5)
+			require.Equal(t, 3, b.sent(), "the user, the membership and the device")
 		})
 	}
-}
-
-func TestGroupAndQueueFail(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, siptest.Options{})
-	b.Fail(siptest.On("Groups.Create").Nth(2).Status(409))
-	code, stdout, _ := b.run(t, t.Context(), "", "-workers", "1")
-	require.Equal(t, exitIncomplete, code)
-	require.Regexp(t, `(?m)^users in groups +13 +0 +8 +0 +5$`, stdout)
-	require.Contains(t, stdout, "user ewa.lis into group support: there is no group support")
-	require.Contains(t, stdout, "group support into queue reception, place 2: there is no group support")
-	require.Equal(t, []string{"sales", "accounts"}, b.ringing())
-
-	// What comes later still gets its place.
-	code, _, _ = b.run(t, t.Context(), "")
-	require.Zero(t, code)
-	require.Equal(t, []string{"sales", "support", "accounts"}, b.ringing())
-
-	b = newBench(t, siptest.Options{})
-	b.Fail(siptest.On("Queues.Create").Status(403))
-	code, stdout, _ = b.run(t, t.Context(), "")
-	require.Equal(t, exitIncomplete, code)
-	require.Contains(t, stdout, "group sales into queue reception, place 1: there is no queue reception")
-	require.Len(t, b.TrustedNetworks(b.domain), 1)
-}
-
-func TestQueueThatHasGroups(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, siptest.Options{})
-	const first = header + "ann,Ann,201,,night,,,,\n"
-	code, _, stderr := b.run(t, t.Context(), first, "-group-extension", "650")
-	require.Zero(t, code, stderr)
-	code, _, stderr = b.run(t, t.Context(), "")
-	require.Equal(t, exitIncomplete, code)
-	require.Contains(t, stderr, "extension 201 of user amira.khan is taken by user ann")
-	code, _, stderr = b.run(t, t.Context(), header+"ben,Ben,202,,sales;support,,,,\n")
-	require.Zero(t, code, stderr)
-	require.Equal(t, []string{"night", "sales", "support"}, b.ringing())
-
-	code, stdout, _ := b.run(t, t.Context(), header+"ben,Ben,202,,support;sales,,,,\n")
-	require.Zero(t, code)
-	require.Contains(t, stdout, "queue reception: group sales does not ring in the order of the file")
 }
 
 func TestLostToken(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, siptest.Options{})
 	b.Fail(siptest.On("Users.AddDevice").Nth(1).CommitThenDrop())
-	code, stdout, _ := b.run(t, t.Context(), "")
+	code, stdout, _ := b.run(t, t.Context(), "", "-workers", "1")
 	require.Equal(t, exitIncomplete, code)
-	require.Contains(t, stdout, "its token is lost")
-	require.Contains(t, stdout, "Device tokens received: 10;")
+	require.Contains(t, stdout, "run it again with -rotate 00:00:5E:00:53:01")
+	require.Contains(t, stdout, "Device tokens: 10.")
+
+	secrets := filepath.Join(t.TempDir(), "secrets.csv")
+	code, stdout, stderr := b.run(t, t.Context(), "", "-rotate", "00:00:5E:00:53:01", "-passwords", secrets)
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "~ device 00:00:5E:00:53:01: new token\n")
+	_, tokens := readSecrets(t, secrets)
+	require.Len(t, tokens["00:00:5E:00:53:01"], 25)
 }
 
 func TestStopped(t *testing.T) {
@@ -381,10 +244,8 @@ func TestStopped(t *testing.T) {
 	// The third user's call stops the program, as Ctrl-C would within it.
 	var calls atomic.Int32
 	b.client = b.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
-		if infinitysip.OperationFromContext(req.Context()) == "Users.Create" {
-			if calls.Add(1) == 3 {
-				stop()
-			}
+		if infinitysip.OperationFromContext(req.Context()) == "Users.Create" && calls.Add(1) == 3 {
+			stop()
 		}
 		return b.Transport().RoundTrip(req)
 	})}))
@@ -394,12 +255,12 @@ func TestStopped(t *testing.T) {
 
 	require.Equal(t, exitIncomplete, code)
 	require.Contains(t, stdout, "Stopped. To go on, run it again")
-	require.Regexp(t, `(?m)^groups +3 +0 +3 +0 +0$`, stdout)
-	require.Regexp(t, `(?m)^devices +11 +0 +0 +0 +11$`, stdout)
+	require.Regexp(t, `(?m)^create user +2 +1 +0 +9$`, stdout)
 	require.Len(t, b.Users(b.domain), 2)
-	require.Len(t, readCSV(t, secrets), 1+3)
-	require.Equal(t, map[string]int{"Groups.Create": 3, "Users.Create": 2}, b.sent())
+	passwords, _ := readSecrets(t, secrets)
+	require.Len(t, passwords, 3, "of the third too, who might have been made")
 
+	b.client = b.InProcessClient()
 	code, _, stderr := b.run(t, t.Context(), "")
 	require.Zero(t, code, stderr)
 	require.Len(t, b.Users(b.domain), 12)
@@ -412,8 +273,8 @@ func TestStoppedWhileReading(t *testing.T) {
 	stop()
 	code, _, stderr := b.run(t, ctx, "")
 	require.Equal(t, exitIncomplete, code)
-	require.Contains(t, stderr, "Nothing was created.")
-	require.Empty(t, b.sent())
+	require.Contains(t, stderr, "Nothing was changed.")
+	require.Zero(t, b.sent())
 }
 
 func TestSecretsWantAFile(t *testing.T) {
@@ -421,56 +282,71 @@ func TestSecretsWantAFile(t *testing.T) {
 	b := newBench(t, siptest.Options{})
 	code, _, stderr := b.run(t, t.Context(), "", "-passwords", "")
 	require.Equal(t, exitUsage, code)
-	require.Contains(t, stderr, "23 passwords or device tokens")
-	require.Empty(t, b.sent())
+	require.Contains(t, stderr, "say with -passwords where to keep them")
+	require.Zero(t, b.sent())
 
 	old := filepath.Join(t.TempDir(), "old.csv")
 	require.NoError(t, os.WriteFile(old, []byte("precious"), 0o600))
 	code, _, stderr = b.run(t, t.Context(), "", "-passwords", old)
 	require.Equal(t, exitUsage, code)
 	require.Contains(t, stderr, "-passwords wants a new file")
-	require.Empty(t, b.sent())
+	require.Zero(t, b.sent())
 	content, err := os.ReadFile(old)
 	require.NoError(t, err)
 	require.Equal(t, "precious", string(content))
 
-	// A password of the file's own is not lost.
-	code, _, stderr = b.run(t, t.Context(), header+"ann,Ann,201,,,,,,=secret\n", "-passwords", "")
+	// A password of the file's own is to the letter.
+	code, _, stderr = b.run(t, t.Context(), header+"ann,Ann,201,,,,,,=secret\n")
 	require.Zero(t, code, stderr)
 	require.Equal(t, "=secret", b.Users(b.domain)[0].Password.Reveal())
 }
 
-func TestDryRun(t *testing.T) {
+func TestSummaryTellsEverything(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, siptest.Options{})
-	code, stdout, stderr := b.run(t, t.Context(), "", "-dry-run", "-passwords", "")
-	require.Zero(t, code, stderr)
-	require.Contains(t, stdout, "would create 55")
-	require.Regexp(t, `(?m)^users +12 +0 +12$`, stdout)
-	require.Empty(t, b.sent())
+	change := provision.Change{Op: provision.Create, Kind: provision.KindUser, Name: "ann"}
+	var out bytes.Buffer
+	printSummary(&out, []provision.Result{
+		{Change: change, Status: provision.Failed, Err: infinitysip.ErrRateLimited},
+		{Change: change, Status: provision.Failed, Err: errors.New("something")},
+	})
+	require.Contains(t, out.String(), "fewer -workers")
+	require.Contains(t, out.String(), "what is there is not made again")
+}
+
+func TestBar(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	b := newBar(&out)
+	b.show(provision.Progress{Done: 1, Total: 2})
+	b.end()
+	require.Empty(t, out.String(), "that is no terminal")
+
+	b.on = true
+	b.show(provision.Progress{Done: 1, Total: 4, Err: io.EOF})
+	b.end()
+	require.Equal(t, "\r["+strings.Repeat("#", 10)+strings.Repeat(".", 30)+"] 1/4, 1 failed \n", out.String())
 }
 
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"-live -csv x":            "-live needs -domain",
-		"-live -domain 7":         "-live needs -csv",
-		"-domain seven":           "not an id",
-		"-workers 0":              "-workers must be",
-		"-network office":         "-network must be",
-		"-group-extension 6a":     "-group-extension must be",
-		"-queue-extension ×":      "-queue-extension must be",
-		"people.csv":              "what is people.csv?",
-		"-csv /does/not/exist":    "no such file",
-		"-group-extension=":       "-group-extension must be",
-		"-nonsense":               "not defined",
-		"-workers 65 -network 10": "-workers must be from 1 to 64; -network must be",
+		"-live -csv x":                "-live needs -domain",
+		"-live -domain 7":             "-live needs -csv or -json",
+		"-domain seven":               "not an id",
+		"-workers 0":                  "-workers must be",
+		"-plan -apply":                "-plan or -apply, not both",
+		"-max-deletes -1":             "-max-deletes must not",
+		"people.csv":                  "what is people.csv?",
+		"-csv /does/not/exist":        "no such file",
+		"-json /does/not/exist":       "no such file",
+		"-nonsense":                   "not defined",
+		"-workers 65 -max-deletes -1": "-workers must be from 1 to 64; -max-deletes must",
 	} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, siptest.Options{})
 			var errs bytes.Buffer
-			code := run(t.Context(), strings.Fields(args), io.Discard, &errs, func(live bool, domain infinitysip.DomainID) (*demo.Target, error) {
+			code := run(t.Context(), strings.Fields(args), io.Discard, &errs, func(bool, infinitysip.DomainID) (*demo.Target, error) {
 				return &demo.Target{Client: b.client, Domain: b.domain, Close: func() {}}, nil
 			})
 			require.NotZero(t, code)
@@ -480,45 +356,27 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// With -live, a network is trusted only by name.
-func TestLiveTrustsNoNetworkByDefault(t *testing.T) {
-	t.Parallel()
-	o, err := parseFlags([]string{"-live", "-domain", "7", "-csv", "x"}, io.Discard)
-	require.NoError(t, err)
-	require.False(t, o.network.IsValid())
-	o, err = parseFlags(nil, io.Discard)
-	require.NoError(t, err)
-	require.Equal(t, "203.0.113.0/24", o.network.String())
-}
-
-// The test of the export example sees to it that this file is what it writes of
-// the people of Fill.
-func TestExportedFileCreatesNothing(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, siptest.Options{})
-	require.NoError(t, demo.Fill(t.Context(), b.client, b.domain))
-	exported, err := os.ReadFile("../export/testdata/people.csv")
-	require.NoError(t, err)
-	b.ResetRequests()
-
-	code, stdout, stderr := b.run(t, t.Context(), string(exported), "-queue", "", "-network", "", "-passwords", "")
-
-	require.Zero(t, code, stderr)
-	require.Empty(t, b.sent())
-	require.NotContains(t, stdout, "differs")
-	require.Contains(t, stdout, "4 people, 2 groups")
-}
-
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-func readCSV(t *testing.T, path string) [][]string {
+// readSecrets reads the file of -passwords: password and PIN by user, token by
+// device.
+func readSecrets(t *testing.T, path string) (passwords map[string][2]string, tokens map[string]string) {
 	t.Helper()
 	file, err := os.Open(path)
 	require.NoError(t, err)
 	defer func() { _ = file.Close() }()
 	rows, err := csv.NewReader(file).ReadAll()
 	require.NoError(t, err)
-	return rows
+	require.Equal(t, []string{"user", "password", "pin", "device", "token"}, rows[0])
+	passwords, tokens = map[string][2]string{}, map[string]string{}
+	for _, row := range rows[1:] {
+		if row[3] == "" {
+			passwords[row[0]] = [2]string{row[1], row[2]}
+		} else {
+			tokens[row[3]] = row[4]
+		}
+	}
+	return passwords, tokens
 }

@@ -3,13 +3,12 @@ package demo
 
 import (
 	"context"
-	"crypto/rand"
 	"flag"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/provision"
 	"github.com/infinitysip/infinitysip/siptest"
 )
 
@@ -63,58 +62,30 @@ func DomainFlag(flags *flag.FlagSet) *infinitysip.DomainID {
 
 // Fill makes a few people, for a program that needs some to be there.
 func Fill(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID) error {
-	groups := map[string]infinitysip.GroupID{}
-	for i, name := range []string{"sales", "support"} {
-		id, err := client.Groups.Create(ctx, domain, infinitysip.GroupCreateParams{
-			Name:             name,
-			DisplayName:      name,
-			ExtensionNumber:  strconv.Itoa(601 + i),
-			CallerNameFormat: "{displayName}",
-		})
-		if err != nil {
-			return err
-		}
-		groups[name] = id
+	changes, err := provision.Plan(ctx, client, domain, &provision.State{
+		Users: []provision.User{
+			{User: "amira.khan", DisplayName: "Amira Khan", ExtensionNumber: "201", Email: new("amira.khan@example.com"), MobileNumber: new("+447700900101")},
+			{User: "carys.hughes", DisplayName: "Carys Hughes", ExtensionNumber: "202", Email: new("carys.hughes@example.com")},
+			{User: "ewa.lis", DisplayName: "Ewa Liś", ExtensionNumber: "203", Email: new("ewa.lis@example.com"), MobileNumber: new("07700 900105")},
+			{User: "jack.whitlock", DisplayName: "Jack Whitlock, Jr", ExtensionNumber: "204", Email: new("jack.whitlock@example.com")},
+		},
+		Groups: []provision.Group{
+			{Name: "sales", ExtensionNumber: "601", Members: []string{"amira.khan", "carys.hughes"}},
+			{Name: "support", ExtensionNumber: "602", Members: []string{"carys.hughes", "ewa.lis"}},
+		},
+		Queues: []provision.Queue{
+			{Name: "reception", ExtensionNumber: "600", Members: []provision.QueueMember{{Group: "sales"}, {Group: "support", RingSecs: new(30)}}},
+		},
+		TrustedNetworks: []provision.TrustedNetwork{{Network: "203.0.113.0/24", Description: new("Office")}},
+		Devices: []provision.Device{
+			{MACAddress: "00:00:5E:00:53:01", Owner: new("amira.khan")},
+			{MACAddress: "00:00:5E:00:53:03", Owner: new("carys.hughes")},
+			{MACAddress: "00:00:5E:00:53:05", Owner: new("ewa.lis")},
+		},
+	}, nil)
+	if err != nil {
+		return err
 	}
-	for i, p := range []struct {
-		user, displayName, mobile, mac string
-		groups                         []string
-	}{
-		{"amira.khan", "Amira Khan", "+447700900101", "00:00:5E:00:53:01", []string{"sales"}},
-		{"carys.hughes", "Carys Hughes", "", "00:00:5E:00:53:03", []string{"sales", "support"}},
-		{"ewa.lis", "Ewa Liś", "07700 900105", "00:00:5E:00:53:05", []string{"support"}},
-		{"jack.whitlock", "Jack Whitlock, Jr", "", "", nil},
-	} {
-		user, err := client.Users.Create(ctx, domain, infinitysip.UserCreateParams{
-			User:            p.user,
-			Password:        infinitysip.NewSecret(rand.Text()),
-			DisplayName:     p.displayName,
-			ExtensionNumber: strconv.Itoa(201 + i),
-			Email:           p.user + "@example.com",
-			MobileNumber:    p.mobile,
-		})
-		if err != nil {
-			return err
-		}
-		var in []infinitysip.GroupID
-		for _, name := range p.groups {
-			in = append(in, groups[name])
-		}
-		if len(in) > 0 {
-			if err := client.Users.AddGroups(ctx, domain, user, in); err != nil {
-				return err
-			}
-		}
-		if p.mac == "" {
-			continue
-		}
-		device, err := client.Devices.Create(ctx, domain, infinitysip.DeviceCreateParams{Name: p.displayName, MACAddress: p.mac})
-		if err != nil {
-			return err
-		}
-		if _, err := client.Users.AddDevice(ctx, domain, user, device); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = changes.Apply(ctx, client, nil)
+	return err
 }
