@@ -280,29 +280,24 @@ func (x *execution) keep(c Credential) error {
 	return x.opts.Keep(c)
 }
 
-func (x *execution) createUser(u *User, result *Result) (infinitysip.UserID, error) {
-	params := infinitysip.UserCreateParams{User: u.User}
-	fill(&params, u)
-	var err error
+// secretsOfUser makes up the password and the PIN of a new user, as far as the
+// state does not say, and keeps them.
+func (x *execution) secretsOfUser(params *infinitysip.UserCreateParams, result *Result) (err error) {
 	if params.Password.IsZero() {
-		if params.Password, err = x.password(u.User); err != nil {
-			return 0, fmt.Errorf("no password: %w", err)
+		if params.Password, err = x.password(params.User); err != nil {
+			return fmt.Errorf("no password: %w", err)
 		}
 	}
 	if params.PIN.IsZero() {
-		if params.PIN, err = x.pin(u); err != nil {
-			return 0, fmt.Errorf("no PIN: %w", err)
+		if params.PIN, err = x.pin(params); err != nil {
+			return fmt.Errorf("no PIN: %w", err)
 		}
 	}
-	if err := x.keep(Credential{User: u.User, Password: params.Password, PIN: params.PIN}); err != nil {
-		return 0, fmt.Errorf("the password could not be kept: %w", err)
+	if err := x.keep(Credential{User: params.User, Password: params.Password, PIN: params.PIN}); err != nil {
+		return fmt.Errorf("the password could not be kept: %w", err)
 	}
-	id, err := x.client.Users.Create(x.ctx, x.domain, params)
-	// A user who may exist needs the password as much as one who does.
-	if failed, ok := errors.AsType[*infinitysip.Error](err); err == nil || ok && failed.Outcome != infinitysip.NotApplied {
-		result.Password, result.PIN = params.Password, params.PIN
-	}
-	return id, err
+	result.Password, result.PIN = params.Password, params.PIN
+	return nil
 }
 
 func (x *execution) password(user string) (infinitysip.Secret, error) {
@@ -312,11 +307,11 @@ func (x *execution) password(user string) (infinitysip.Secret, error) {
 	return GeneratePassword(), nil
 }
 
-func (x *execution) pin(u *User) (infinitysip.Secret, error) {
+func (x *execution) pin(user *infinitysip.UserCreateParams) (infinitysip.Secret, error) {
 	switch {
 	case x.opts.PIN != nil:
-		return x.opts.PIN(u.User)
-	case u.HotdeskAllowed != nil && *u.HotdeskAllowed:
+		return x.opts.PIN(user.User)
+	case user.HotdeskAllowed != nil && *user.HotdeskAllowed:
 		return GeneratePIN(), nil
 	}
 	return infinitysip.Secret{}, nil

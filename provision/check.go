@@ -124,7 +124,10 @@ func (s *State) deviceAt(i int) place {
 	return place{fmt.Sprintf("devices[%d]", i), s.Devices[i].line}
 }
 
-func sectionAt(section string, i int) place { return place{path: fmt.Sprintf("%s[%d]", section, i)} }
+// sectionAt tells where the things of a section stand.
+func sectionAt(section string) func(i int) place {
+	return func(i int) place { return place{path: fmt.Sprintf("%s[%d]", section, i)} }
+}
 
 func (c *checker) report(at place, field, text string) {
 	c.problems = append(c.problems, at.problem(field, text))
@@ -196,7 +199,7 @@ func (c *checker) memberships() {
 		c.names(c.state.userAt(i), "groups", c.state.Users[i].Groups, c.state.Groups != nil, c.groupNames)
 	}
 	for i := range c.state.Groups {
-		c.names(sectionAt("groups", i), "members", c.state.Groups[i].Members, c.state.Users != nil, c.userNames)
+		c.names(sectionAt("groups")(i), "members", c.state.Groups[i].Members, c.state.Users != nil, c.userNames)
 	}
 }
 
@@ -223,7 +226,7 @@ func (c *checker) names(at place, field string, names []string, given bool, know
 
 func (c *checker) groups() {
 	for i := range c.state.Groups {
-		g, at := &c.state.Groups[i], sectionAt("groups", i)
+		g, at := &c.state.Groups[i], sectionAt("groups")(i)
 		params := infinitysip.GroupCreateParams{Name: g.Name}
 		fill(&params, g)
 		_, err := c.client.Groups.Create(c.ctx, nowhere, params)
@@ -236,7 +239,7 @@ func (c *checker) groups() {
 func (c *checker) queues() {
 	seen := map[string]string{}
 	for i := range c.state.Queues {
-		q, at := &c.state.Queues[i], sectionAt("queues", i)
+		q, at := &c.state.Queues[i], sectionAt("queues")(i)
 		params := infinitysip.QueueCreateParams{Name: q.Name}
 		fill(&params, q)
 		_, err := c.client.Queues.Create(c.ctx, nowhere, params)
@@ -264,7 +267,7 @@ func (c *checker) queues() {
 func (c *checker) networks() {
 	seen := map[string]string{}
 	for i := range c.state.TrustedNetworks {
-		n, at := &c.state.TrustedNetworks[i], sectionAt("trustedNetworks", i)
+		n, at := &c.state.TrustedNetworks[i], sectionAt("trustedNetworks")(i)
 		network, ok := parseNetwork(n.Network)
 		if !ok {
 			c.report(at, "network", "not a network in CIDR notation, such as 10.0.20.0/24: "+quote(n.Network))

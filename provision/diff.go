@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,16 +17,24 @@ type thing struct {
 	id        int64  // 0: not made yet
 	extension string // that it has now
 
-	make   *step                                         // makes it
-	update *step                                         // changes it
-	remove *step                                         // deletes it
-	park   *step                                         // gives it an extension number in between, see extensions
-	takes  string                                        // the extension number that it is to get
-	moves  func(extension string) func(*execution) error // gives it another one
-	at     place                                         // in the state
+	make   *step                                      // makes it
+	update *step                                      // changes it
+	remove *step                                      // deletes it
+	park   *step                                      // gives it an extension number in between, see extensions
+	takes  string                                     // the extension number that it is to get
+	moves  func(x *execution, extension string) error // gives it another one
+	at     place                                      // in the state
 }
 
 func (t *thing) String() string { return string(t.kind) + " " + t.name }
+
+// shown is the name as a plan has it.
+func (t *thing) shown() string {
+	if t.kind == KindDevice {
+		return macKey(t.name)
+	}
+	return t.name
+}
 
 // change is a Change with the steps that do it, and what came of it.
 type change struct {
@@ -145,25 +154,29 @@ const knownCap = pageRows
 
 // compare makes one kind of thing what the state says: what to create, what to
 // update and, with Prune, what to delete.
-func compare[W, R any, I infinitysip.ID](d *differ, res *resource[W, R, I]) *things {
+func compare[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R, I, C, U]) *things {
 	all := &things{key: res.key, byKey: map[string][]*thing{}}
 	rows := make(map[*thing]*R, len(res.rows))
+	there := make([]*thing, 0, len(res.rows)) // in the order of the rows
 	for i := range res.rows {
 		row := &res.rows[i]
-		t := &thing{kind: res.kind, name: res.rowName(row), id: int64(res.rowID(row))}
+		t := &thing{kind: res.kind, name: res.rowName(row), id: int64(res.rowID(row)), extension: extensionOf(row)}
 		if res.key(t.name) == "" {
 			if res.wants != nil {
 				d.notes = append(d.notes, fmt.Sprintf("%s %d has no %s on the server and is left alone", res.kind, t.id, res.named))
 			}
 			continue
 		}
-		if res.rowExtension != nil {
-			t.extension = res.rowExtension(row)
-			t.moves = func(extension string) func(*execution) error { return res.moves(row, extension) }
-			d.numbered = append(d.numbered, t)
+		t.moves = func(x *execution, extension string) error {
+			params := res.updates(row)
+			setExtension(&params, extension)
+			return res.calls(x.client).update(x.ctx, x.domain, I(t.id), params)
 		}
 		all.add(t)
-		rows[t] = row
+		rows[t], there = row, append(there, t)
+		if t.extension != "" {
+			d.numbered = append(d.numbered, t)
+		}
 	}
 
 	kept := map[*thing]bool{}
@@ -173,61 +186,85 @@ func compare[W, R any, I infinitysip.ID](d *differ, res *resource[W, R, I]) *thi
 		switch {
 		case ambiguous != "":
 			d.report(res.at(i), res.named, "%s", ambiguous)
+			continue
 		case t == nil:
-			created := *want
-			res.complete(&created)
-			for _, field := range res.lacks(&created) {
-				d.report(res.at(i), field, "required: %s %s is not on the server yet", res.kind, quote(res.name(want)))
-			}
-			if !res.paged && len(res.rows) == knownCap {
-				d.report(res.at(i), res.named, "the server gave exactly %d rows, which may not be all, and %s is not among them", knownCap, quote(res.name(want)))
-			}
 			t = &thing{kind: res.kind, name: res.name(want), at: res.at(i)}
-			c := d.plan(0, Change{Op: Create, Kind: res.kind, Name: res.shown(t.name), Fields: newFields(&created)})
-			t.make = c.step(func(x *execution) error {
-				id, err := res.create(x, &created, c.result)
-				t.id = int64(id)
-				return err
-			})
-			if res.rowExtension != nil {
-				t.takes = res.extension(&created)
-				d.numbered = append(d.numbered, t)
-			}
+			create(d, res, t, want)
 			all.add(t)
-			kept[t] = true
 		default:
-			kept[t] = true
 			t.at = res.at(i)
-			row := rows[t]
-			for _, f := range res.fixed(want, row) {
-				d.notes = append(d.notes, fmt.Sprintf("%s: %s cannot be changed", t, f))
-			}
-			changes := res.differs(want, row)
-			if d.opts.SetSecrets {
-				changes = append(changes, secretsOf(want)...)
-			}
-			if len(changes) == 0 {
-				continue
-			}
-			c := d.plan(t.id, Change{Op: Update, Kind: res.kind, Name: res.shown(t.name), Fields: changes})
-			t.update = c.step(func(x *execution) error { return res.update(x, want, row, changes) })
-			if slices.ContainsFunc(changes, func(f FieldChange) bool { return f.Field == "extensionNumber" }) {
-				t.takes = res.extension(want)
-			}
+			update(d, res, t, want, rows[t])
 		}
+		kept[t] = true
 	}
 
 	if d.opts.Prune && res.wants != nil {
-		for i := range res.rows {
-			for _, t := range all.byKey[res.key(res.rowName(&res.rows[i]))] {
-				if t.id == int64(res.rowID(&res.rows[i])) && !kept[t] {
-					c := d.plan(t.id, Change{Op: Delete, Kind: res.kind, Name: res.shown(t.name)})
-					t.remove = c.step(func(x *execution) error { return res.remove(x, I(t.id)) })
-				}
+		for _, t := range there {
+			if !kept[t] {
+				c := d.plan(t.id, Change{Op: Delete, Kind: res.kind, Name: t.shown()})
+				t.remove = c.step(func(x *execution) error { return res.calls(x.client).remove(x.ctx, x.domain, I(t.id)) })
 			}
 		}
 	}
 	return all
+}
+
+// create plans to make a thing.
+func create[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R, I, C, U], t *thing, want *W) {
+	if len(res.rows) == knownCap && !res.paged {
+		d.report(t.at, res.named, "the server gave exactly %d rows, which may not be all, and %s is not among them", knownCap, quote(t.name))
+	}
+	created := *want
+	res.complete(&created)
+	fields := newFields(&created)
+	for _, field := range res.required {
+		if !slices.ContainsFunc(fields, func(f FieldChange) bool { return f.Field == field }) {
+			d.report(t.at, field, "required: %s %s is not on the server yet", t.kind, quote(t.name))
+		}
+	}
+	c := d.plan(0, Change{Op: Create, Kind: t.kind, Name: t.shown(), Fields: fields})
+	t.make = c.step(func(x *execution) error {
+		params := res.creates(&created)
+		fill(&params, &created)
+		if res.secrets != nil {
+			if err := res.secrets(x, &params, c.result); err != nil {
+				return err
+			}
+		}
+		id, err := res.calls(x.client).create(x.ctx, x.domain, params)
+		t.id = int64(id)
+		// What may be there needs its secrets as much as what is.
+		if failed, ok := errors.AsType[*infinitysip.Error](err); err != nil && (!ok || failed.Outcome == infinitysip.NotApplied) {
+			c.result.Password, c.result.PIN = infinitysip.Secret{}, infinitysip.Secret{}
+		}
+		return err
+	})
+	if t.takes = extensionOf(&created); t.takes != "" {
+		d.numbered = append(d.numbered, t)
+	}
+}
+
+// update plans to change what differs of a thing.
+func update[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R, I, C, U], t *thing, want *W, row *R) {
+	changes, fixed := differences[U](want, row)
+	for _, f := range fixed {
+		d.notes = append(d.notes, fmt.Sprintf("%s: %s cannot be changed", t, f))
+	}
+	if d.opts.SetSecrets {
+		changes = append(changes, secretsOf(want)...)
+	}
+	if len(changes) == 0 {
+		return
+	}
+	c := d.plan(t.id, Change{Op: Update, Kind: t.kind, Name: t.shown(), Fields: changes})
+	t.update = c.step(func(x *execution) error {
+		params := res.updates(row)
+		fill(&params, want, changes...)
+		return res.calls(x.client).update(x.ctx, x.domain, I(t.id), params)
+	})
+	if slices.ContainsFunc(changes, func(f FieldChange) bool { return f.Field == "extensionNumber" }) {
+		t.takes = extensionOf(want)
+	}
 }
 
 // extensions has who takes an extension number wait until who has it now has
@@ -264,7 +301,8 @@ func (d *differ) extensions() {
 				visit(holder)
 			}
 			if state[holder] == visiting && holder.park == nil {
-				holder.park = holder.update.of.step(holder.moves(freeNumber(used, holder.extension)))
+				number := freeNumber(used, holder.extension)
+				holder.park = holder.update.of.step(func(x *execution) error { return holder.moves(x, number) })
 				holder.update.needs(holder.park)
 			}
 			if holder.park != nil {
@@ -361,7 +399,7 @@ func (d *differ) groupMembers() {
 		if g.Members == nil {
 			continue
 		}
-		at := sectionAt("groups", i)
+		at := sectionAt("groups")(i)
 		group, _ := d.groups.find(g.Name)
 		if group == nil {
 			continue // it has been told
@@ -524,7 +562,7 @@ func (d *differ) queueMembers() {
 		if want.Members == nil || queue == nil {
 			continue
 		}
-		d.ring(queue, want, sectionAt("queues", i))
+		d.ring(queue, want, sectionAt("queues")(i))
 	}
 }
 
@@ -570,7 +608,7 @@ func (d *differ) ring(queue *thing, want *Queue, at place) {
 			slots[taken[0]].rank = rank
 			row := slots[taken[0]].row
 			free[id] = taken[1:]
-			changes := differences[infinitysip.QueueMemberUpdateParams](m, row)
+			changes, _ := differences[infinitysip.QueueMemberUpdateParams](m, row)
 			if len(changes) > 0 {
 				c := d.plan(queue.id, Change{Op: Update, Kind: KindQueueMember, Name: queue.name, Members: []string{group.name}, Fields: changes})
 				next(c, func(x *execution) error {

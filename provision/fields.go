@@ -73,35 +73,26 @@ func mentioned(thing reflect.Value) iter.Seq2[reflect.StructField, reflect.Value
 }
 
 // differences tells what params of type P would change to make of a row what a
-// thing says of it. Secrets are left out: a row does not show them.
-func differences[P, W, R any](want *W, row *R) []FieldChange {
-	var all []FieldChange
+// thing says of it, and what of that they cannot change. Secrets are left out:
+// a row does not show them.
+func differences[P, W, R any](want *W, row *R) (changes, fixed []FieldChange) {
 	there := reflect.ValueOf(row).Elem()
 	for field, v := range mentioned(reflect.ValueOf(want).Elem()) {
-		if field.Type == secretType || !changeable[P](field.Name) {
+		if field.Type == secretType {
 			continue
 		}
-		if from := there.FieldByName(field.Name).Interface(); from != v.Interface() {
-			all = append(all, FieldChange{Field: jsonName(field), From: from, To: v.Interface(), name: field.Name})
-		}
-	}
-	return all
-}
-
-// fixed tells what of a row is not what a thing says of it and cannot be
-// changed by params of type P.
-func fixed[P, W, R any](want *W, row *R) []FieldChange {
-	var all []FieldChange
-	there := reflect.ValueOf(row).Elem()
-	for field, v := range mentioned(reflect.ValueOf(want).Elem()) {
-		if changeable[P](field.Name) {
+		from := there.FieldByName(field.Name).Interface()
+		if from == v.Interface() {
 			continue
 		}
-		if from := there.FieldByName(field.Name).Interface(); from != v.Interface() {
-			all = append(all, FieldChange{Field: jsonName(field), From: from, To: v.Interface(), name: field.Name})
+		f := FieldChange{Field: jsonName(field), From: from, To: v.Interface(), name: field.Name}
+		if _, ok := reflect.TypeFor[P]().FieldByName(field.Name); ok {
+			changes = append(changes, f)
+		} else {
+			fixed = append(fixed, f)
 		}
 	}
-	return all
+	return changes, fixed
 }
 
 // newFields tells what a new thing gets, less its secrets.
@@ -117,11 +108,6 @@ func newFields[W any](thing *W) []FieldChange {
 		}
 	}
 	return all
-}
-
-func changeable[P any](name string) bool {
-	_, ok := reflect.TypeFor[P]().FieldByName(name)
-	return ok
 }
 
 // secretsOf tells which secrets a thing says.
@@ -170,6 +156,19 @@ func set(to, value reflect.Value) {
 	default:
 		to.Set(value)
 	}
+}
+
+// extensionOf is the extension number of a thing or a row; "" if it has none.
+func extensionOf[T any](thing *T) string {
+	if v := reflect.ValueOf(thing).Elem().FieldByName("ExtensionNumber"); v.IsValid() {
+		return v.String()
+	}
+	return ""
+}
+
+// setExtension puts an extension number into params.
+func setExtension[P any](params *P, number string) {
+	set(reflect.ValueOf(params).Elem().FieldByName("ExtensionNumber"), reflect.ValueOf(number))
 }
 
 // jsonName is the name of a field in JSON, which is the API's.

@@ -423,8 +423,8 @@ func after(now model, s *provision.State, prune bool) model {
 	for name, g := range m.Groups {
 		members := []string{}
 		for u := range m.Users {
-			is := slices.Contains(g.Members, u) && !(prune && (lists[name] || listed[u]))
-			if is || wanted[[2]string{name, u}] {
+			removed := prune && (lists[name] || listed[u])
+			if slices.Contains(g.Members, u) && !removed || wanted[[2]string{name, u}] {
 				members = append(members, u)
 			}
 		}
