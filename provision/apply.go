@@ -20,7 +20,8 @@ type ApplyOptions struct {
 	// limit holds besides.
 	Workers int
 
-	// Progress, if set, is called after each change, never two at a time.
+	// Progress, if set, is called after each change that was done, failed or is
+	// blocked, never two at a time.
 	Progress func(Progress)
 
 	// Password, if set, gives the password of a new user, where the state does
@@ -44,7 +45,7 @@ type ApplyOptions struct {
 type Progress struct {
 	Done, Total int    // changes
 	Change      Change // the one that has just been done
-	Err         error  // or failed
+	Err         error  // of one that was not
 }
 
 // Credential is what cannot be read from the API later: the password and
@@ -64,7 +65,7 @@ type Status string
 const (
 	Done    Status = "done"
 	Failed  Status = "failed"  // Err tells why, and whether it may have taken effect
-	Blocked Status = "blocked" // not tried: something that it needs failed
+	Blocked Status = "blocked" // not tried: something that it needs failed; of users into a group, those who are there were put in
 	Stopped Status = "stopped" // not tried: the context ended
 )
 
@@ -256,7 +257,7 @@ func (x *execution) finish(s *step, err error) {
 			c.result.Status = Done
 		}
 		x.done++
-		if x.opts.Progress != nil {
+		if x.opts.Progress != nil && c.result.Status != Stopped {
 			x.opts.Progress(Progress{Done: x.done, Total: x.total, Change: *c.Change, Err: c.result.Err})
 		}
 	}

@@ -472,6 +472,46 @@ func TestContextEnds(t *testing.T) {
 	})
 }
 
+// Only what differs is sent, but of a group, of which the API wants it all.
+func TestUpdatesSendWhatDiffers(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{
+		Users:           []provision.User{{User: "joe", DisplayName: "Joseph", Email: new("joe@example.com"), Dashboard: new(false)}},
+		Groups:          []provision.Group{{Name: "SALES", RingRetry: new(true), DisplayName: "Sales"}},
+		Queues:          []provision.Queue{{Name: "front", DisplayName: "Front", Members: []provision.QueueMember{{Group: "sales", RingSecs: new(5), RingAttempts: new(1)}}}},
+		TrustedNetworks: []provision.TrustedNetwork{{Network: "10.0.20.0/24", Description: new("HQ")}},
+	}
+	_, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	forms := map[string]string{}
+	for _, r := range a.Requests() {
+		if r.Method == http.MethodPost {
+			forms[r.Op] = r.Form.Encode()
+		}
+	}
+	require.Equal(t, map[string]string{
+		"Users.Update":           "displayName=Joseph",
+		"Groups.Update":          "callerNameFormat=%7BdisplayName%7D+-+%7BsrcPhoneNumber%7D&displayName=Sales&extensionNumber=0600&groupName=sales&ringExclusive=0&ringRetry=1",
+		"Queues.Update":          "displayName=Front",
+		"Queues.UpdateMember":    "ringSecs=5",
+		"TrustedNetworks.Update": "description=HQ",
+	}, forms)
+}
+
+func TestDeviceThatCannotBeTaken(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("ann")}}}
+	a.Fail(siptest.On("Users.RemoveDevice").Status(http.StatusForbidden))
+	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.Equal(t, provision.Failed, results[0].Status)
+	require.Equal(t, []string{"Users.RemoveDevice"}, a.sent())
+}
+
 func TestDeviceThatIsGivenAwayMeanwhile(t *testing.T) {
 	t.Parallel()
 	a := newAcme(t)

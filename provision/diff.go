@@ -168,7 +168,7 @@ func compare[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R
 			continue
 		}
 		t.moves = func(x *execution, extension string) error {
-			params := res.updates(row)
+			params := res.unchanged(row)
 			setExtension(&params, extension)
 			return res.calls(x.client).update(x.ctx, x.domain, I(t.id), params)
 		}
@@ -215,7 +215,9 @@ func create[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R,
 		d.report(t.at, res.named, "the server gave exactly %d rows, which may not be all, and %s is not among them", knownCap, quote(t.name))
 	}
 	created := *want
-	res.complete(&created)
+	if res.complete != nil {
+		res.complete(&created)
+	}
 	fields := newFields(&created)
 	for _, field := range res.required {
 		if !slices.ContainsFunc(fields, func(f FieldChange) bool { return f.Field == field }) {
@@ -258,7 +260,7 @@ func update[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R,
 	}
 	c := d.plan(t.id, Change{Op: Update, Kind: t.kind, Name: t.shown(), Fields: changes})
 	t.update = c.step(func(x *execution) error {
-		params := res.updates(row)
+		params := res.unchanged(row)
 		fill(&params, want, changes...)
 		return res.calls(x.client).update(x.ctx, x.domain, I(t.id), params)
 	})
@@ -300,10 +302,9 @@ func (d *differ) extensions() {
 			case state[holder] == 0:
 				visit(holder)
 			}
-			if state[holder] == visiting && holder.park == nil {
+			if state[holder] == visiting && holder.park == nil { // a circle: the holder's own update waits for its end
 				number := freeNumber(used, holder.extension)
 				holder.park = holder.update.of.step(func(x *execution) error { return holder.moves(x, number) })
-				holder.update.needs(holder.park)
 			}
 			if holder.park != nil {
 				t.taking().needs(holder.park)

@@ -24,16 +24,25 @@ type resource[W, R any, I infinitysip.ID, C, U any] struct {
 	key     func(name string) string // what two names of the same thing have in common
 
 	required []string // the fields without which one cannot be created
-	complete func(*W) // says of a new one what the state leaves to us
+	complete func(*W) // says of a new one what the state does not; nil: nothing
 
 	creates func(*W) C // params with the name in place
-	updates func(*R) U // params that leave the row as it is
+	updates func(*R) U // params that leave a row as it is; nil: the zero value does
 
 	// secrets, which only users have, makes up what the params of a new one
 	// lack, and notes it in the result.
 	secrets func(*execution, *C, *Result) error
 
 	calls func(*infinitysip.Client) calls[I, C, U]
+}
+
+// unchanged returns params that leave a row as it is.
+func (res *resource[W, R, I, C, U]) unchanged(row *R) U {
+	if res.updates != nil {
+		return res.updates(row)
+	}
+	var none U
+	return none
 }
 
 // calls are the methods of a service.
@@ -65,9 +74,7 @@ func users(d *differ) *userResource {
 		rowID:    func(row *infinitysip.User) infinitysip.UserID { return row.ID },
 		key:      fold,
 		required: []string{"displayName", "extensionNumber"},
-		complete: func(*User) {},
 		creates:  func(u *User) infinitysip.UserCreateParams { return infinitysip.UserCreateParams{User: u.User} },
-		updates:  func(*infinitysip.User) (none infinitysip.UserUpdateParams) { return none },
 		secrets:  (*execution).secretsOfUser,
 		calls: func(c *infinitysip.Client) userCalls {
 			return userCalls{c.Users.Create, c.Users.Update, c.Users.Delete}
@@ -107,7 +114,6 @@ func queues(d *differ) *queueResource {
 		required: []string{"extensionNumber"},
 		complete: func(q *Queue) { q.DisplayName = cmp.Or(q.DisplayName, q.Name) },
 		creates:  func(q *Queue) infinitysip.QueueCreateParams { return infinitysip.QueueCreateParams{Name: q.Name} },
-		updates:  func(*infinitysip.Queue) (none infinitysip.QueueUpdateParams) { return none },
 		calls: func(c *infinitysip.Client) queueCalls {
 			return queueCalls{c.Queues.Create, c.Queues.Update, c.Queues.Delete}
 		},
@@ -117,16 +123,14 @@ func queues(d *differ) *queueResource {
 func networks(d *differ) *trustedNetworkResource {
 	return &trustedNetworkResource{
 		kind: KindTrustedNetwork, named: "network", wants: d.desired.TrustedNetworks, rows: d.there.networks, at: sectionAt("trustedNetworks"), paged: true,
-		name:     func(n *TrustedNetwork) string { return n.Network },
-		rowName:  func(row *infinitysip.TrustedNetwork) string { return row.Network.String() },
-		rowID:    func(row *infinitysip.TrustedNetwork) infinitysip.TrustedNetworkID { return row.ID },
-		key:      networkKey,
-		complete: func(*TrustedNetwork) {},
+		name:    func(n *TrustedNetwork) string { return n.Network },
+		rowName: func(row *infinitysip.TrustedNetwork) string { return row.Network.String() },
+		rowID:   func(row *infinitysip.TrustedNetwork) infinitysip.TrustedNetworkID { return row.ID },
+		key:     networkKey,
 		creates: func(n *TrustedNetwork) infinitysip.TrustedNetworkCreateParams {
 			network, _ := parseNetwork(n.Network) // Check has
 			return infinitysip.TrustedNetworkCreateParams{Network: network}
 		},
-		updates: func(*infinitysip.TrustedNetwork) (none infinitysip.TrustedNetworkUpdateParams) { return none },
 		calls: func(c *infinitysip.Client) trustedNetworkCalls {
 			return trustedNetworkCalls{c.TrustedNetworks.Create, c.TrustedNetworks.Update, c.TrustedNetworks.Delete}
 		},
@@ -151,7 +155,6 @@ func devices(d *differ) *deviceResource {
 		creates: func(want *Device) infinitysip.DeviceCreateParams {
 			return infinitysip.DeviceCreateParams{MACAddress: want.MACAddress}
 		},
-		updates: func(*infinitysip.Device) (none infinitysip.DeviceUpdateParams) { return none },
 		calls: func(c *infinitysip.Client) deviceCalls {
 			return deviceCalls{c.Devices.Create, c.Devices.Update, c.Devices.Delete}
 		},
