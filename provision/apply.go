@@ -108,7 +108,7 @@ func (c *Changes) Apply(ctx context.Context, client *infinitysip.Client, opts *A
 	if err := c.tooManyDeletes(); err != nil {
 		return nil, err
 	}
-	work, _, err := c.compare(ctx, client)
+	work, _, err := c.toDo(ctx, client)
 	if _, invalid := errors.AsType[*CheckError](err); invalid {
 		return nil, fmt.Errorf("%w: %w", ErrStale, err)
 	} else if err != nil {
@@ -334,25 +334,27 @@ func (x *execution) addUsers(group *thing, users []*thing) error {
 }
 
 func (x *execution) addDevice(user, device *thing, result *Result) error {
-	return x.token(user.name, device, result)(x.client.Users.AddDevice(x.ctx, x.domain, infinitysip.UserID(user.id), infinitysip.DeviceID(device.id)))
-}
-
-func (x *execution) rotateToken(id infinitysip.UserID, name string, device *thing, result *Result) error {
-	return x.token(name, device, result)(x.client.Users.RotateDeviceToken(x.ctx, x.domain, id, infinitysip.DeviceID(device.id)))
-}
-
-// token keeps the token of a device.
-func (x *execution) token(user string, device *thing, result *Result) func(*infinitysip.UserDeviceToken, error) error {
-	return func(added *infinitysip.UserDeviceToken, err error) error {
-		if err != nil {
-			return err
-		}
-		result.Token = added.Token
-		if err := x.keep(Credential{User: user, Device: macKey(device.name), Token: added.Token}); err != nil {
-			return fmt.Errorf("the token could not be kept: %w", err)
-		}
-		return nil
+	added, err := x.client.Users.AddDevice(x.ctx, x.domain, infinitysip.UserID(user.id), infinitysip.DeviceID(device.id))
+	if err != nil {
+		return err
 	}
+	return x.keepToken(user.name, device, added.Token, result)
+}
+
+func (x *execution) rotateToken(user infinitysip.UserID, name string, device *thing, result *Result) error {
+	added, err := x.client.Users.RotateDeviceToken(x.ctx, x.domain, user, infinitysip.DeviceID(device.id))
+	if err != nil {
+		return err
+	}
+	return x.keepToken(name, device, added.Token, result)
+}
+
+func (x *execution) keepToken(user string, device *thing, token infinitysip.Secret, result *Result) error {
+	result.Token = token
+	if err := x.keep(Credential{User: user, Device: device.shown(), Token: token}); err != nil {
+		return fmt.Errorf("the token could not be kept: %w", err)
+	}
+	return nil
 }
 
 // release takes a device from a user, who may have lost it by now.

@@ -208,7 +208,7 @@ func Plan(ctx context.Context, client *infinitysip.Client, domain infinitysip.Do
 		c.opts = *opts
 		c.opts.RotateTokens = slices.Clone(opts.RotateTokens)
 	}
-	work, notes, err := c.compare(ctx, client)
+	work, notes, err := c.toDo(ctx, client)
 	if err != nil {
 		return nil, err
 	}
@@ -220,8 +220,8 @@ func Plan(ctx context.Context, client *infinitysip.Client, domain infinitysip.Do
 	return c, c.tooManyDeletes()
 }
 
-// compare finds what there is to do now.
-func (c *Changes) compare(ctx context.Context, client *infinitysip.Client) ([]*change, []string, error) {
+// toDo finds what there is to do now.
+func (c *Changes) toDo(ctx context.Context, client *infinitysip.Client) ([]*change, []string, error) {
 	there, err := look(ctx, client, c.domain, workers(c.opts.Workers), c.desired.needs(c.opts.Prune))
 	if err != nil {
 		return nil, nil, err
