@@ -11,9 +11,6 @@ import (
 	"github.com/infinitysip/infinitysip"
 )
 
-// ErrBlocked: a change was not tried, because what it needs could not be had.
-var ErrBlocked = errors.New("not tried")
-
 // ApplyOptions say how to apply; nil is the zero value.
 type ApplyOptions struct {
 	// Workers is how many calls to make at a time; default 8. The client's rate
@@ -227,15 +224,15 @@ func (x *execution) try(s *step) error {
 		}
 	}
 	if err := x.ctx.Err(); err != nil {
-		return notBegun{err}
+		return stoppedError{err}
 	}
 	return s.do(x)
 }
 
-// notBegun is the end of the context before a step.
-type notBegun struct{ error }
+// stoppedError is the end of the context before a step.
+type stoppedError struct{ error }
 
-func (e notBegun) Unwrap() error { return e.error }
+func (e stoppedError) Unwrap() error { return e.error }
 
 // finish notes how a step went, and lets go those that waited for it.
 func (x *execution) finish(s *step, err error) {
@@ -246,7 +243,7 @@ func (x *execution) finish(s *step, err error) {
 	if err != nil && c.result.Err == nil {
 		c.result.Err = err
 		c.result.Status = Failed
-		if _, ok := errors.AsType[notBegun](err); ok {
+		if _, ok := errors.AsType[stoppedError](err); ok {
 			c.result.Status = Stopped
 		} else if errors.Is(err, ErrBlocked) {
 			c.result.Status = Blocked

@@ -141,7 +141,8 @@ func (c *checker) refused(at place, err error, optional ...string) {
 		return
 	}
 	for _, f := range invalid.Fields {
-		if f.Field != "domainId" && !(f.Problem == "required" && slices.Contains(optional, f.Field)) {
+		missing := f.Problem == "required" && slices.Contains(optional, f.Field)
+		if f.Field != "domainId" && !missing {
 			c.report(at, f.Field, f.Problem)
 		}
 	}

@@ -15,6 +15,8 @@ import (
 // defaultWorkers is how many calls are made at a time when options do not say.
 const defaultWorkers = 8
 
+// What an error of this package is, by errors.Is. What is wrong with a state is
+// infinitysip.ErrInvalid, a *CheckError.
 var (
 	// ErrStale: the domain has changed since the plan was made, so that the
 	// plan would be another now. Nothing was changed: plan again.
@@ -22,6 +24,9 @@ var (
 	// ErrTooManyDeletes: pruning would delete more than MaxDeletes allows.
 	// Nothing was changed.
 	ErrTooManyDeletes = errors.New("provision: too many deletes")
+	// ErrBlocked: a change was not tried, because what it needs could not be
+	// had.
+	ErrBlocked = errors.New("not tried")
 )
 
 // PlanOptions say how to plan; nil is the zero value.
