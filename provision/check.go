@@ -209,9 +209,9 @@ func (c *checker) memberships() {
 func (c *checker) names(at place, field string, names []string, given bool, known map[string]string) {
 	seen := map[string]string{}
 	for i, name := range names {
-		element := place{fmt.Sprintf("%s.%s[%d]", at.path, field, i), at.line}
 		report := func(text string) {
-			c.problems = append(c.problems, Problem{Path: element.path, Line: at.line, Column: columnOf(field), Text: text})
+			path := fmt.Sprintf("%s.%s[%d]", at.path, field, i)
+			c.problems = append(c.problems, Problem{Path: path, Line: at.line, Column: columnOf(field), Text: text})
 		}
 		switch _, twice := seen[fold(name)]; {
 		case name == "":

@@ -210,9 +210,9 @@ func (s *State) needs(prune bool) *wanted {
 // not mentioned. All is sorted by name, but the members of queues, so that two
 // states of a domain compare line by line.
 //
-// A device without a MAC address is left out, since nothing else names one. A
-// domain with two things whose names differ in case alone gives a state that
-// Check refuses.
+// A device without a MAC address is left out, since nothing else names one.
+// Where the domain holds what Check refuses, such as two groups whose names
+// differ in case alone or an e-mail address that is none, so does the state.
 func ReadDomain(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID) (*State, error) {
 	s, err := look(ctx, client, domain, defaultWorkers, &wanted{networks: true, devices: true, allMembers: true, allQueues: true})
 	if err != nil {
