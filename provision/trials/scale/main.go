@@ -11,6 +11,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -155,6 +156,13 @@ func measure(ctx context.Context, workers int, desired *provision.State) error {
 		return err
 	}
 	fmt.Printf("%-12s %27.2f s\n", "check", time.Since(start).Seconds())
+	start = time.Now()
+	if err := plainLoop(ctx, client, domain, workers, 10_000); err != nil {
+		return err
+	}
+	if err := tell("plain loop", time.Since(start)); err != nil {
+		return err
+	}
 	for _, what := range []string{"into nothing", "again"} {
 		start = time.Now()
 		changes, err := provision.Plan(ctx, client, domain, desired, &provision.PlanOptions{Workers: workers})
@@ -185,6 +193,33 @@ func measure(ctx context.Context, workers int, desired *provision.State) error {
 		fmt.Printf("%d changes done, %d tokens received\n", len(results), tokens)
 	}
 	return fmt.Errorf("the second plan is not empty")
+}
+
+// plainLoop makes calls that need nothing of each other, in the plainest way: what
+// client and server can do at best on this machine, as it is now.
+func plainLoop(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, workers, calls int) error {
+	next := make(chan int)
+	errs := make(chan error, workers)
+	for range workers {
+		go func() {
+			var failed error
+			for range next {
+				if _, err := client.Domains.Get(ctx, domain); err != nil {
+					failed = err
+				}
+			}
+			errs <- failed
+		}()
+	}
+	for i := range calls {
+		next <- i
+	}
+	close(next)
+	var all error
+	for range workers {
+		all = errors.Join(all, <-errs)
+	}
+	return all
 }
 
 // peakMemory is the most that this process has held, in bytes, as Linux counts
