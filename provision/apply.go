@@ -102,6 +102,9 @@ func (r Result) MarshalJSON() ([]byte, error) {
 // After an error, plan again and apply that: what is done is not done twice,
 // and what was left in doubt is seen then. See the package's documentation.
 func (c *Changes) Apply(ctx context.Context, client *infinitysip.Client, opts *ApplyOptions) ([]Result, error) {
+	if c == nil || c.desired == nil {
+		return nil, fmt.Errorf("provision: %w: these changes are not from Plan", infinitysip.ErrInvalid)
+	}
 	if err := c.tooManyDeletes(); err != nil {
 		return nil, err
 	}

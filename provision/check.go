@@ -73,6 +73,9 @@ func asError(problems []Problem) error {
 //     none;
 //   - more than 1,000 members of a queue, which the API cannot order.
 func (s *State) Check() error {
+	if s == nil {
+		return asError([]Problem{{Text: "there is no state: it is nil"}})
+	}
 	c := newChecker(s)
 	c.users()
 	c.groups()

@@ -70,6 +70,22 @@ func TestCheckShowsNoSecret(t *testing.T) {
 	}
 }
 
+func TestNil(t *testing.T) {
+	t.Parallel()
+	require.ErrorIs(t, (*provision.State)(nil).Check(), infinitysip.ErrInvalid)
+	require.NoError(t, provision.Merge(nil, new(provision.State)).Check())
+	_, err := provision.Plan(t.Context(), nil, 1, nil, nil)
+	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+	_, err = new(provision.Changes).Apply(t.Context(), nil, nil)
+	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+
+	a := newAcme(t)
+	_, err = provision.Plan(t.Context(), a.client, 0, new(provision.State), nil)
+	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+	_, err = provision.Plan(t.Context(), new(infinitysip.Client), 1, new(provision.State), nil)
+	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+}
+
 func TestMerge(t *testing.T) {
 	t.Parallel()
 	all := provision.Merge(

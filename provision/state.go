@@ -133,6 +133,9 @@ type Device struct {
 func Merge(states ...*State) *State {
 	var all State
 	for _, s := range states {
+		if s == nil {
+			continue
+		}
 		all.Users = merge(all.Users, s.Users)
 		all.Groups = merge(all.Groups, s.Groups)
 		all.Queues = merge(all.Queues, s.Queues)
