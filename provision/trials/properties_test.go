@@ -60,6 +60,26 @@ func begin(ctx context.Context, options siptest.Options, before model, desired *
 	return tr, nil
 }
 
+func drawTrial(ctx context.Context, t *rapid.T) *trial {
+	options, before, desired, prune := draw(t)
+	tr, err := begin(ctx, options, before, desired, prune)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tr.Close)
+	return tr
+}
+
+// settle plans and applies, after which all is to be as it should.
+func (tr *trial) settle(ctx context.Context, t *rapid.T) {
+	if _, err := tr.once(ctx, tr.InProcessClient()); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.settled(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // once plans and applies. It tells whether there was nothing to do.
 func (tr *trial) once(ctx context.Context, client *infinitysip.Client) (empty bool, err error) {
 	changes, err := provision.Plan(ctx, client, tr.domain, tr.desired, &tr.opts)
@@ -112,18 +132,8 @@ func plain(m model) model {
 func TestApplySettlesEverything(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		options, before, desired, prune := draw(rt)
-		tr, err := begin(t.Context(), options, before, desired, prune)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		defer tr.Close()
-		if _, err := tr.once(t.Context(), tr.InProcessClient()); err != nil {
-			rt.Fatal(err)
-		}
-		if err := tr.settled(t.Context()); err != nil {
-			rt.Fatal(err)
-		}
+		tr := drawTrial(t.Context(), rt)
+		tr.settle(t.Context(), rt)
 	})
 }
 
@@ -160,12 +170,7 @@ func (c *crash) RoundTrip(req *http.Request) (*http.Response, error) {
 func TestCrashAtAnyRequest(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		options, before, desired, prune := draw(rt)
-		tr, err := begin(t.Context(), options, before, desired, prune)
-		if err != nil {
-			rt.Fatal(err)
-		}
-		defer tr.Close()
+		tr := drawTrial(t.Context(), rt)
 		for range rapid.IntRange(1, 3).Draw(rt, "crashes") {
 			ctx, cancel := context.WithCancel(t.Context())
 			broken := &crash{RoundTripper: tr.Transport(), at: rapid.IntRange(1, 60).Draw(rt, "at"), applied: rapid.Bool().Draw(rt, "applied"), end: cancel}
@@ -175,12 +180,7 @@ func TestCrashAtAnyRequest(t *testing.T) {
 				rt.Fatal("a crash passed for a success")
 			}
 		}
-		if _, err := tr.once(t.Context(), tr.InProcessClient()); err != nil {
-			rt.Fatal(err)
-		}
-		if err := tr.settled(t.Context()); err != nil {
-			rt.Fatal(err)
-		}
+		tr.settle(t.Context(), rt)
 	})
 }
 
@@ -280,12 +280,7 @@ func TestTwoAtOnce(t *testing.T) {
 			both.Go(func() { _, _ = tr.once(t.Context(), tr.InProcessClient()) })
 		}
 		both.Wait()
-		if _, err := tr.once(t.Context(), tr.InProcessClient()); err != nil {
-			rt.Fatal(err)
-		}
-		if err := tr.settled(t.Context()); err != nil {
-			rt.Fatal(err)
-		}
+		tr.settle(t.Context(), rt)
 	})
 }
 
