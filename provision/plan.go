@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/infinitysip/infinitysip"
 )
@@ -90,49 +91,53 @@ type Change struct {
 	Token   bool          `json:"newToken,omitzero"` // of KindOwner: the device gets a new token
 }
 
-// String returns the change as a line of a diff:
-//
-//   - user joe.blogs (ext 0100)
-//     ~ group sales: displayName "Sales" → "Sales Dept"
-//
-// with -, where something is deleted.
+// String returns the change as a line of a diff: "+ user joe.blogs (ext 0100)",
+// `~ group sales: displayName "Sales" → "Sales Dept"`, "- user ann.other".
 func (c Change) String() string {
-	var b strings.Builder
-	b.WriteString(map[Op]string{Create: "+ ", Update: "~ ", Delete: "- "}[c.Op])
+	members := make([]string, len(c.Members))
+	for i, name := range c.Members {
+		members[i] = printable(name)
+	}
+	list := strings.Join(members, ", ")
+	line := map[Op]string{Create: "+ ", Update: "~ ", Delete: "- "}[c.Op]
 	switch c.Kind {
 	case KindGroupMembers:
-		fmt.Fprintf(&b, "group %s: members %s", c.Name, strings.Join(c.Members, ", "))
-		return b.String()
+		line += fmt.Sprintf("group %s: members %s", printable(c.Name), list)
 	case KindQueueMember:
-		fmt.Fprintf(&b, "queue %s: member %s", c.Name, strings.Join(c.Members, ", "))
+		line += fmt.Sprintf("queue %s: member %s", printable(c.Name), list)
 	case KindQueueOrder:
-		fmt.Fprintf(&b, "queue %s: order %s", c.Name, strings.Join(c.Members, ", "))
+		line += fmt.Sprintf("queue %s: order %s", printable(c.Name), list)
 	case KindOwner:
-		fmt.Fprintf(&b, "device %s", c.Name)
-		switch {
-		case c.Token:
-			b.WriteString(": new token")
-		case c.Op == Create:
-			fmt.Fprintf(&b, ": user %s", c.Fields[0].To)
-		case c.Op == Delete:
-			fmt.Fprintf(&b, ": user %s", c.Fields[0].From)
-		}
+		line += "device " + printable(c.Name)
 	default:
-		fmt.Fprintf(&b, "%s %s", c.Kind, c.Name)
+		line += fmt.Sprintf("%s %s", c.Kind, printable(c.Name))
 	}
-	if c.Op == Create {
-		for _, f := range c.Fields {
-			if f.Field == "extensionNumber" {
-				fmt.Fprintf(&b, " (ext %s)", f.To)
-			}
+	if c.Token {
+		line += ": new token"
+	}
+	for i, f := range c.Fields {
+		switch {
+		case c.Op == Update && i == 0:
+			line += ": " + f.String()
+		case c.Op == Update:
+			line += ", " + f.String()
+		case c.Kind == KindOwner && c.Op == Create:
+			line += fmt.Sprintf(": user %s", printable(fmt.Sprint(f.To)))
+		case c.Kind == KindOwner:
+			line += fmt.Sprintf(": user %s", printable(fmt.Sprint(f.From)))
+		case f.Field == "extensionNumber":
+			line += fmt.Sprintf(" (ext %s)", printable(fmt.Sprint(f.To)))
 		}
 	}
-	if c.Op == Update {
-		for i, f := range c.Fields {
-			b.WriteString(map[bool]string{true: ": ", false: ", "}[i == 0] + f.String())
-		}
+	return line
+}
+
+// printable quotes a name that could be taken for something else on a terminal.
+func printable(name string) string {
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Sprintf("%q", name)
 	}
-	return b.String()
+	return name
 }
 
 // deletes is what a change counts against MaxDeletes.

@@ -338,6 +338,18 @@ func TestChangesAsJSON(t *testing.T) {
 	require.JSONEq(t, `{"domain":1,"changes":[]}`, string(data))
 }
 
+func TestChangeIsOneLine(t *testing.T) {
+	t.Parallel()
+	for want, c := range map[string]provision.Change{
+		"- user \"a\\n- user b\"":             {Op: provision.Delete, Kind: provision.KindUser, Name: "a\n- user b"},
+		"+ group sales: members \"\\x1b[2J\"": {Op: provision.Create, Kind: provision.KindGroupMembers, Name: "sales", Members: []string{"\x1b[2J"}},
+		"+ device x":                          {Op: provision.Create, Kind: provision.KindOwner, Name: "x"},
+		"\"\"":                                {},
+	} {
+		require.Equal(t, want, strings.TrimSpace(c.String()))
+	}
+}
+
 func TestMaxDeletes(t *testing.T) {
 	t.Parallel()
 	a := newAcme(t)
