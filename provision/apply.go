@@ -328,7 +328,7 @@ func (x *execution) addUsers(group *thing, users []*thing) error {
 	}
 	if n := len(users) - len(there); n > 0 {
 		first := slices.IndexFunc(users, func(user *thing) bool { return user.id == 0 })
-		return fmt.Errorf("%w for %d of %d: there is no user %s", ErrBlocked, n, len(users), users[first].name)
+		return fmt.Errorf("%w for %d of %d: there is no user %s", ErrBlocked, n, len(users), printable(users[first].name))
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ type thing struct {
 	park  *step                                      // gives it one in between, see extensions
 }
 
-func (t *thing) String() string { return string(t.kind) + " " + t.name }
+func (t *thing) String() string { return string(t.kind) + " " + printable(t.name) }
 
 // shown is the name as a plan has it.
 func (t *thing) shown() string {
