@@ -28,8 +28,10 @@
 // the case on the server stays. If the server has two such things, the one
 // with the very spelling is meant; if neither has it, or both, Plan tells so.
 // MAC addresses are compared as addresses, networks without their host bits,
-// flags as flags. Anything else is compared to the letter. A reference must be
-// to what is in the state, if its section is given, or else on the server.
+// flags as flags. Anything else is compared to the letter, and a field that the
+// server does not show counts as empty: a state that says otherwise of it is
+// sent each time. A reference must be to what is in the state, if its section is
+// given, or else on the server.
 //
 // # Passwords, PINs, tokens
 //
