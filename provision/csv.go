@@ -56,10 +56,11 @@ func columnOf(field string) string {
 // An empty cell is not mentioned, but in the column groups: who has an empty
 // cell there is in no group. Where there is a column mac, it names all devices
 // that there are to be. (But nothing is taken away without PlanOptions.Prune.)
-// The columns user, displayName and extension, where
-// they are there, have no empty cells. Spaces around a value are taken away. CSV cannot clear a field: use JSON for that. It
-// has no room for groups, queues and networks either: Merge puts them
-// together with a state that does.
+// The columns user, displayName and extension, where they are there, have no
+// empty cells. Spaces around a value are taken away.
+//
+// CSV cannot clear a field: use JSON for that. It has no room for groups,
+// queues and networks either: Merge puts them together with a state that does.
 //
 // A spreadsheet takes a cell that begins with =, +, - or @ for a formula: at
 // best it makes a number of +447700900123, at worst it runs what somebody put
