@@ -147,10 +147,16 @@ func compare[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R
 	for i := range res.rows {
 		row := &res.rows[i]
 		t := &thing{kind: res.kind, name: res.rowName(row), id: int64(res.rowID(row)), extension: extensionOf(row)}
-		if res.key(t.name) == "" {
-			if res.wants != nil {
-				d.notes = append(d.notes, fmt.Sprintf("%s %d has no %s on the server and is left alone", res.kind, t.id, res.named))
-			}
+		switch {
+		case t.id == 0:
+			d.problems = append(d.problems, Problem{Text: fmt.Sprintf("a row of a %s on the server does not show its id", res.kind)})
+			continue
+		case res.key(t.name) != "" || res.wants == nil:
+		case res.kind == KindDevice: // a softphone, say
+			d.notes = append(d.notes, fmt.Sprintf("device %d has no MAC address on the server and is left alone", t.id))
+			continue
+		default: // it may be any of those that seem to be missing
+			d.problems = append(d.problems, Problem{Text: fmt.Sprintf("%s %d on the server does not show its %s", res.kind, t.id, res.named)})
 			continue
 		}
 		t.moves = func(x *execution, extension string) error {

@@ -297,12 +297,28 @@ func TestPlanLeavesAloneWhatHasNoName(t *testing.T) {
 		return []byte(`{"pbxDeviceId":"9","pbxDeviceName":"Softphone","deviceMacAddress":"","userId":"0"}` + "\n")
 	}))
 	changes := a.plan(t, &provision.State{Devices: []provision.Device{}}, &provision.PlanOptions{Prune: true})
-	require.Equal(t, "! device 9 has no deviceMacAddress on the server and is left alone\n", changes.String())
+	require.Equal(t, "! device 9 has no MAC address on the server and is left alone\n", changes.String())
 
 	a.Fail(siptest.On("Groups.ListUsers").Rewrite(func([]byte) []byte { return []byte(`{"groupId":"1"}` + "\n") }))
 	a.become(t, &provision.State{Groups: []provision.Group{{Name: "sales", ExtensionNumber: "0600"}}})
 	_, err := provision.Plan(t.Context(), a.client, a.domain, &provision.State{Groups: []provision.Group{{Name: "sales", Members: []string{}}}}, nil)
 	require.ErrorContains(t, err, `a row of the users in group "sales" does not say who it is`)
+}
+
+// A row that does not say what it is of may be of what seems to be missing.
+func TestPlanRefusesRowsThatSayNothing(t *testing.T) {
+	t.Parallel()
+	desired := &provision.State{Users: []provision.User{{User: "joe", DisplayName: "Joe", ExtensionNumber: "0100"}}}
+	for row, want := range map[string]string{
+		`{"userId":"7","displayName":"Joe"}`: "user 7 on the server does not show its user",
+		`{"user":"joe","displayName":"Joe"}`: "a row of a user on the server does not show its id",
+	} {
+		a := newAcme(t)
+		a.Fail(siptest.On("Users.List").Rewrite(func([]byte) []byte { return []byte(row + "\n") }))
+		_, err := provision.Plan(t.Context(), a.client, a.domain, desired, nil)
+		require.ErrorContains(t, err, want)
+		require.Empty(t, a.sent())
+	}
 }
 
 func TestGroupUsersByName(t *testing.T) {
