@@ -54,8 +54,7 @@ func main() {
 func server(in io.Reader, out io.Writer) error {
 	srv := siptest.NewServer(siptest.Options{Latency: latency})
 	defer srv.Close()
-	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Large Ltd"})
-	fmt.Fprintln(out, srv.URL(), domain)
+	fmt.Fprintln(out, srv.URL(), srv.AddDomain(infinitysip.Domain{DisplayName: "Large Ltd"}), srv.AddDomain(infinitysip.Domain{DisplayName: "Plain Ltd"}))
 	for lines := bufio.NewScanner(in); lines.Scan(); {
 		calls := map[string]int{}
 		for _, r := range srv.Requests() {
@@ -117,10 +116,10 @@ func measure(ctx context.Context, workers int, desired *provision.State) error {
 		_ = child.Wait()
 	}()
 	var (
-		url    string
-		domain infinitysip.DomainID
+		url           string
+		domain, other infinitysip.DomainID
 	)
-	if _, err := fmt.Fscanln(answers, &url, &domain); err != nil {
+	if _, err := fmt.Fscanln(answers, &url, &domain, &other); err != nil {
 		return err
 	}
 	client, err := infinitysip.NewClient(infinitysip.APIKey("siptest-api-key"), infinitysip.WithBaseURL(url))
@@ -157,7 +156,7 @@ func measure(ctx context.Context, workers int, desired *provision.State) error {
 	}
 	fmt.Printf("%-12s %27.2f s\n", "check", time.Since(start).Seconds())
 	start = time.Now()
-	if err := plainLoop(ctx, client, domain, workers, 10_000); err != nil {
+	if err := plainLoop(ctx, client, other, workers, 10_000); err != nil {
 		return err
 	}
 	if err := tell("plain loop", time.Since(start)); err != nil {
@@ -195,18 +194,18 @@ func measure(ctx context.Context, workers int, desired *provision.State) error {
 	return fmt.Errorf("the second plan is not empty")
 }
 
-// plainLoop makes calls that need nothing of each other, in the plainest way: what
-// client and server can do at best on this machine, as it is now.
+// plainLoop creates users in the plainest way: what client and server can do at
+// best on this machine, as it is now.
 func plainLoop(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, workers, calls int) error {
 	next := make(chan int)
 	errs := make(chan error, workers)
 	for range workers {
 		go func() {
 			var failed error
-			for range next {
-				if _, err := client.Domains.Get(ctx, domain); err != nil {
-					failed = err
-				}
+			for i := range next {
+				_, err := client.Users.Create(ctx, domain, infinitysip.UserCreateParams{User: fmt.Sprintf("user%05d", i), Password: provision.GeneratePassword(),
+					DisplayName: "User", ExtensionNumber: strconv.Itoa(30_000 + i)})
+				failed = errors.Join(failed, err)
 			}
 			errs <- failed
 		}()
