@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,16 +137,17 @@ func (c *checker) report(at place, field, text string) {
 	c.problems = append(c.problems, at.problem(field, text))
 }
 
-// refused reports what the client says of params. A field that is in
-// optional may be missing.
-func (c *checker) refused(at place, err error, optional ...string) {
+// unsaid stands for what the state need not say.
+const unsaid = "-"
+
+// refused reports what the client says of params.
+func (c *checker) refused(at place, err error) {
 	invalid, ok := errors.AsType[*infinitysip.ValidationError](err)
 	if !ok {
 		return
 	}
 	for _, f := range invalid.Fields {
-		missing := f.Problem == "required" && slices.Contains(optional, f.Field)
-		if f.Field != "domainId" && !missing {
+		if f.Field != "domainId" {
 			c.report(at, f.Field, f.Problem)
 		}
 	}
@@ -177,10 +179,10 @@ func (c *checker) extension(at place, number, what string) {
 func (c *checker) users() {
 	for i := range c.state.Users {
 		u, at := &c.state.Users[i], c.state.userAt(i)
-		params := infinitysip.UserCreateParams{User: u.User}
+		params := infinitysip.UserCreateParams{User: u.User, Password: infinitysip.NewSecret(unsaid), DisplayName: unsaid, ExtensionNumber: unsaid}
 		fill(&params, u)
 		_, err := c.client.Users.Create(c.ctx, nowhere, params)
-		c.refused(at, err, "password", "displayName", "extensionNumber")
+		c.refused(at, err)
 		c.once(c.userNames, fold(u.User), at.name(), at, "user", u.User)
 		c.extension(at, u.ExtensionNumber, "user "+u.User)
 		if pin := u.PIN.Reveal(); strings.Trim(pin, "0123456789") != "" {
@@ -231,10 +233,11 @@ func (c *checker) names(at place, field string, names []string, given bool, know
 func (c *checker) groups() {
 	for i := range c.state.Groups {
 		g, at := &c.state.Groups[i], sectionAt("groups")(i)
-		params := infinitysip.GroupCreateParams{Name: g.Name}
+		params := infinitysip.GroupCreateParams{Name: g.Name, DisplayName: unsaid, ExtensionNumber: unsaid}
 		fill(&params, g)
+		params.CallerNameFormat = cmp.Or(params.CallerNameFormat, unsaid) // it may be cleared
 		_, err := c.client.Groups.Create(c.ctx, nowhere, params)
-		c.refused(at, err, "displayName", "extensionNumber", "callerNameFormat")
+		c.refused(at, err)
 		c.once(c.groupNames, fold(g.Name), at.name(), at, "groupName", g.Name)
 		c.extension(at, g.ExtensionNumber, "group "+g.Name)
 	}
@@ -244,10 +247,10 @@ func (c *checker) queues() {
 	seen := map[string]string{}
 	for i := range c.state.Queues {
 		q, at := &c.state.Queues[i], sectionAt("queues")(i)
-		params := infinitysip.QueueCreateParams{Name: q.Name}
+		params := infinitysip.QueueCreateParams{Name: q.Name, DisplayName: unsaid, ExtensionNumber: unsaid}
 		fill(&params, q)
 		_, err := c.client.Queues.Create(c.ctx, nowhere, params)
-		c.refused(at, err, "displayName", "extensionNumber")
+		c.refused(at, err)
 		c.once(seen, fold(q.Name), at.name(), at, "queueName", q.Name)
 		c.extension(at, q.ExtensionNumber, "queue "+q.Name)
 		if len(q.Members) > maxQueueMembers {
@@ -289,7 +292,7 @@ func (c *checker) devices() {
 	seen := map[string]string{}
 	for i := range c.state.Devices {
 		d, at := &c.state.Devices[i], c.state.deviceAt(i)
-		params := infinitysip.DeviceCreateParams{Name: "unnamed", MACAddress: d.MACAddress}
+		params := infinitysip.DeviceCreateParams{Name: unsaid, MACAddress: d.MACAddress}
 		fill(&params, d)
 		_, err := c.client.Devices.Create(c.ctx, nowhere, params)
 		c.refused(at, err)

@@ -22,6 +22,9 @@ func TestCheck(t *testing.T) {
 		"nothing": {provision.State{}, nil},
 		"names alone": {provision.State{Users: []provision.User{{User: "ann"}}, Groups: []provision.Group{{Name: "sales"}},
 			Queues: []provision.Queue{{Name: "front", Members: []provision.QueueMember{{Group: "SALES"}}}}, Devices: []provision.Device{{MACAddress: "0000.5e00.5301", Owner: new("Ann")}}}, nil},
+		"what may be cleared": {provision.State{
+			Users: []provision.User{{User: "ann", Email: new(""), MobileNumber: new("")}}, Groups: []provision.Group{{Name: "sales", CallerNameFormat: new(infinitysip.CallerNameFormat(""))}},
+			Queues: []provision.Queue{{Name: "front", CallerNameFormat: new(infinitysip.CallerNameFormat(""))}}, TrustedNetworks: []provision.TrustedNetwork{{Network: "10.0.0.0/8", Description: new("")}}}, nil},
 		"host bits": {provision.State{TrustedNetworks: []provision.TrustedNetwork{{Network: "10.0.20.10/24"}, {Network: "10.0.21.1"}, {Network: "2001:db8::1/32"}}}, nil},
 		"no names": {provision.State{Users: []provision.User{{}}, Groups: []provision.Group{{}}, Queues: []provision.Queue{{}}, TrustedNetworks: []provision.TrustedNetwork{{}}, Devices: []provision.Device{{}}},
 			[]string{"users[0].user: required", "groups[0].groupName: required", "queues[0].queueName: required",
