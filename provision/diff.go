@@ -212,7 +212,7 @@ func create[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R,
 	}
 	fields := newFields(&created)
 	for _, field := range res.required {
-		if !slices.ContainsFunc(fields, func(f FieldChange) bool { return f.Field == field }) {
+		if !slices.ContainsFunc(fields, func(f FieldChange) bool { return f.Field == field && show(f.To) != `""` }) {
 			d.report(t.at, field, "required: %s %s is not on the server yet", t.kind, quote(t.name))
 		}
 	}

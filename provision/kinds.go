@@ -89,10 +89,10 @@ func groups(d *differ) *groupResource {
 		rowName:  func(row *infinitysip.Group) string { return row.Name },
 		rowID:    func(row *infinitysip.Group) infinitysip.GroupID { return row.ID },
 		key:      fold,
-		required: []string{"extensionNumber"},
+		required: []string{"extensionNumber", "callerNameFormat"},
 		complete: func(g *Group) {
 			g.DisplayName = cmp.Or(g.DisplayName, g.Name)
-			if g.CallerNameFormat == nil || *g.CallerNameFormat == "" {
+			if g.CallerNameFormat == nil {
 				g.CallerNameFormat = new(DefaultCallerNameFormat)
 			}
 		},

@@ -92,13 +92,14 @@ func TestPlanIsADiff(t *testing.T) {
 		}, provision.PlanOptions{}, nil},
 		"fields": {state{
 			Users:           []provision.User{{User: "joe", Email: new(""), Dashboard: new(true), JobName: new("Clerk")}},
-			Groups:          []provision.Group{{Name: "sales", DisplayName: "Sales Dept", RingRetry: new(true)}},
+			Groups:          []provision.Group{{Name: "sales", DisplayName: "Sales Dept", RingRetry: new(true)}, {Name: "night", CallerNameFormat: new(infinitysip.CallerNameFormat(""))}},
 			Queues:          []provision.Queue{{Name: "front", CallerNameFormat: new(infinitysip.CallerNameFormat("{dgrpName}"))}},
 			TrustedNetworks: []provision.TrustedNetwork{{Network: "10.0.20.0/24", Description: new("")}},
 			Devices:         []provision.Device{{MACAddress: "00:00:5E:00:53:01", Name: new("Desk")}},
 		}, provision.PlanOptions{}, []string{
 			`~ user joe: email "joe@example.com" → "", jobName "" → "Clerk", dashboard false → true`,
 			`~ group sales: displayName "Sales" → "Sales Dept", ringRetry false → true`,
+			`~ group night: callerNameFormat "{displayName} - {srcPhoneNumber}" → ""`,
 			`~ queue front: callerNameFormat "" → "{dgrpName}"`,
 			`~ trusted network 10.0.20.10/24: description "Office" → ""`,
 			`~ device 00:00:5E:00:53:01: pbxDeviceName "Joe" → "Desk"`,
@@ -183,10 +184,12 @@ func TestPlanProblems(t *testing.T) {
 		desired state
 		want    []string
 	}{
-		"missing for a new one": {state{Users: []provision.User{{User: "new"}}, Groups: []provision.Group{{Name: "new"}}, Queues: []provision.Queue{{Name: "new"}}}, []string{
+		"missing for a new one": {state{Users: []provision.User{{User: "new"}}, Groups: []provision.Group{{Name: "new"}, {Name: "x", ExtensionNumber: "1", CallerNameFormat: new(infinitysip.CallerNameFormat(""))}},
+			Queues: []provision.Queue{{Name: "new"}}}, []string{
 			`users[0].displayName: required: user "new" is not on the server yet`,
 			`users[0].extensionNumber: required: user "new" is not on the server yet`,
 			`groups[0].extensionNumber: required: group "new" is not on the server yet`,
+			`groups[1].callerNameFormat: required: group "x" is not on the server yet`,
 			`queues[0].extensionNumber: required: queue "new" is not on the server yet`,
 		}},
 		"unknown on the server": {state{
