@@ -51,21 +51,49 @@ func show(value any) string {
 	return fmt.Sprint(value)
 }
 
+// said is a field of a thing that says something of it, and does not name it or
+// other things.
+type said struct {
+	index  int
+	name   string // in Go
+	field  string // as the API spells it
+	secret bool
+}
+
+// sayings are the fields of all things, since to find them takes time.
+var sayings = map[reflect.Type][]said{
+	reflect.TypeFor[User]():           sayingsOf[User](),
+	reflect.TypeFor[Group]():          sayingsOf[Group](),
+	reflect.TypeFor[Queue]():          sayingsOf[Queue](),
+	reflect.TypeFor[QueueMember]():    sayingsOf[QueueMember](),
+	reflect.TypeFor[TrustedNetwork](): sayingsOf[TrustedNetwork](),
+	reflect.TypeFor[Device]():         sayingsOf[Device](),
+}
+
+func sayingsOf[W any]() []said {
+	var all []said
+	for field := range reflect.TypeFor[W]().Fields() {
+		if field.IsExported() && field.Tag.Get("provision") == "" && field.Type.Kind() != reflect.Slice {
+			all = append(all, said{field.Index[0], field.Name, jsonName(field), field.Type == secretType})
+		}
+	}
+	return all
+}
+
 // mentioned yields the fields of a thing that say something, with what they
-// say: not those that name it, or other things.
-func mentioned(thing reflect.Value) iter.Seq2[reflect.StructField, reflect.Value] {
-	return func(yield func(reflect.StructField, reflect.Value) bool) {
-		for field, v := range thing.Fields() {
-			if !field.IsExported() || field.Tag.Get("provision") != "" || field.Type.Kind() == reflect.Slice {
-				continue
-			}
-			if v.IsZero() || field.Type == secretType && v.Interface().(infinitysip.Secret).IsZero() {
+// say.
+func mentioned[W any](thing *W) iter.Seq2[said, reflect.Value] {
+	return func(yield func(said, reflect.Value) bool) {
+		all := reflect.ValueOf(thing).Elem()
+		for _, s := range sayings[all.Type()] {
+			v := all.Field(s.index)
+			if v.IsZero() || s.secret && v.Interface().(infinitysip.Secret).IsZero() {
 				continue
 			}
 			if v.Kind() == reflect.Pointer {
 				v = v.Elem()
 			}
-			if !yield(field, v) {
+			if !yield(s, v) {
 				return
 			}
 		}
@@ -77,16 +105,16 @@ func mentioned(thing reflect.Value) iter.Seq2[reflect.StructField, reflect.Value
 // a row does not show them.
 func differences[P, W, R any](want *W, row *R) (changes, fixed []FieldChange) {
 	there := reflect.ValueOf(row).Elem()
-	for field, v := range mentioned(reflect.ValueOf(want).Elem()) {
-		if field.Type == secretType {
+	for s, v := range mentioned(want) {
+		if s.secret {
 			continue
 		}
-		from := there.FieldByName(field.Name).Interface()
+		from := there.FieldByName(s.name).Interface()
 		if from == v.Interface() {
 			continue
 		}
-		f := FieldChange{Field: jsonName(field), From: from, To: v.Interface(), name: field.Name}
-		if _, ok := reflect.TypeFor[P]().FieldByName(field.Name); ok {
+		f := FieldChange{Field: s.field, From: from, To: v.Interface(), name: s.name}
+		if _, ok := reflect.TypeFor[P]().FieldByName(s.name); ok {
 			changes = append(changes, f)
 		} else {
 			fixed = append(fixed, f)
@@ -97,14 +125,14 @@ func differences[P, W, R any](want *W, row *R) (changes, fixed []FieldChange) {
 
 // newFields tells what a new thing gets, less its secrets.
 func newFields[W any](thing *W) []FieldChange {
-	said := 0 // counted first, since there are many of them and they are kept
-	for range mentioned(reflect.ValueOf(thing).Elem()) {
-		said++
+	n := 0 // counted first, since there are many of them and they are kept
+	for range mentioned(thing) {
+		n++
 	}
-	all := make([]FieldChange, 0, said)
-	for field, v := range mentioned(reflect.ValueOf(thing).Elem()) {
-		if field.Type != secretType {
-			all = append(all, FieldChange{Field: jsonName(field), To: v.Interface(), name: field.Name})
+	all := make([]FieldChange, 0, n)
+	for s, v := range mentioned(thing) {
+		if !s.secret {
+			all = append(all, FieldChange{Field: s.field, To: v.Interface(), name: s.name})
 		}
 	}
 	return all
@@ -113,9 +141,9 @@ func newFields[W any](thing *W) []FieldChange {
 // secretsOf tells which secrets a thing says.
 func secretsOf[W any](want *W) []FieldChange {
 	var all []FieldChange
-	for field, v := range mentioned(reflect.ValueOf(want).Elem()) {
-		if field.Type == secretType {
-			all = append(all, FieldChange{Field: jsonName(field), To: v.Interface(), name: field.Name})
+	for s, v := range mentioned(want) {
+		if s.secret {
+			all = append(all, FieldChange{Field: s.field, To: v.Interface(), name: s.name})
 		}
 	}
 	return all
@@ -125,11 +153,11 @@ func secretsOf[W any](want *W) []FieldChange {
 // fields of it.
 func fill[P, W any](params *P, want *W, changes ...FieldChange) {
 	to := reflect.ValueOf(params).Elem()
-	for field, v := range mentioned(reflect.ValueOf(want).Elem()) {
-		if len(changes) > 0 && !slices.ContainsFunc(changes, func(c FieldChange) bool { return c.name == field.Name }) {
+	for s, v := range mentioned(want) {
+		if len(changes) > 0 && !slices.ContainsFunc(changes, func(c FieldChange) bool { return c.name == s.name }) {
 			continue
 		}
-		set(to.FieldByName(field.Name), v)
+		set(to.FieldByName(s.name), v)
 	}
 }
 
