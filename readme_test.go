@@ -44,20 +44,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"testing"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/provision"
 	"github.com/infinitysip/infinitysip/siptest"
 )
 
 var (
 	_ = errors.Is
 	_ = fmt.Sprint
+	_ io.Reader
 	_ testing.TB
+	_ provision.State
 	_ siptest.Options
 )
 
-func provision(context.Context, *infinitysip.Client, infinitysip.DomainID) error { return nil }
+func setUp(context.Context, *infinitysip.Client, infinitysip.DomainID) error { return nil }
 
 `
 		known = `func main() {
