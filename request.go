@@ -182,7 +182,11 @@ func addMembers[I ID, R any, S service](ctx context.Context, s S, op string, r r
 				if err != nil {
 					return nil, err
 				}
-				there[plan.idOf(&row)] = true
+				id := plan.idOf(&row)
+				if id == 0 {
+					return nil, fmt.Errorf("a row does not say its %s", plan.id.names[0])
+				}
+				there[id] = true
 			}
 			return there, nil
 		})

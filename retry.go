@@ -382,7 +382,11 @@ func (v *verification) lookBefore(ctx context.Context, sent form) {
 	v.blind = err != nil
 	v.before = make(map[int64]bool, len(rows))
 	for _, row := range rows {
-		v.before[row.id] = true
+		if row.id == 0 {
+			v.blind = true // it cannot be told from the one that is made
+		} else {
+			v.before[row.id] = true
+		}
 	}
 }
 

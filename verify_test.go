@@ -1,6 +1,7 @@
 package infinitysip_test
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"testing"
@@ -115,5 +116,41 @@ func TestRotateDeviceToken(t *testing.T) {
 
 		_, err = a.client.Users.RotateDeviceToken(t.Context(), a.domain, a.user, a.device)
 		require.ErrorIs(t, err, infinitysip.ErrNotFound, "there is no association to end")
+	})
+}
+
+// The API's page lists the fields of neither members nor users of a group. A
+// row that does not say its id says nothing of who is there.
+func TestRowsThatDoNotSayTheirID(t *testing.T) {
+	t.Parallel()
+	renamed := func(op, name string) siptest.Fault {
+		return siptest.On(op).Rewrite(func(body []byte) []byte { return bytes.ReplaceAll(body, []byte(`"`+name+`"`), []byte(`"ref"`)) })
+	}
+	for name, fault := range map[string]siptest.Fault{
+		"applied, 503":     siptest.On("Queues.CreateMember").Times(1).CommitThenStatus(503),
+		"applied, dropped": siptest.On("Queues.CreateMember").Times(1).CommitThenDrop(),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAcme(t, siptest.Options{}, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{ResendAfter: time.Hour}))
+			_, err := queuesCreateMember.do(t.Context(), a)
+			require.NoError(t, err)
+			a.ResetRequests()
+			a.Fail(renamed("Queues.ListMembers", "queueMemberId"))
+			a.Fail(fault)
+			_, err = queuesCreateMember.do(t.Context(), a)
+			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown, name)
+			require.ErrorContains(t, err, "may have been there before", name)
+			require.Equal(t, 1, a.sent("Queues.CreateMember"), name)
+			require.Len(t, a.QueueMembers(a.domain, a.queue), 2, name)
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		a := newAcme(t, siptest.Options{})
+		a.Fail(renamed("Groups.ListUsers", "userId"))
+		a.Fail(siptest.On("Groups.AddUsers").CommitThenStatus(504))
+		err := a.client.Groups.AddUsers(t.Context(), a.domain, a.group, []infinitysip.UserID{a.user})
+		require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+		require.ErrorContains(t, err, "a row does not say its userId")
+		require.Equal(t, 1, a.sent("Groups.AddUsers"))
 	})
 }
