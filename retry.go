@@ -462,7 +462,7 @@ func createOnce[R any](ctx context.Context, c *Client, call *call, v *verificati
 			waits = waits[:min(1, len(waits))] // it will not appear later, or so late that nobody waits for it
 		}
 		verdict, id := v.run(ctx, call, false, waits)
-		rule, last := ruleFor(call.failure, insert), resent || c.retry.MaxAttempts == 1
+		rule, last := ruleFor(call.failure, insert), resent || call.attempts >= c.retry.MaxAttempts
 		hold := time.Until(asked)
 		if rule == verify && c.retry.ResendAfter > 0 {
 			// By then the request can no longer be alive, by the caller's word.
@@ -483,7 +483,7 @@ func createOnce[R any](ctx context.Context, c *Client, call *call, v *verificati
 // addMissing sends ids to be added. After an attempt that may have added some
 // it looks who is there, and sends the others.
 func addMissing[I ID](ctx context.Context, c *Client, call *call, ids []I, params func([]I) any, members func() (map[int64]bool, error)) error {
-	for sends := 1; ; sends++ {
+	for {
 		err := c.do(ctx, call, noRow)
 		failed, ok := errors.AsType[*Error](err)
 		if !ok || ruleFor(call.failure, add) != missing {
@@ -500,8 +500,8 @@ func addMissing[I ID](ctx context.Context, c *Client, call *call, ids []I, param
 		if len(ids) == 0 {
 			return nil
 		}
-		if sends >= c.retry.most(ruleFor(call.failure, update)) || !c.retry.bears(ctx, failed.RetryAfter) ||
-			!c.retry.afford(call.failure, failed) || sleep(ctx, c.retry.pause(sends-1, failed.RetryAfter)) != nil {
+		if call.attempts >= c.retry.most(ruleFor(call.failure, update)) || !c.retry.bears(ctx, failed.RetryAfter) ||
+			!c.retry.afford(call.failure, failed) || sleep(ctx, c.retry.pause(call.attempts-1, failed.RetryAfter)) != nil {
 			failed.Err = and(and(failed.Err, fmt.Errorf("at %s %d of them were not there, the first %d", looked, len(ids), ids[0])), ctx.Err())
 			return failed
 		}

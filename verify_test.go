@@ -154,3 +154,24 @@ func TestRowsThatDoNotSayTheirID(t *testing.T) {
 		require.Equal(t, 1, a.sent("Groups.AddUsers"))
 	})
 }
+
+// What a 429 costs of a call's attempts is not given back when the call is
+// looked after.
+func TestNoMoreThanMaxAttempts(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{2, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAcme(t, siptest.Options{}, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: most}))
+			for _, op := range []string{"Users.Create", "Groups.AddUsers"} {
+				a.Fail(siptest.On(op).Times(most - 1).Status(429))
+				a.Fail(siptest.On(op).Status(503))
+			}
+			_, err := a.client.Users.Create(t.Context(), a.domain, newUser())
+			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+			require.Equal(t, most, a.sent("Users.Create"))
+			err = a.client.Groups.AddUsers(t.Context(), a.domain, a.group, []infinitysip.UserID{a.user})
+			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+			require.Equal(t, most, a.sent("Groups.AddUsers"))
+		})
+	}
+}
