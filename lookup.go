@@ -43,7 +43,11 @@ func spellings(sent string) []any {
 		return []any{mac, strings.ToLower(mac)}
 	}
 	if network, ok := parseNetwork(sent); ok {
-		return []any{sent, network.Masked().String()}
+		ways := []any{sent, network.Masked().String()}
+		if network.IsSingleIP() {
+			ways = append(ways, network.Addr().String())
+		}
+		return ways
 	}
 	return []any{sent}
 }
@@ -85,7 +89,7 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 	return func(ctx context.Context, sent form) ([]found, error) {
 		ids := planOf[R](clientOf(s)).id.names
 		want := sent.values.Get(key.name)
-		where := Field[anyRow](key.name).Eq(want)
+		where := Field[anyRow](key.name).EqFold(want)
 		if values := spellings(want); len(values) > 1 {
 			where = Field[anyRow](key.name).In(values...)
 		}
@@ -93,11 +97,16 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 		if err != nil {
 			return nil, err
 		}
-		var all []found
+		var all, alike []found // alike: but for case and blanks, which a server may change
 		for _, row := range rows {
-			if got, ok := row.value(key.name); !ok {
+			got, ok := row.value(key.name)
+			switch {
+			case !ok:
 				return nil, fmt.Errorf("a row does not say its %s", key.name)
-			} else if !sameValue(want, got) {
+			case !sameValue(want, got) && strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(got)):
+				alike = append(alike, found{id: row.id(ids), differs: []string{"spelling of " + key.name}})
+				continue
+			case !sameValue(want, got):
 				continue
 			}
 			match := found{id: row.id(ids)}
@@ -108,6 +117,9 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 			}
 			slices.Sort(match.differs)
 			all = append(all, match)
+		}
+		if len(all) == 0 {
+			all = alike
 		}
 		if len(all) == 0 && len(rows) >= serverCap {
 			return nil, fmt.Errorf("%d rows, which may not be all", len(rows))

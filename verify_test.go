@@ -2,8 +2,11 @@ package infinitysip_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
+	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,6 +175,54 @@ func TestNoMoreThanMaxAttempts(t *testing.T) {
 			err = a.client.Groups.AddUsers(t.Context(), a.domain, a.group, []infinitysip.UserID{a.user})
 			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
 			require.Equal(t, most, a.sent("Groups.AddUsers"))
+		})
+	}
+}
+
+// A server may keep a key otherwise than it was sent: without the length of a
+// single address, in lower case, without blanks around it.
+func TestVerifyFindsAKeyThatTheServerRewrote(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, row string
+		create    func(context.Context, *infinitysip.Client) error
+		is        error // nil: it is the one
+	}{
+		{"an address", `{"trustedNetworkId":"5","network":"10.0.0.1"}`, func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.TrustedNetworks.Create(ctx, 1, infinitysip.TrustedNetworkCreateParams{Network: netip.MustParsePrefix("10.0.0.1/32")})
+			return err
+		}, nil},
+		{"case", `{"userId":"5","user":"JOE.blogs"}`, func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.Users.Create(ctx, 1, newUser())
+			return err
+		}, infinitysip.ErrConflict},
+		{"blanks", `{"groupId":"5","groupName":"sales"}`, func(ctx context.Context, c *infinitysip.Client) error {
+			_, err := c.Groups.Create(ctx, 1, infinitysip.GroupCreateParams{Name: "sales ", DisplayName: "Sales", ExtensionNumber: "1", CallerNameFormat: "{displayName}"})
+			return err
+		}, infinitysip.ErrConflict},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			posts := 0
+			s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+				if req.Method == http.MethodPost {
+					posts++
+					return answer(503, ""), nil
+				}
+				filter := req.URL.Query().Get("filter[]")
+				if test.name == "an address" && !strings.HasSuffix(filter, ",10.0.0.1") {
+					return answer(200, ""), nil
+				}
+				return answer(200, test.row), nil
+			}}
+			err := test.create(t.Context(), stubClient(t, s))
+			require.Equal(t, 1, posts, test.name)
+			if test.is == nil {
+				require.NoError(t, err, test.name)
+				return
+			}
+			require.ErrorIs(t, err, test.is, test.name)
+			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown, test.name)
+			require.ErrorContains(t, err, "the row with id 5 has the same name and another spelling of ", test.name)
 		})
 	}
 }

@@ -646,7 +646,7 @@ func look(method, path string, form url.Values) []exchange {
 	if method != "POST" || !strings.HasSuffix(path, "/members") {
 		return nil
 	}
-	return []exchange{{method: "GET", path: path, query: url.Values{"filter[]": {"groupId-eq-value-" + form.Get("groupId")}}, status: 200}}
+	return []exchange{{method: "GET", path: path, query: url.Values{"filter[]": {"groupId-eqi-value-" + form.Get("groupId")}}, status: 200}}
 }
 
 func TestWireBasicAuthAndProduct(t *testing.T) {
