@@ -368,6 +368,7 @@ func (t *transport) attempt(req *http.Request, call *call) (*http.Response, erro
 		return nil, err
 	}
 	watch := newWatch(req.Context(), t.limits.Header)
+	call.status = 0
 	call.sent = &watch.sent
 	watch.sent.Store(true)
 	out := req.Clone(watch.ctx)
@@ -378,7 +379,8 @@ func (t *transport) attempt(req *http.Request, call *call) (*http.Response, erro
 	if err != nil {
 		return nil, watch.end(err)
 	}
-	t.limiter.note(resp.StatusCode == http.StatusTooManyRequests)
+	call.status = resp.StatusCode
+	t.limiter.note(call.status == http.StatusTooManyRequests)
 	// Redirects are not followed; where one leads to is not looked at either.
 	resp.Header.Del("Location")
 	end := t.limits.Error

@@ -1033,12 +1033,12 @@ func listOfFaults() []fault {
 		{
 			n: 40, name: "cancelled between attempts", calls: every, setUp: furnish, ctx: cancelAfter(time.Second),
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Status(429).Header("Retry-After", "50")} },
-			outcome: notApplied, is: []error{context.Canceled}, hits: hits{"call": 1}, least: time.Second, most: time.Second,
+			outcome: notApplied, is: []error{context.Canceled, infinitysip.ErrRateLimited}, hits: hits{"call": 1}, least: time.Second, most: time.Second,
 		},
 		{
 			n: 40, name: "cancelled between attempts of an update, one of which may have been applied", calls: updates, setUp: furnish, ctx: cancelAfter(time.Second),
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Status(503).Header("Retry-After", "50")} },
-			outcome: unknown, is: []error{context.Canceled}, hits: hits{"call": 1}, least: time.Second, most: time.Second,
+			outcome: unknown, is: []error{context.Canceled, infinitysip.ErrUnavailable}, hits: hits{"call": 1}, least: time.Second, most: time.Second,
 		},
 		{
 			n: 40, name: "cancelled between attempts of an add, one of which may have been applied", calls: adds, setUp: furnish, ctx: cancelAfter(time.Second),

@@ -53,7 +53,7 @@ type call struct {
 	behind *call     // the create that this call looks for, if it does
 	scrub  *scrubber // see clean
 
-	status    int // of an answer that was a success
+	status    int // of the last attempt's answer; 0: it has none
 	attempts  int
 	sent      *atomic.Bool // nil or false while it is certain that the attempt has not reached the server
 	failure   failure      // of the last attempt that failed
@@ -324,7 +324,6 @@ func (c *Client) do(ctx context.Context, call *call, decode func(*http.Response)
 			}
 			return err
 		}
-		call.status = resp.StatusCode
 		if err = call.accept(resp, decode); err == nil {
 			c.retry.refund()
 			return nil
@@ -375,12 +374,11 @@ func (c *Client) request(ctx context.Context, call *call) (*retryablehttp.Reques
 // fail is the error of a call that did not succeed. resp, where there is one,
 // is the answer that it failed on.
 func (call *call) fail(resp *http.Response, err error) *Error {
-	e := &Error{Op: call.op, Method: call.method, Path: call.path, Attempts: call.attempts, Outcome: NotApplied, Err: call.clean().error(err)}
+	e := &Error{Op: call.op, Method: call.method, Path: call.path, StatusCode: call.status, Attempts: call.attempts, Outcome: NotApplied, Err: call.clean().error(err)}
 	if call.unsettled {
 		e.Outcome = Unknown
 	}
 	if resp != nil {
-		e.StatusCode = resp.StatusCode
 		e.RequestID = printable(call.clean().text(resp.Header.Get("X-Request-Id")))
 		e.RetryAfter = retryAfter(resp)
 	}
@@ -418,7 +416,12 @@ func (call *call) failed(f failure) {
 
 // applied is the error of a call that took effect and failed after that.
 func (call *call) applied(err error) error {
-	return &Error{Op: call.op, Method: call.method, Path: call.path, StatusCode: call.status, Attempts: call.attempts, Outcome: Applied, Err: call.clean().error(err)}
+	e := call.fail(nil, err)
+	e.Outcome = Applied
+	if !succeeded(e.StatusCode) {
+		e.StatusCode = 0 // what it says is not so
+	}
+	return e
 }
 
 // orContext returns the error of a context that has ended, else err.

@@ -260,3 +260,33 @@ func TestNothingBelowSendsAgain(t *testing.T) {
 		require.Empty(t, req.Header.Values("Idempotency-Key"), kind)
 	}
 }
+
+// A context that ends in the wait after an answer does not hide that answer.
+func TestTheLastAnswerIsInTheError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		_, err := stubClient(t, always(429, "slow down")).Users.Get(ctx, 1, 2)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, infinitysip.ErrRateLimited)
+		require.ErrorContains(t, err, "429 Too Many Requests")
+
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		err = stubClient(t, always(503, "maintenance", "Retry-After", "50")).Users.Delete(ctx, 1, 2)
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, infinitysip.ErrUnavailable)
+
+		// An attempt that has no answer has none.
+		s := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 1 {
+				return answer(429, ""), nil
+			}
+			return nil, io.EOF
+		}}
+		_, err = stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+		require.ErrorIs(t, err, io.EOF)
+		require.NotErrorIs(t, err, infinitysip.ErrRateLimited, "it is not what to go by")
+	})
+}
