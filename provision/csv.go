@@ -125,21 +125,24 @@ func (f *csvReader) readHeader(line int, names []string) {
 		f.report(line, "", "this is one column: separate columns with commas, and lines with line feeds")
 		return
 	}
+	known := "those known are " + strings.Join(csvAllColumns, ", ")
+	if !slices.ContainsFunc(names, func(name string) bool { return knownColumn(name) != "" }) {
+		// It may be a person, whose password is not to be shown.
+		f.report(line, "", "names no column that is known: the first row must name the columns, in UTF-8; "+known)
+		return
+	}
 	for i, name := range names {
-		name = strings.TrimSpace(name)
-		for field, column := range csvOwnSpellings {
-			if strings.EqualFold(name, field) {
-				name = column
-			}
-		}
-		known := slices.IndexFunc(csvAllColumns, func(column string) bool { return strings.EqualFold(column, name) })
+		column := knownColumn(name)
 		switch {
-		case known < 0:
-			f.report(line, quote(name), "unknown column: those known are "+strings.Join(csvAllColumns, ", "))
-		case slices.Contains(f.header, csvAllColumns[known]):
-			f.report(line, csvAllColumns[known], "this column is there twice")
+		case column == "" && known != "":
+			f.report(line, quote(name), "unknown column: "+known)
+			known = "" // once is enough
+		case column == "":
+			f.report(line, quote(name), "unknown column")
+		case slices.Contains(f.header, column):
+			f.report(line, column, "this column is there twice")
 		default:
-			f.header[i] = csvAllColumns[known]
+			f.header[i] = column
 		}
 	}
 	if !slices.Contains(f.header, "user") {
@@ -148,6 +151,22 @@ func (f *csvReader) readHeader(line int, names []string) {
 	if slices.Contains(f.header, "mac") {
 		f.state.Devices = []Device{}
 	}
+}
+
+// knownColumn is the column that a header names; "" if it is none.
+func knownColumn(name string) string {
+	name = strings.TrimSpace(name)
+	for field, column := range csvOwnSpellings {
+		if strings.EqualFold(name, field) {
+			return column
+		}
+	}
+	for _, column := range csvAllColumns {
+		if strings.EqualFold(name, column) {
+			return column
+		}
+	}
+	return ""
 }
 
 func (f *csvReader) readPerson(line int, record []string) {

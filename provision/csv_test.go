@@ -46,6 +46,9 @@ func TestReadCSVProblems(t *testing.T) {
 		"BOM alone":         {"\xef\xbb\xbf", []string{"line 1: the file is empty"}},
 		"unknown column":    {"nickname," + header + "x," + good, []string{`line 1, "nickname": unknown column`}},
 		"nameless column":   {strings.Replace(header, "\n", ",\n", 1) + strings.Replace(good, "\n", ",\n", 1), []string{`line 1, "": unknown column`}},
+		"no header":         {strings.ReplaceAll(good, ",,,", ",,4821,hunter2"), []string{"line 1: names no column that is known"}},
+		"UTF-16":            {"\xff\xfeu\x00s\x00e\x00r\x00,\x00m\x00a\x00c\x00", []string{"line 1: names no column that is known"}},
+		"two unknown":       {"user,a,b\nann,,\n", []string{`line 1, "a": unknown column: those known are user, `, `line 1, "b": unknown column`}},
 		"no user column":    {"displayName\nAnn\n", []string{"line 1, user: this column is missing"}},
 		"doubled column":    {"user,USER,displayName,extension\nann,ann,Ann,201\n", []string{"line 1, user: this column is there twice"}},
 		"both spellings":    {"user,extension,extensionNumber\nann,201,201\n", []string{"line 1, extension: this column is there twice"}},
@@ -91,6 +94,7 @@ func TestReadCSVProblems(t *testing.T) {
 			require.NoError(t, err)
 			got := problems(t, state)
 			require.Len(t, got, len(test.want), "%v", got)
+			require.NotContains(t, strings.Join(got, ""), "hunter2")
 			for _, want := range test.want {
 				i := slices.IndexFunc(got, func(p string) bool { return strings.HasPrefix(p, want) })
 				require.GreaterOrEqual(t, i, 0, "%v\nwant %s", got, want)
