@@ -3,11 +3,13 @@ package provision
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"reflect"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/infinitysip/infinitysip"
 )
@@ -27,8 +29,8 @@ const redacted = "[redacted]"
 //
 // The members are spelled as the API spells them. What is left out, or null,
 // is not mentioned. The error is one of reading, or of what is no JSON; a
-// member that is unknown or of the wrong type is a problem that Check tells,
-// with its path.
+// member that is unknown, there twice or of the wrong type is a problem that
+// Check tells, with its path.
 func ReadJSON(r io.Reader) (*State, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -53,6 +55,9 @@ func (s *State) WriteJSON(w io.Writer) error {
 
 // UnmarshalJSON reads what ReadJSON does.
 func (s *State) UnmarshalJSON(data []byte) error {
+	if !utf8.Valid(data) { // of which encoding/json would make something
+		return errors.New("provision: not UTF-8: save the file as UTF-8")
+	}
 	var raw json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return fmt.Errorf("provision: not JSON: %w", err)
@@ -125,14 +130,25 @@ func (in jsonReader) value(path string, raw json.RawMessage, v reflect.Value) {
 }
 
 func (in jsonReader) object(path string, raw json.RawMessage, v reflect.Value) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
+	object := json.NewDecoder(bytes.NewReader(raw)) // which is JSON: nothing here can fail
+	if first, _ := object.Token(); first != json.Delim('{') {
 		in.report(path, "want an object")
 		return
 	}
 	dot := "."
 	if path == "" {
 		dot = ""
+	}
+	members := map[string]json.RawMessage{}
+	for object.More() {
+		token, _ := object.Token()
+		name, _ := token.(string)
+		var member json.RawMessage
+		_ = object.Decode(&member)
+		if _, twice := members[name]; twice { // encoding/json would take the last
+			in.report(path+dot+quote(name), "is there twice")
+		}
+		members[name] = member
 	}
 	for field, value := range v.Fields() {
 		if !field.IsExported() {

@@ -44,6 +44,8 @@ func TestReadJSONProblems(t *testing.T) {
 		want []string
 	}{
 		"unknown members": {`{"people":[],"users":[{"user":"ann","phone":1}]}`, []string{`users[0]."phone": unknown`, `"people": unknown`}},
+		"twice":           {`{"users":[{"user":"ann","user":"ben"}],"users":[{"user":"cat"}]}`, []string{`"users": is there twice`}},
+		"twice within":    {`{"users":[{"user":"ann","user":"ann"}]}`, []string{`users[0]."user": is there twice`}},
 		"another case":    {`{"users":[{"User":"ann"}]}`, []string{`users[0]."User": unknown`, "users[0].user: required"}},
 		"wrong types": {`{"users":[{"user":1,"email":false,"dashboard":1,"ukPhoneId":"x","groups":"sales","password":7},null,"x"],"groups":{},"queues":[{"queueName":"q","members":[{"group":"g","ringSecs":1.5}]}]}`,
 			[]string{"users[0].user: want a string", "users[0].password: want a string", "users[0].email: want a string", "users[0].dashboard: want true or false",
@@ -63,6 +65,8 @@ func TestReadJSONProblems(t *testing.T) {
 	require.ErrorContains(t, err, "not JSON")
 	_, err = provision.ReadJSON(strings.NewReader(""))
 	require.ErrorContains(t, err, "not JSON")
+	_, err = provision.ReadJSON(strings.NewReader("{\"users\":[{\"user\":\"zo\xeb\"}]}"))
+	require.EqualError(t, err, "provision: not UTF-8: save the file as UTF-8")
 }
 
 func TestReadJSONSecrets(t *testing.T) {
