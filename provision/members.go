@@ -128,10 +128,7 @@ func (d *differ) owners() {
 	for i := range d.there.devices {
 		rows[int64(d.there.devices[i].ID)] = &d.there.devices[i]
 	}
-	rotate := map[string]bool{}
-	for _, mac := range d.opts.RotateTokens {
-		rotate[macKey(mac)] = true
-	}
+	rotate := d.rotated()
 	for i := range d.desired.Devices {
 		want, at := &d.desired.Devices[i], d.desired.deviceAt(i)
 		device, _ := d.devices.find(want.MACAddress)
@@ -141,7 +138,7 @@ func (d *differ) owners() {
 		mac := macKey(want.MACAddress)
 		var from infinitysip.UserID
 		fromName := ""
-		if row := rows[device.id]; device.id != 0 && row != nil && row.UserID != 0 {
+		if row := rows[device.id]; row != nil && row.UserID != 0 {
 			from, fromName = row.UserID, row.User
 			if owner := d.users.byID[int64(from)]; owner != nil {
 				fromName = owner.name
@@ -153,30 +150,27 @@ func (d *differ) owners() {
 				continue
 			}
 		}
-		stays := want.Owner == nil || to != nil && to.id != 0 && infinitysip.UserID(to.id) == from
-		nobody := want.Owner != nil && to == nil
-		if stays {
-			if from != 0 && rotate[mac] {
-				c := d.plan(device.id, Change{Op: Update, Kind: KindOwner, Name: mac, Token: true})
-				c.step(func(x *execution) error { return x.rotateToken(from, fromName, device, c.result) })
-			}
-			continue
-		}
-		if from == 0 && nobody || nobody && !d.opts.Prune {
-			continue
-		}
-
 		c := Change{Op: Update, Kind: KindOwner, Name: mac}
-		field := FieldChange{Field: "user", From: fromName}
 		switch {
-		case nobody:
-			c.Op, field.To = Delete, ""
-		case from == 0:
-			c.Op, field.From, field.To = Create, "", to.name
-		default:
-			field.To = to.name
+		case to != nil && from == 0:
+			c.Op = Create
+			c.Fields = []FieldChange{{Field: "user", From: "", To: to.name}}
+		case to != nil && infinitysip.UserID(to.id) != from:
+			c.Fields = []FieldChange{{Field: "user", From: fromName, To: to.name}}
+		case want.Owner != nil && to == nil && from != 0 && d.opts.Prune:
+			c.Op = Delete
+			c.Fields = []FieldChange{{Field: "user", From: fromName, To: ""}}
+		case rotate[mac] && from != 0:
+			c.Token = true
+			planned := d.plan(device.id, c)
+			planned.step(func(x *execution) error { return x.rotateToken(from, fromName, device, planned.result) })
+			continue
+		case rotate[mac]:
+			d.notes = append(d.notes, fmt.Sprintf("%s: no user, so no new token", device))
+			continue
+		default: // it stays whose it is
+			continue
 		}
-		c.Fields = []FieldChange{field}
 		planned := d.plan(device.id, c)
 		var release *step
 		if from != 0 {
@@ -190,6 +184,22 @@ func (d *differ) owners() {
 			add.needs(release, to.make, device.make)
 		}
 	}
+}
+
+// rotated are the devices that are to get another token.
+func (d *differ) rotated() map[string]bool {
+	inState := map[string]bool{}
+	for i := range d.desired.Devices {
+		inState[macKey(d.desired.Devices[i].MACAddress)] = true
+	}
+	rotate := map[string]bool{}
+	for i, mac := range d.opts.RotateTokens {
+		if !inState[macKey(mac)] {
+			d.report(place{path: fmt.Sprintf("RotateTokens[%d]", i)}, "", "%s is not the MAC address of a device in the state", quote(mac))
+		}
+		rotate[macKey(mac)] = true
+	}
+	return rotate
 }
 
 // queueMembers puts groups into queues, in order, and, with Prune, takes them

@@ -46,9 +46,9 @@ type PlanOptions struct {
 	// is never empty.
 	SetSecrets bool
 
-	// RotateTokens names devices, by MAC address, that are to get another
-	// token: because theirs was lost, say. Until the device has it, it cannot
-	// register.
+	// RotateTokens names devices of the state, by MAC address, that are to get
+	// another token: because theirs was lost, say. Until the device has it, it
+	// cannot register. A device of nobody has none: the plan's Notes tell.
 	RotateTokens []string
 
 	// Workers is how many calls to make at a time; default 8.

@@ -149,7 +149,10 @@ func TestPlanIsADiff(t *testing.T) {
 		}, provision.PlanOptions{SetSecrets: true, RotateTokens: []string{"00-00-5e-00-53-01", "00-00-5e-00-53-02"}}, []string{
 			"~ user joe: new password, new pin",
 			"~ device 00:00:5E:00:53:01: new token",
+			"! device 00:00:5E:00:53:02: no user, so no new token",
 		}},
+		"a token of who keeps the device without prune": {state{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("")}}},
+			provision.PlanOptions{RotateTokens: []string{"00:00:5E:00:53:01"}}, []string{"~ device 00:00:5E:00:53:01: new token"}},
 		"secrets once set": {state{Users: []provision.User{{User: "joe", Password: infinitysip.NewSecret("hunter2")}}}, provision.PlanOptions{}, nil},
 		"what cannot be changed": {state{Users: []provision.User{{User: "ann", UKPhoneID: 4}, {User: "joe"}}}, provision.PlanOptions{}, []string{
 			"! user ann: ukPhoneId 3 → 4 cannot be changed",
@@ -182,24 +185,30 @@ func TestPlanProblems(t *testing.T) {
 	type state = provision.State
 	for name, test := range map[string]struct {
 		desired state
+		opts    provision.PlanOptions
 		want    []string
 	}{
-		"missing for a new one": {state{Users: []provision.User{{User: "new"}}, Groups: []provision.Group{{Name: "new"}, {Name: "x", ExtensionNumber: "1", CallerNameFormat: new(infinitysip.CallerNameFormat(""))}},
-			Queues: []provision.Queue{{Name: "new"}}}, []string{
+		"tokens of what is not in the state": {state{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01"}}},
+			provision.PlanOptions{RotateTokens: []string{"0000.5e00.5301", "00:00:5E:00:53:02", "joe"}}, []string{
+				`RotateTokens[1]: "00:00:5E:00:53:02" is not the MAC address of a device in the state`,
+				`RotateTokens[2]: "joe" is not the MAC address of a device in the state`,
+			}},
+		"missing for a new one": {desired: state{Users: []provision.User{{User: "new"}}, Groups: []provision.Group{{Name: "new"}, {Name: "x", ExtensionNumber: "1", CallerNameFormat: new(infinitysip.CallerNameFormat(""))}},
+			Queues: []provision.Queue{{Name: "new"}}}, want: []string{
 			`users[0].displayName: required: user "new" is not on the server yet`,
 			`users[0].extensionNumber: required: user "new" is not on the server yet`,
 			`groups[0].extensionNumber: required: group "new" is not on the server yet`,
 			`groups[1].callerNameFormat: required: group "x" is not on the server yet`,
 			`queues[0].extensionNumber: required: queue "new" is not on the server yet`,
 		}},
-		"unknown on the server": {state{
+		"unknown on the server": {desired: state{
 			Users: []provision.User{{User: "joe", Groups: []string{"salse"}}}, Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("joe")}},
 			Queues: []provision.Queue{{Name: "front", Members: []provision.QueueMember{{Group: "salse"}}}},
-		}, []string{
+		}, want: []string{
 			`users[0].groups: there is no group "salse", neither in the state nor on the server`,
 			`queues[0].members[0].group: there is no group "salse", neither in the state nor on the server`,
 		}},
-		"a number that is kept": {state{Users: []provision.User{{User: "joe", ExtensionNumber: "0600"}, {User: "new", DisplayName: "New", ExtensionNumber: "0101"}}}, []string{
+		"a number that is kept": {desired: state{Users: []provision.User{{User: "joe", ExtensionNumber: "0600"}, {User: "new", DisplayName: "New", ExtensionNumber: "0101"}}}, want: []string{
 			`users[0].extensionNumber: "0600" is that of group sales on the server, which keeps it`,
 			`users[1].extensionNumber: "0101" is that of user ann on the server, which keeps it`,
 		}},
@@ -208,7 +217,7 @@ func TestPlanProblems(t *testing.T) {
 			t.Parallel()
 			a := newAcme(t)
 			a.become(t, small())
-			_, err := provision.Plan(t.Context(), a.client, a.domain, &test.desired, nil)
+			_, err := provision.Plan(t.Context(), a.client, a.domain, &test.desired, &test.opts)
 			require.ErrorIs(t, err, infinitysip.ErrInvalid)
 			invalid, _ := errors.AsType[*provision.CheckError](err)
 			var got []string
