@@ -87,6 +87,13 @@ func TestNil(t *testing.T) {
 	require.ErrorIs(t, err, infinitysip.ErrInvalid)
 	_, err = provision.Plan(t.Context(), new(infinitysip.Client), 1, new(provision.State), nil)
 	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+	changes := a.plan(t, small(), nil)
+	_, err = provision.Plan(t.Context(), nil, a.domain, small(), nil)
+	require.EqualError(t, err, "provision: invalid: the client is nil")
+	_, err = changes.Apply(t.Context(), nil, nil)
+	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+	_, err = provision.ReadDomain(t.Context(), nil, a.domain)
+	require.ErrorIs(t, err, infinitysip.ErrInvalid)
 }
 
 func TestMerge(t *testing.T) {

@@ -32,6 +32,9 @@ const pageRows = 10_000
 // groups and queues that wanted names, at most workers calls at a time. It
 // changes nothing.
 func look(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, workers int, w *wanted) (*snapshot, error) {
+	if client == nil {
+		return nil, fmt.Errorf("provision: %w: the client is nil", infinitysip.ErrInvalid)
+	}
 	s := &snapshot{
 		groupUsers:   map[infinitysip.GroupID][]infinitysip.UserID{},
 		queueMembers: map[infinitysip.QueueID][]infinitysip.QueueMember{},
