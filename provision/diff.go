@@ -182,12 +182,12 @@ func compare[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R
 		case t == nil:
 			t = &thing{kind: res.kind, name: res.name(want), at: res.at(i)}
 			create(d, res, t, want)
-			all.add(t)
 		default:
 			t.at = res.at(i)
 			update(d, res, t, want, rows[t])
 		}
 		kept[t] = true
+		all.byKey[res.key(t.name)] = []*thing{t} // which the name means from here on, in whatever case
 	}
 
 	if d.opts.Prune && res.wants != nil {

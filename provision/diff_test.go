@@ -12,7 +12,7 @@ func TestDiff(t *testing.T) {
 	t.Parallel()
 	there := &snapshot{
 		users:  []infinitysip.User{{ID: 1, User: "ann", ExtensionNumber: "1"}, {ID: 2, User: "ben", ExtensionNumber: "2"}, {ID: 3, User: "cat", ExtensionNumber: "2"}},
-		groups: []infinitysip.Group{{ID: 5, Name: "sales"}, {ID: 6, Name: "night"}},
+		groups: []infinitysip.Group{{ID: 5, Name: "sales"}, {ID: 6, Name: "night"}, {ID: 4, Name: "Night"}},
 		queues: []infinitysip.Queue{{ID: 9, Name: "front"}},
 		groupUsers: map[infinitysip.GroupID][]infinitysip.UserID{
 			5: {1, 8}, // of whom 8 came between two lists
@@ -37,8 +37,11 @@ func TestDiff(t *testing.T) {
 		"an unknown group in a queue": {State{Queues: []Queue{{Name: "front", Members: []QueueMember{{Group: "sales"}}}}}, PlanOptions{Prune: true}, []string{
 			"- queue front: member night", "- queue front: member group 7",
 		}, nil},
-		"who is unknown in a group": {State{Groups: []Group{{Name: "sales", Members: []string{}}, {Name: "night"}}}, PlanOptions{Prune: true}, []string{
-			"- group sales: members ann",
+		"a reference in another case is to what is in the state": {State{Users: []User{{User: "cat", Groups: []string{"night"}}}, Groups: []Group{{Name: "Night"}}}, PlanOptions{}, []string{
+			"+ group Night: members cat",
+		}, nil},
+		"who is unknown in a group": {State{Groups: []Group{{Name: "sales", Members: []string{}}}}, PlanOptions{Prune: true}, []string{
+			"- group sales: members ann", "- group night", "- group Night",
 		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

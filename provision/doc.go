@@ -30,8 +30,8 @@
 // MAC addresses are compared as addresses, networks without their host bits,
 // flags as flags. Anything else is compared to the letter, and a field that the
 // server does not show counts as empty: a state that says otherwise of it is
-// sent each time. A reference must be to what is in the state, if its section is
-// given, or else on the server.
+// sent each time. A reference is to what is in the state, if its section is given,
+// and must be there; or else to what is on the server.
 //
 // # Passwords, PINs, tokens
 //
