@@ -110,6 +110,20 @@ func TestSwapThatIsCutShort(t *testing.T) {
 	a.become(t, desired)
 }
 
+// A run may end there, and nobody is to have the number that is dialled in need.
+func TestSwapLeavesEmergencyNumbersAlone(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	users := func(joe, ann string) *provision.State {
+		return &provision.State{Users: []provision.User{{User: "joe", DisplayName: "Joe", ExtensionNumber: joe}, {User: "ann", DisplayName: "Ann", ExtensionNumber: ann}}}
+	}
+	a.become(t, users("201", "202"))
+	a.Fail(siptest.On("Users.Update").Nth(2).Status(http.StatusForbidden))
+	_, err := a.plan(t, users("202", "201"), nil).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.Equal(t, "998", a.extensions()["joe"])
+}
+
 func TestStalePlan(t *testing.T) {
 	t.Parallel()
 	desired := &provision.State{Users: []provision.User{{User: "joe", DisplayName: "Joseph"}, {User: "new", DisplayName: "New", ExtensionNumber: "0103"}}}

@@ -70,8 +70,9 @@
 // A server that has each extension number once refuses two users who change
 // theirs, whichever is sent first. So who takes a number waits until who has
 // it has given it up, and in a circle one of them gets a free number in
-// between, of nines counting down: 9999 if theirs has four digits. If that is
-// where a run ends, the next one goes on from there. A number that is held by
+// between, of nines counting down: 9999 if theirs has four digits, 998 if it has
+// three, since 999 is for emergencies. If that is where a run ends, the next one
+// goes on from there. A number that is held by
 // something that the state leaves alone is a problem that Plan tells.
 //
 // # Lists

@@ -10,7 +10,7 @@ import (
 // theirs do, one of them gets a free number in between.
 func (d *differ) extensions() {
 	holders := map[string][]*thing{}
-	used := map[string]bool{}
+	used := map[string]bool{"999": true, "911": true, "112": true} // which people dial in need
 	for _, t := range d.numbered {
 		if t.id != 0 {
 			holders[t.extension] = append(holders[t.extension], t)
