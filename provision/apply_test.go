@@ -557,6 +557,52 @@ func TestDeviceOfWhoIsDeleted(t *testing.T) {
 	require.Equal(t, "new", a.Devices(a.domain)[0].User)
 }
 
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// Members of one queue that ring the same group are made one after the other:
+// the look for one whose answer was lost could find the other instead.
+func TestGroupTwiceInAQueueWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string][]provision.QueueMember{
+		"both new": nil,
+		"one new":  {{Group: "sales", RingSecs: new(7)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := newAcme(t, siptest.Options{Latency: time.Second, CreateBody: siptest.CreateBodyNone})
+				state := small()
+				state.Queues[0].Members = before
+				a.become(t, state)
+				var inside, most atomic.Int32
+				a.client = a.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+					if op := infinitysip.OperationFromContext(req.Context()); op == "Queues.CreateMember" || op == "Queues.UpdateMember" {
+						most.Store(max(most.Load(), inside.Add(1)))
+						defer inside.Add(-1)
+					}
+					return a.Transport().RoundTrip(req)
+				})}))
+				a.Fail(siptest.On("Queues.CreateMember").Nth(1).CommitThenDrop())
+				desired := &provision.State{Queues: []provision.Queue{{Name: "front", Members: []provision.QueueMember{
+					{Group: "sales", RingSecs: new(10)}, {Group: "sales", RingSecs: new(30)}, {Group: "night"}, {Group: "sales", RingSecs: new(20)}}}}}
+
+				_, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
+
+				require.NoError(t, err)
+				require.Empty(t, a.plan(t, desired, nil).String())
+				var rings []string
+				for _, m := range a.QueueMembers(a.domain, 1) {
+					rings = append(rings, fmt.Sprint(m.GroupID, " for ", m.RingSecs))
+				}
+				require.Equal(t, []string{"1 for 10", "1 for 30", "3 for 20", "1 for 20"}, rings)
+				require.Equal(t, int32(1), most.Load())
+			})
+		})
+	}
+}
+
 func TestGenerated(t *testing.T) {
 	t.Parallel()
 	for range 100 {
