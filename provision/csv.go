@@ -301,9 +301,14 @@ func (u *User) text(column string) string {
 // their names. The PINs and passwords are left empty: a list of people is
 // handed around.
 //
-// A group's name that holds a semicolon is an error, before anything is written;
-// so is a display name or an extension that some users have and others do not,
-// since ReadCSV takes that for an oversight.
+// A name of a user or a group that ReadCSV would not read as it is, such as that
+// of a group with a semicolon in it, is an error, before anything is written; so
+// is a display name or an extension that some users have and others do not,
+// since ReadCSV takes that for an oversight. Of other values the spaces around
+// them are lost.
+//
+// Where the state says of some who is in which group, the rest are in none by
+// this file.
 func (s *State) WriteCSV(w io.Writer) error {
 	groups, devices := map[string][]string{}, map[string][]string{}
 	told := false // whether the state says who is in which group
@@ -340,10 +345,13 @@ func (s *State) WriteCSV(w io.Writer) error {
 			return fmt.Errorf("provision: user %s cannot be written as CSV: it has no %s", quote(s.Users[i].User), column)
 		}
 	}
-	for _, names := range groups {
-		for _, name := range names {
-			if strings.Contains(name, ";") {
-				return fmt.Errorf("provision: group %s cannot be written as CSV: a semicolon separates names there", quote(name))
+	for _, u := range s.Users {
+		if !fitsCSV(u.User) {
+			return fmt.Errorf("provision: user %s cannot be written as CSV: spaces around a name and line breaks are lost there", quote(u.User))
+		}
+		for _, name := range groups[fold(u.User)] {
+			if !fitsCSV(name) || strings.Contains(name, ";") {
+				return fmt.Errorf("provision: group %s cannot be written as CSV: semicolons separate names there, and spaces around a name and line breaks are lost", quote(name))
 			}
 		}
 	}
@@ -368,6 +376,11 @@ func (s *State) WriteCSV(w io.Writer) error {
 	}
 	out.Flush()
 	return out.Error()
+}
+
+// fitsCSV reports whether ReadCSV would read a name as it is.
+func fitsCSV(name string) bool {
+	return name == strings.TrimSpace(name) && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
 }
 
 // GuardCSV puts an apostrophe before a cell that a spreadsheet would take for a

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -217,9 +218,13 @@ func TestWriteCSVLeavesOut(t *testing.T) {
 	require.NoError(t, s.WriteCSV(&file))
 	require.Equal(t, "user,email,groups,mobile,pin,password\nann,,sales,,,\nben,,,,,\n", file.String())
 
-	s.Users[1].Groups = []string{"a;b"}
 	file.Reset()
-	require.ErrorContains(t, s.WriteCSV(&file), `"a;b"`)
+	for _, name := range []string{"a;b", " a", "a\n", "a\x00b", "a\u00a0"} {
+		s.Users[1].Groups = []string{name}
+		require.ErrorContains(t, s.WriteCSV(&file), fmt.Sprintf("group %q cannot be written as CSV", name))
+	}
+	s.Users[1] = provision.User{User: "ben "}
+	require.ErrorContains(t, s.WriteCSV(&file), `user "ben " cannot be written as CSV`)
 	require.Empty(t, file.String())
 
 	s.Users[1] = provision.User{User: "ben", ExtensionNumber: "0101"}
