@@ -40,7 +40,7 @@ type CheckError struct{ Problems []Problem }
 // Error lists the problems, one a line.
 func (e *CheckError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "provision: %d wrong in the state, nothing was changed:", len(e.Problems))
+	fmt.Fprintf(&b, "provision: %s with the state, nothing was changed:", count(len(e.Problems), "problem"))
 	for _, p := range e.Problems {
 		b.WriteString("\n" + p.String())
 	}

@@ -238,7 +238,7 @@ func TestPlanTellsLinesOfCSV(t *testing.T) {
 	require.NoError(t, err)
 	_, err = provision.Plan(t.Context(), a.client, a.domain, people, nil)
 	require.EqualError(t, err, strings.TrimSpace(lines(
-		"provision: 3 wrong in the state, nothing was changed:",
+		"provision: 3 problems with the state, nothing was changed:",
 		`line 3, displayName: required: user "new" is not on the server yet`,
 		`line 3, extension: required: user "new" is not on the server yet`,
 		`line 3, groups: there is no group "nowhere", neither in the state nor on the server`)))
