@@ -41,7 +41,10 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the program at once
-	err := run(ctx, *live, *domain, *format, *output)
+	err := demo.FlagsOnly(flag.CommandLine)
+	if err == nil {
+		err = run(ctx, *live, *domain, *format, *output)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "export:", err)

@@ -88,7 +88,8 @@ type options struct {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 	connect func(live bool, domain infinitysip.DomainID) (*demo.Target, error)) int {
 	fail := func(code int, format string, a ...any) int {
-		fmt.Fprintf(stderr, "provision: "+format+"\n", a...)
+		text := strings.TrimPrefix(fmt.Sprintf(format, a...), "provision: ") // the package's name, too
+		fmt.Fprintf(stderr, "provision: %s\n", text)
 		return code
 	}
 	o, err := parseFlags(args, stderr)
@@ -198,12 +199,14 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 		o.RotateTokens = strings.Split(rotate, ",")
 	}
 	var wrong []string
+	if err := demo.FlagsOnly(flags); err != nil {
+		wrong = append(wrong, err.Error())
+	}
 	check := func(ok bool, problem string) {
 		if !ok {
 			wrong = append(wrong, problem)
 		}
 	}
-	check(flags.NArg() == 0, "there are flags only: what is "+strings.Join(flags.Args(), " ")+"?")
 	check(o.workers > 0 && o.workers <= 64, "-workers must be from 1 to 64")
 	check(o.MaxDeletes >= 0, "-max-deletes must not be negative")
 	check(!o.planOnly || !apply, "-plan or -apply, not both")

@@ -143,6 +143,7 @@ func TestNothingIsSentForABadFile(t *testing.T) {
 	code, _, stderr := b.run(t, t.Context(), header+"ann,Ann,2o1,,,,,,\nann,Ann,600,x,salse,,,,\n")
 	require.Equal(t, exitIncomplete, code)
 	require.Empty(t, b.Requests())
+	require.Regexp(t, `^provision: 5 problems with the state, nothing was changed:\n`, stderr)
 	for _, want := range []string{"line 2, extension: not digits", "line 3, user:", "line 3, email:", "line 3, groups:", `queues[0].extensionNumber: "600" is that of user ann already`} {
 		require.Contains(t, stderr, want)
 	}

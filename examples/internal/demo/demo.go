@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/infinitysip/infinitysip"
@@ -58,6 +59,14 @@ func DomainFlag(flags *flag.FlagSet) *infinitysip.DomainID {
 		return err
 	})
 	return domain
+}
+
+// FlagsOnly tells of arguments that are left when the flags have been parsed.
+func FlagsOnly(flags *flag.FlagSet) error {
+	if flags.NArg() > 0 {
+		return fmt.Errorf("there are flags only: what is %s?", strings.Join(flags.Args(), " "))
+	}
+	return nil
 }
 
 // Fill makes a few people, for a program that needs some to be there.

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"flag"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,16 @@ func TestConnectWithoutAccount(t *testing.T) {
 	users, err := target.Client.Users.List(t.Context(), 9)
 	require.NoError(t, err)
 	require.Len(t, users, 4)
+}
+
+func TestFlagsOnly(t *testing.T) {
+	t.Parallel()
+	flags := flag.NewFlagSet("test", flag.ContinueOnError)
+	flags.Bool("live", false, "")
+	require.NoError(t, flags.Parse([]string{"-live"}))
+	require.NoError(t, FlagsOnly(flags))
+	require.NoError(t, flags.Parse([]string{"domain.json", "-live"}))
+	require.EqualError(t, FlagsOnly(flags), "there are flags only: what is domain.json -live?")
 }
 
 func TestConnectLive(t *testing.T) {
