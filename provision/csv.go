@@ -227,21 +227,26 @@ func list(value string) []string {
 	return names
 }
 
-// column returns the field of the user that a column has.
-func (u *User) column(name string) reflect.Value {
-	for field, v := range reflect.ValueOf(u).Elem().Fields() {
-		if columnOf(jsonName(field)) == name {
-			return v
-		}
+// csvFields are the fields of a user that the columns have.
+var csvFields = fieldsByColumn()
+
+func fieldsByColumn() map[string]int {
+	all := map[string]int{}
+	for field := range reflect.TypeFor[User]().Fields() {
+		all[columnOf(jsonName(field))] = field.Index[0]
 	}
-	return reflect.Value{}
+	return all
+}
+
+// column returns a pointer to the field of the user that a column has.
+func (u *User) column(name string) any {
+	return reflect.ValueOf(u).Elem().Field(csvFields[name]).Addr().Interface()
 }
 
 // setText sets a field from the text of a column, and tells what is wrong with
 // it.
 func (u *User) setText(column, text string) string {
-	v := u.column(column)
-	switch field := v.Addr().Interface().(type) {
+	switch field := u.column(column).(type) {
 	case *string:
 		*field = text
 	case **string:
@@ -272,7 +277,7 @@ func (u *User) setText(column, text string) string {
 
 // text is what a column shows of the user.
 func (u *User) text(column string) string {
-	switch field := u.column(column).Addr().Interface().(type) {
+	switch field := u.column(column).(type) {
 	case *string:
 		return *field
 	case **string:
