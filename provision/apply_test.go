@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -322,6 +323,18 @@ func TestSecretsComeBackOnce(t *testing.T) {
 	}
 }
 
+func TestSetSecrets(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{Users: []provision.User{{User: "joe", Password: infinitysip.NewSecret("hunter2"), PIN: infinitysip.NewSecret("1234")}}}
+	_, err := a.plan(t, desired, &provision.PlanOptions{SetSecrets: true}).Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"Users.Update"}, a.sent())
+	require.Equal(t, "hunter2", a.Users(a.domain)[0].Password.Reveal())
+	require.Equal(t, "1234", a.Users(a.domain)[0].PIN.Reveal())
+}
+
 func TestSecretsFromFuncs(t *testing.T) {
 	t.Parallel()
 	a := newAcme(t)
@@ -447,6 +460,44 @@ func TestKeepFailsForAToken(t *testing.T) {
 	require.Len(t, results[1].Token.Reveal(), 25, "it is in the result all the same")
 }
 
+// inFlight is a transport that notes how many calls were under way at a time.
+type inFlight struct {
+	http.RoundTripper
+	ops []string // which count; none: all
+
+	mu        sync.Mutex
+	now, most int
+}
+
+func (f *inFlight) RoundTrip(req *http.Request) (*http.Response, error) {
+	if len(f.ops) == 0 || slices.Contains(f.ops, infinitysip.OperationFromContext(req.Context())) {
+		f.add(1)
+		defer f.add(-1)
+	}
+	return f.RoundTripper.RoundTrip(req)
+}
+
+func (f *inFlight) add(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now += n
+	f.most = max(f.most, f.now)
+}
+
+func TestWorkersBoundTheCalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAcme(t, siptest.Options{Latency: time.Second})
+		calls := &inFlight{RoundTripper: a.Transport()}
+		a.client = a.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: calls}))
+		changes := a.plan(t, small(), &provision.PlanOptions{Workers: 1})
+		require.Equal(t, 1, calls.most)
+		_, err := changes.Apply(t.Context(), a.client, &provision.ApplyOptions{Workers: 3})
+		require.NoError(t, err)
+		require.Equal(t, 3, calls.most)
+	})
+}
+
 // When the context ends nothing more is begun, and what was made is told.
 func TestContextEnds(t *testing.T) {
 	t.Parallel()
@@ -557,10 +608,6 @@ func TestDeviceOfWhoIsDeleted(t *testing.T) {
 	require.Equal(t, "new", a.Devices(a.domain)[0].User)
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
 // Members of one queue that ring the same group are made one after the other:
 // the look for one whose answer was lost could find the other instead.
 func TestGroupTwiceInAQueueWhoseAnswerIsLost(t *testing.T) {
@@ -576,14 +623,8 @@ func TestGroupTwiceInAQueueWhoseAnswerIsLost(t *testing.T) {
 				state := small()
 				state.Queues[0].Members = before
 				a.become(t, state)
-				var inside, most atomic.Int32
-				a.client = a.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
-					if op := infinitysip.OperationFromContext(req.Context()); op == "Queues.CreateMember" || op == "Queues.UpdateMember" {
-						most.Store(max(most.Load(), inside.Add(1)))
-						defer inside.Add(-1)
-					}
-					return a.Transport().RoundTrip(req)
-				})}))
+				calls := &inFlight{RoundTripper: a.Transport(), ops: []string{"Queues.CreateMember", "Queues.UpdateMember"}}
+				a.client = a.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: calls}))
 				a.Fail(siptest.On("Queues.CreateMember").Nth(1).CommitThenDrop())
 				desired := &provision.State{Queues: []provision.Queue{{Name: "front", Members: []provision.QueueMember{
 					{Group: "sales", RingSecs: new(10)}, {Group: "sales", RingSecs: new(30)}, {Group: "night"}, {Group: "sales", RingSecs: new(20)}}}}}
@@ -597,7 +638,7 @@ func TestGroupTwiceInAQueueWhoseAnswerIsLost(t *testing.T) {
 					rings = append(rings, fmt.Sprint(m.GroupID, " for ", m.RingSecs))
 				}
 				require.Equal(t, []string{"1 for 10", "1 for 30", "3 for 20", "1 for 20"}, rings)
-				require.Equal(t, int32(1), most.Load())
+				require.Equal(t, 1, calls.most)
 			})
 		})
 	}

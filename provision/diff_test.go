@@ -18,7 +18,7 @@ func TestDiff(t *testing.T) {
 			5: {1, 8}, // of whom 8 came between two lists
 		},
 		queueMembers: map[infinitysip.QueueID][]infinitysip.QueueMember{
-			9: {{ID: 20, GroupID: 5, RingOrder: 1}, {ID: 21, GroupID: 6, RingOrder: 1}, {ID: 22, GroupID: 7, RingOrder: 4}},
+			9: {{ID: 20, GroupID: 5, RingOrder: 1}, {ID: 21, GroupID: 6, RingOrder: 1}, {ID: 22, GroupID: 7, RingOrder: 4}, {ID: 23, GroupID: 5, RingOrder: 5}},
 		},
 	}
 	for name, test := range map[string]struct {
@@ -32,10 +32,10 @@ func TestDiff(t *testing.T) {
 			`~ user ann: extensionNumber "1" → "2"`, `~ user ben: extensionNumber "2" → "3"`,
 		}, []string{`users[0].extensionNumber: "2" is that of user cat on the server, which keeps it`}},
 		"members that ring at one time": {State{Queues: []Queue{{Name: "front", Members: []QueueMember{{Group: "sales"}, {Group: "night"}}}}}, PlanOptions{}, []string{
-			"~ queue front: order sales, night, group 7",
+			"~ queue front: order sales, night, group 7, sales",
 		}, nil},
-		"an unknown group in a queue": {State{Queues: []Queue{{Name: "front", Members: []QueueMember{{Group: "sales"}}}}}, PlanOptions{Prune: true}, []string{
-			"- queue front: member night", "- queue front: member group 7",
+		"an unknown group in a queue, and one twice": {State{Queues: []Queue{{Name: "front", Members: []QueueMember{{Group: "sales"}}}}}, PlanOptions{Prune: true}, []string{
+			"- queue front: member night", "- queue front: member group 7", "- queue front: member sales",
 		}, nil},
 		"a reference in another case is to what is in the state": {State{Users: []User{{User: "cat", Groups: []string{"night"}}}, Groups: []Group{{Name: "Night"}}}, PlanOptions{}, []string{
 			"+ group Night: members cat",

@@ -317,6 +317,23 @@ func TestPlanLeavesAloneWhatHasNoName(t *testing.T) {
 	require.ErrorContains(t, err, `a row of the users in group "sales" does not say who it is`)
 }
 
+// What the server does not show counts as empty.
+func TestPlanSendsWhatIsNotShown(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	a.Fail(siptest.On("Users.List").Rewrite(func(body []byte) []byte {
+		return []byte(strings.ReplaceAll(string(body), `"email"`, `"mail"`))
+	}))
+	desired := &provision.State{Users: []provision.User{{User: "joe", Email: new("joe@example.com")}, {User: "ann", Email: new("")}}}
+	for range 2 {
+		changes := a.plan(t, desired, nil)
+		require.Equal(t, "~ user joe: email \"\" → \"joe@example.com\"\n", changes.String())
+		_, err := changes.Apply(t.Context(), a.client, nil)
+		require.NoError(t, err)
+	}
+}
+
 // A row that does not say what it is of may be of what seems to be missing.
 func TestPlanRefusesRowsThatSayNothing(t *testing.T) {
 	t.Parallel()
