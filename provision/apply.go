@@ -46,8 +46,11 @@ type Progress struct {
 }
 
 // Credential is what cannot be read from the API later: the password and
-// the PIN of a user, or the token of a user's device. One that is kept for a
-// user who was then not made is of no use; the last one counts.
+// the PIN of a user, or the token of a user's device.
+//
+// Of several for one user or device the last one counts. But where a user's
+// change then fails with infinitysip.ErrConflict, the user has those of an
+// earlier run, or of another machine. PlanOptions.SetSecrets sets others.
 type Credential struct {
 	User   string
 	Device string // MAC address; empty for a password

@@ -11,8 +11,8 @@ import (
 	"github.com/infinitysip/infinitysip"
 )
 
-// A thing of a State, the row of it, and the params that make or change it
-// call the same field by the same name, in Go and in the API. So what differs
+// A thing of a State, its row on the server, and the params that create or
+// update it call a field by the same name, in Go and in the API. So what differs
 // is found, and sent, field by field, whatever the thing is.
 
 var secretType = reflect.TypeFor[infinitysip.Secret]()
@@ -51,30 +51,30 @@ func show(value any) string {
 	return fmt.Sprint(value)
 }
 
-// said is a field of a thing that says something of it, and does not name it or
-// other things.
-type said struct {
+// statedField is a field of a thing of a State that goes into its params: not
+// its name, and not a list of other things.
+type statedField struct {
 	index  int
 	name   string // in Go
 	field  string // as the API spells it
 	secret bool
 }
 
-// sayings are the fields of all things, since to find them takes time.
-var sayings = map[reflect.Type][]said{
-	reflect.TypeFor[User]():           sayingsOf[User](),
-	reflect.TypeFor[Group]():          sayingsOf[Group](),
-	reflect.TypeFor[Queue]():          sayingsOf[Queue](),
-	reflect.TypeFor[QueueMember]():    sayingsOf[QueueMember](),
-	reflect.TypeFor[TrustedNetwork](): sayingsOf[TrustedNetwork](),
-	reflect.TypeFor[Device]():         sayingsOf[Device](),
+// statedFields are those of each type of thing, found once because that is slow.
+var statedFields = map[reflect.Type][]statedField{
+	reflect.TypeFor[User]():           statedFieldsOf[User](),
+	reflect.TypeFor[Group]():          statedFieldsOf[Group](),
+	reflect.TypeFor[Queue]():          statedFieldsOf[Queue](),
+	reflect.TypeFor[QueueMember]():    statedFieldsOf[QueueMember](),
+	reflect.TypeFor[TrustedNetwork](): statedFieldsOf[TrustedNetwork](),
+	reflect.TypeFor[Device]():         statedFieldsOf[Device](),
 }
 
-func sayingsOf[W any]() []said {
-	var all []said
+func statedFieldsOf[W any]() []statedField {
+	var all []statedField
 	for field := range reflect.TypeFor[W]().Fields() {
 		if field.IsExported() && field.Tag.Get("provision") == "" && field.Type.Kind() != reflect.Slice {
-			all = append(all, said{field.Index[0], field.Name, jsonName(field), field.Type == secretType})
+			all = append(all, statedField{field.Index[0], field.Name, jsonName(field), field.Type == secretType})
 		}
 	}
 	return all
@@ -82,10 +82,10 @@ func sayingsOf[W any]() []said {
 
 // mentioned yields the fields of a thing that say something, with what they
 // say.
-func mentioned[W any](thing *W) iter.Seq2[said, reflect.Value] {
-	return func(yield func(said, reflect.Value) bool) {
+func mentioned[W any](thing *W) iter.Seq2[statedField, reflect.Value] {
+	return func(yield func(statedField, reflect.Value) bool) {
 		all := reflect.ValueOf(thing).Elem()
-		for _, s := range sayings[all.Type()] {
+		for _, s := range statedFields[all.Type()] {
 			v := all.Field(s.index)
 			if v.IsZero() || s.secret && v.Interface().(infinitysip.Secret).IsZero() {
 				continue

@@ -13,9 +13,9 @@ import (
 // address. Names that differ in case alone are the same name.
 //
 // A section that is nil is not mentioned: Plan leaves its things alone. One
-// that is given names them all, but what it leaves out is removed with Prune
-// alone. So it is with every list of names in it, and a field that is nil, or
-// an empty text where no text may be empty, is not mentioned either.
+// that is given, even an empty one, names them all, but what it leaves out is
+// deleted only with Prune. The same holds for every list within. A field is not
+// mentioned when it is nil or, where it is no pointer, has its zero value.
 //
 // Read one with ReadJSON, ReadCSV or ReadDomain, or write it in Go.
 type State struct {
@@ -61,7 +61,8 @@ type User struct {
 	USPhoneID infinitysip.PhoneID `json:"usPhoneId,omitzero"`
 
 	// Groups are the names of those that the user is in: the same fact as a
-	// group's Members. It is enough to say it on one side.
+	// group's Members. It is enough to say it on one side, and who is in a group
+	// by either side is in it.
 	Groups []string `json:"groups,omitzero"`
 
 	line int // of a CSV file; 0: of none
