@@ -18,7 +18,8 @@ type ApplyOptions struct {
 	Workers int
 
 	// Progress, if set, is called after each change that was done, failed or is
-	// blocked, never two at a time.
+	// blocked, never two at a time. Nothing new begins meanwhile, so it is to
+	// be quick.
 	Progress func(Progress)
 
 	// Password, if set, gives the password of a new user, where the state does

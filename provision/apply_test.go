@@ -169,6 +169,25 @@ func TestStalePlan(t *testing.T) {
 	}
 }
 
+// A list says the same in whatever order it comes.
+func TestPlanIsNotStaleForAnotherOrder(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{Groups: []provision.Group{{Name: "sales", Members: []string{}}}}
+	changes := a.plan(t, desired, &provision.PlanOptions{Prune: true, MaxDeletes: 4})
+	require.Equal(t, lines("- group sales: members joe, ann", "- group support", "- group night"), changes.String())
+	for _, op := range []string{"Users.List", "Groups.List", "Groups.ListUsers"} {
+		a.Fail(siptest.On(op).Rewrite(func(body []byte) []byte {
+			rows := slices.Collect(strings.Lines(string(body)))
+			slices.Reverse(rows)
+			return []byte(strings.Join(rows, ""))
+		}))
+	}
+	_, err := changes.Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+}
+
 func TestApplyTwice(t *testing.T) {
 	t.Parallel()
 	a := newAcme(t)

@@ -12,7 +12,8 @@ import (
 	"github.com/infinitysip/infinitysip"
 )
 
-// snapshot is what is on the server.
+// snapshot is what is on the server, each list sorted by id: the same plan comes
+// of it in whatever order the server gives its rows.
 type snapshot struct {
 	users    []infinitysip.User
 	groups   []infinitysip.Group
@@ -70,6 +71,11 @@ func look(ctx context.Context, client *infinitysip.Client, domain infinitysip.Do
 	if err := each(workers, tasks); err != nil {
 		return nil, err
 	}
+	sortBy(s.users, func(row infinitysip.User) infinitysip.UserID { return row.ID })
+	sortBy(s.groups, func(row infinitysip.Group) infinitysip.GroupID { return row.ID })
+	sortBy(s.queues, func(row infinitysip.Queue) infinitysip.QueueID { return row.ID })
+	sortBy(s.networks, func(row infinitysip.TrustedNetwork) infinitysip.TrustedNetworkID { return row.ID })
+	sortBy(s.devices, func(row infinitysip.Device) infinitysip.DeviceID { return row.ID })
 	for _, n := range s.networks {
 		if !n.Network.IsValid() {
 			return nil, fmt.Errorf("provision: trusted network %d is not in CIDR notation on the server", n.ID)
@@ -86,6 +92,7 @@ func look(ctx context.Context, client *infinitysip.Client, domain infinitysip.Do
 					return err
 				}
 				ids, err := s.idsOf(g, rows)
+				slices.Sort(ids)
 				mu.Lock()
 				defer mu.Unlock()
 				s.groupUsers[g.ID] = ids
@@ -283,6 +290,6 @@ func (s *snapshot) state() *State {
 	return all
 }
 
-func sortBy[T any](all []T, name func(T) string) {
-	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(name(a), name(b)) })
+func sortBy[T any, K cmp.Ordered](all []T, key func(T) K) {
+	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(key(a), key(b)) })
 }
