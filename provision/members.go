@@ -136,12 +136,15 @@ func (d *differ) owners() {
 			continue // it has been told
 		}
 		mac := macKey(want.MACAddress)
-		var from infinitysip.UserID
-		fromName := ""
+		var (
+			from     infinitysip.UserID
+			fromName string
+			leaves   *step // deletes that user
+		)
 		if row := rows[device.id]; row != nil && row.UserID != 0 {
 			from, fromName = row.UserID, row.User
 			if owner := d.users.byID[int64(from)]; owner != nil {
-				fromName = owner.name
+				fromName, leaves = owner.name, owner.remove
 			}
 		}
 		var to *thing
@@ -160,7 +163,7 @@ func (d *differ) owners() {
 		case want.Owner != nil && to == nil && from != 0 && d.opts.Prune:
 			c.Op = Delete
 			c.Fields = []FieldChange{{Field: "user", From: fromName, To: ""}}
-		case rotate[mac] && from != 0:
+		case rotate[mac] && from != 0 && leaves == nil:
 			c.Token = true
 			planned := d.plan(device.id, c)
 			planned.step(func(x *execution) error { return x.rotateToken(from, fromName, device, planned.result) })
@@ -175,8 +178,8 @@ func (d *differ) owners() {
 		var release *step
 		if from != 0 {
 			release = planned.step(func(x *execution) error { return x.release(from, device) })
-			if owner := d.users.byID[int64(from)]; owner != nil && owner.remove != nil {
-				owner.remove.follows(release)
+			if leaves != nil {
+				leaves.follows(release)
 			}
 		}
 		if to != nil {

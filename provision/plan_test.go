@@ -153,6 +153,8 @@ func TestPlanIsADiff(t *testing.T) {
 		}},
 		"a token of who keeps the device without prune": {state{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("")}}},
 			provision.PlanOptions{RotateTokens: []string{"00:00:5E:00:53:01"}}, []string{"~ device 00:00:5E:00:53:01: new token"}},
+		"a token of who is deleted": {state{Users: []provision.User{{User: "ann"}, {User: "eve"}}, Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01"}, {MACAddress: "00:00:5E:00:53:02"}}},
+			provision.PlanOptions{Prune: true, MaxDeletes: 1, RotateTokens: []string{"00:00:5E:00:53:01"}}, []string{"- user joe", "! device 00:00:5E:00:53:01: no user, so no new token"}},
 		"secrets once set": {state{Users: []provision.User{{User: "joe", Password: infinitysip.NewSecret("hunter2")}}}, provision.PlanOptions{}, nil},
 		"what cannot be changed": {state{Users: []provision.User{{User: "ann", UKPhoneID: 4}, {User: "joe"}}}, provision.PlanOptions{}, []string{
 			"! user ann: ukPhoneId 3 → 4 cannot be changed",

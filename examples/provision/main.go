@@ -185,7 +185,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	domain := demo.DomainFlag(flags)
 	flags.BoolVar(&o.planOnly, "plan", false, "tell what would be done, and change nothing; so it is with -live without -apply")
 	flags.BoolVar(&apply, "apply", false, "carry out the plan; so it is on siptest without -plan")
-	flags.BoolVar(&o.Prune, "prune", false, "delete what the files leave out")
+	flags.BoolVar(&o.Prune, "prune", false, "delete what the files leave out, as far as -max-deletes allows")
 	flags.IntVar(&o.MaxDeletes, "max-deletes", 0, "the most that -prune may delete")
 	flags.BoolVar(&o.SetSecrets, "set-secrets", false, "set the passwords and PINs of the files for users who are there already, too")
 	flags.StringVar(&rotate, "rotate", "", "`MAC` addresses, with commas between, of devices that are to get another token")
