@@ -188,6 +188,16 @@ func TestPlanIsNotStaleForAnotherOrder(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestPlanThatWasEdited(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	changes := a.plan(t, small(), nil)
+	changes.Items = changes.Items[1:]
+	_, err := changes.Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, provision.ErrStale)
+	require.Empty(t, a.sent())
+}
+
 func TestApplyTwice(t *testing.T) {
 	t.Parallel()
 	a := newAcme(t)

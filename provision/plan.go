@@ -154,7 +154,8 @@ func (c Change) deletes() int {
 // Changes is a plan: what is to be done to make of a domain what a state says.
 type Changes struct {
 	// Items are the changes, in an order that a reader can follow. Apply does
-	// them in the order in which one needs another.
+	// them in the order in which one needs another, and all of them: when they
+	// are no longer as Plan made them it is ErrStale.
 	Items []Change
 
 	// Notes tell what is otherwise than the state says and cannot be changed.

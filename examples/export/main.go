@@ -12,9 +12,10 @@
 //
 // It only reads. JSON has everything but passwords and PINs, which the API does
 // not show; CSV has the people, for a spreadsheet, with their groups and
-// devices. Either of them, given to the provision example, changes nothing. It
-// goes to the standard output or to the file of -o; all else goes to the
-// standard error.
+// devices. Either of them, given to the provision example, changes nothing. (If
+// the domain holds what that takes for a mistake, such as an e-mail address that
+// is none, it tells so.) It goes to the standard output or to the file of -o; all
+// else goes to the standard error.
 package main
 
 import (
