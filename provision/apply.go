@@ -66,8 +66,8 @@ type Status string
 const (
 	Done    Status = "done"
 	Failed  Status = "failed"  // Err tells why, and whether it may have taken effect
-	Blocked Status = "blocked" // not tried: something that it needs failed; of users into a group, those who are there were put in
-	Stopped Status = "stopped" // not tried: the context ended
+	Blocked Status = "blocked" // not done to the end: something that it needs failed; of users into a group, those who are there were put in
+	Stopped Status = "stopped" // not done to the end, or not begun: the context ended
 )
 
 // Result is what came of a change.

@@ -247,7 +247,7 @@ func TestFailuresBlockOnlyWhatNeedsThem(t *testing.T) {
 		}
 	}
 	i := slices.IndexFunc(results, func(r provision.Result) bool { return r.Change.Kind == provision.KindOwner })
-	require.EqualError(t, results[i].Err, "not tried: it needs what failed: + user joe (ext 0100)")
+	require.EqualError(t, results[i].Err, "blocked: it needs what failed: + user joe (ext 0100)")
 
 	// The group that comes late gets its place all the same.
 	a.become(t, small())
@@ -617,6 +617,37 @@ func TestDeviceThatIsGivenAwayMeanwhile(t *testing.T) {
 	_, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
 	require.NoError(t, err)
 	require.Equal(t, "ann", a.Devices(a.domain)[0].User)
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// A change of two steps may be stopped between them; the next run goes on.
+func TestMoveThatIsCutShort(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("ann")}}}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	client := a.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+		resp, err := a.Transport().RoundTrip(req)
+		if infinitysip.OperationFromContext(req.Context()) == "Users.RemoveDevice" {
+			cancel()
+		}
+		return resp, err
+	})}))
+	results, err := a.plan(t, desired, nil).Apply(ctx, client, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, provision.Stopped, results[0].Status)
+	require.Empty(t, a.Devices(a.domain)[0].User)
+
+	changes := a.plan(t, desired, nil)
+	require.Equal(t, "+ device 00:00:5E:00:53:01: user ann\n", changes.String())
+	results, err = changes.Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	require.Len(t, results[0].Token.Reveal(), 25)
 }
 
 // Who leaves is deleted after the phone is somebody else's or nobody's.

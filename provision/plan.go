@@ -25,9 +25,9 @@ var (
 	// ErrTooManyDeletes: pruning would delete more than MaxDeletes allows.
 	// Nothing was changed.
 	ErrTooManyDeletes = errors.New("provision: too many deletes")
-	// ErrBlocked: a change was not tried, because what it needs could not be
-	// had.
-	ErrBlocked = errors.New("not tried")
+	// ErrBlocked: a change was not done to the end, because what it needs could
+	// not be had.
+	ErrBlocked = errors.New("blocked")
 )
 
 // PlanOptions say how to plan; nil is the zero value.
