@@ -23,7 +23,9 @@ type ApplyOptions struct {
 	Progress func(Progress)
 
 	// Password, if set, gives the password of a new user, where the state does
-	// not. Otherwise GeneratePassword does.
+	// not. Otherwise GeneratePassword does. It is called by several workers at
+	// a time, and so is PIN; an error of theirs fails the change, and the user
+	// is not made.
 	Password func(user string) (infinitysip.Secret, error)
 
 	// PIN, if set, gives the PIN of a new user, where the state does not; the
