@@ -12,7 +12,7 @@ import (
 	"github.com/infinitysip/infinitysip"
 )
 
-// snapshot is what is on the server, each list sorted by id: the same plan comes
+// snapshot is what is on the server, sorted, so that the same plan comes
 // of it in whatever order the server gives its rows.
 type snapshot struct {
 	users    []infinitysip.User
