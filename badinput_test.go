@@ -140,6 +140,9 @@ func badClients() []badInput {
 		{name: "a wait of 292 years", fields: "WithRetryPolicy", do: func(*infinitysip.Client) error {
 			return errorOf(infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MinWait: 1<<63 - 1})))
 		}},
+		{name: "a resend after one look", fields: "WithRetryPolicy", do: func(*infinitysip.Client) error {
+			return errorOf(infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{ResendAfter: time.Minute, VerifyWaits: []time.Duration{0}})))
+		}},
 		{name: "more ids a request than the server keeps", fields: "WithLimits", do: func(*infinitysip.Client) error {
 			return errorOf(infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithLimits(infinitysip.Limits{IDs: 1001})))
 		}},

@@ -80,19 +80,23 @@
 // At most four attempts, with random waits that double from half a second to
 // ten seconds:
 //
-//   - any call, when no connection was had, so that nothing was sent, and when
-//     the server says 429;
+//   - any call, when no connection was had, so that nothing was sent (but not
+//     for a host name that does not exist, or a certificate that is not
+//     trusted), and when the server says 429;
 //   - what reads, and what does no harm when repeated (updates, deletes, the
 //     order of queue members), when the server says 408 or 5xx but 501, or the
 //     connection is lost, or the answer does not come;
 //   - a List or Get whose answer is cut short.
+//
+// A delete that is sent again and finds nothing (404) has succeeded.
 //
 // An add of members that may have arrived is looked after: those who are not
 // in are sent again. A create that may have arrived is looked for by its
 // natural key: a user, a group or a queue by name, a device by its MAC
 // address, a network by its CIDR, a queue member by its group, beside those
 // that were there before, an association by itself. The looks come at once,
-// after 1 second, and after 3 more.
+// after 1 second, and after 3 more. A list is believed to be whole if it has
+// fewer than 10,000 rows, which is where the sibling APIs cut.
 //
 //   - One row that has what was sent: the create is a success, with its id.
 //   - One row that differs: the error is one of [ErrConflict] and

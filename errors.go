@@ -42,7 +42,7 @@ var (
 	ErrOutcomeUnknown = errors.New("outcome unknown")
 	// ErrTokenLost: a device is associated with a user and the token that the
 	// server gave for it was lost on the way. Users.RotateDeviceToken gets
-	// another.
+	// another, and ends the one that the device may have had before.
 	ErrTokenLost = errors.New("the device is associated, but its token was lost")
 	// ErrPaginationStuck: the server gave the same page again, so the rows
 	// after it cannot be reached.

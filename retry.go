@@ -26,9 +26,9 @@ const (
 // documentation.
 type RetryPolicy struct {
 	MaxAttempts   int           // most attempts of one call, the first included; default 4; more raises the lower counts too; 1: never again
-	MinWait       time.Duration // wait before the second attempt, doubled each time; default 0.5 s
+	MinWait       time.Duration // longest wait before the second attempt, doubled each time; default 0.5 s; after a 429 the wait is twice this at least
 	MaxWait       time.Duration // most that this grows to; default 10 s
-	MaxRetryAfter time.Duration // a Retry-After up to this is waited for, above it the call fails at once; default 60 s
+	MaxRetryAfter time.Duration // a Retry-After up to this is waited for, above it the call fails at once, a create after one look; default 60 s
 
 	// VerifyWaits are the waits before each look for a created thing whose
 	// answer was lost; default 0, 1 s and 3 s.
@@ -37,7 +37,8 @@ type RetryPolicy struct {
 	// ResendAfter, when it is set, sends a create whose outcome is unknown
 	// once more after this long, if it has still not appeared. Set it to more
 	// than the server ever takes to carry out a request that it has received;
-	// with less, a thing may be created twice. Off by default.
+	// with less, a thing may be created twice. It takes two VerifyWaits and two
+	// attempts at the least. Off by default.
 	ResendAfter time.Duration
 
 	// Quota is how much retrying a Client may do beyond its successes; default
@@ -67,6 +68,9 @@ func (p RetryPolicy) problem() string {
 	}
 	if least < 0 || p.MaxAttempts < 0 || p.Quota < 0 {
 		return "holds a negative value"
+	}
+	if p.ResendAfter > 0 && (p.VerifyWaits != nil && len(p.VerifyWaits) < 2 || p.MaxAttempts == 1) {
+		return "ResendAfter takes two VerifyWaits and two attempts at the least"
 	}
 	if max(p.MinWait, p.MaxWait, p.MaxRetryAfter) > longestWait {
 		return "waits longer than a year"

@@ -1,6 +1,7 @@
 package infinitysip
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -230,14 +231,16 @@ func (s *UsersService) GetDevice(ctx context.Context, domain DomainID, user User
 // AddDevice associates a device with a user and returns the token that the
 // device registers with. The API shows the token this once: keep it. When the
 // answer is lost and the device is found associated, the error is one of
-// ErrTokenLost.
+// ErrTokenLost; it is so too if the device was associated before the call, by
+// a token that you may have.
 //
 // API: Create PBX User Device
 func (s *UsersService) AddDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDeviceToken, error) {
 	return associate[UserDeviceToken, UserDevice](ctx, s, "Users.AddDevice", at("/domains/{domainId}/users/{userId}/devices", domain, user), deviceSpec{device},
 		"Users.GetDevice", at("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device),
 		func(t *UserDeviceToken) bool {
-			return t.DeviceID == device && (t.UserID == user || t.UserID == 0) && !t.Token.IsZero()
+			t.DeviceID, t.UserID = cmp.Or(t.DeviceID, device), cmp.Or(t.UserID, user) // what is not said is as asked
+			return t.DeviceID == device && t.UserID == user && !t.Token.IsZero()
 		})
 }
 
