@@ -1,6 +1,7 @@
 package infinitysip
 
 import (
+	"io"
 	"net/http"
 	"testing"
 
@@ -37,3 +38,30 @@ func TestTransportGivesTheCredentialsToTheirHostAlone(t *testing.T) {
 		require.Empty(t, req.Header, "the request that was passed in is not changed")
 	}
 }
+
+// A RoundTripper may break the contract of one.
+func TestTransportsThatAreOdd(t *testing.T) {
+	t.Parallel()
+	closed := false
+	for name, test := range map[string]struct {
+		transport roundTripper
+		check     func(error)
+	}{
+		"an answer and an error": {func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 204, Body: closer(func() { closed = true })}, io.ErrClosedPipe
+		}, func(err error) { require.ErrorIs(t, err, io.ErrClosedPipe) }},
+		"an answer with no body": {func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 204, Header: http.Header{}}, nil
+		}, func(err error) { require.NoError(t, err) }},
+	} {
+		client, err := NewClient(APIKey("key"), WithHTTPClient(&http.Client{Transport: test.transport}), WithRetryPolicy(RetryPolicy{MaxAttempts: 1}))
+		require.NoError(t, err, name)
+		test.check(client.Users.Delete(t.Context(), 1, 2))
+	}
+	require.True(t, closed)
+}
+
+type closer func()
+
+func (c closer) Read([]byte) (int, error) { return 0, io.EOF }
+func (c closer) Close() error             { c(); return nil }

@@ -324,3 +324,18 @@ func TestNothingIsLeftBehind(t *testing.T) { // not parallel: it counts goroutin
 		require.True(t, time.Now().Before(deadline), "goroutines are left")
 	}
 }
+
+// A token that came is not thrown away for ids that are not repeated with it.
+func TestATokenWithoutIDs(t *testing.T) {
+	t.Parallel()
+	token, err := stubClient(t, always(201, `{"pbxDeviceToken":"`+canaryPIN+`"}`)).Users.AddDevice(t.Context(), 1, 2, 3)
+	require.NoError(t, err)
+	require.Equal(t, canaryPIN, token.Token.Reveal())
+	require.Equal(t, infinitysip.DeviceID(3), token.DeviceID)
+	require.Equal(t, infinitysip.UserID(2), token.UserID)
+}
+
+func TestOutcomesInWords(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "unknown, not applied, applied", fmt.Sprintf("%v, %v, %v", infinitysip.Unknown, infinitysip.NotApplied, infinitysip.Applied))
+}

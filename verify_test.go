@@ -226,3 +226,36 @@ func TestVerifyFindsAKeyThatTheServerRewrote(t *testing.T) {
 		})
 	}
 }
+
+// Of a list as long as the server gives at the most, absence is not believed.
+func TestVerifyAListThatMayGoOn(t *testing.T) {
+	t.Parallel()
+	for rows, resent := range map[int]bool{9_999: true, 10_000: false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+				if req.Method == http.MethodPost {
+					return answer(503, ""), nil
+				}
+				return answer(200, strings.Repeat(`{"userId":"1","user":"somebody.else"}`+"\n", rows)), nil // whatever the filter is
+			}}
+			_, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+			require.Equal(t, resent, s.countOf("Users.Create") == 2, rows)
+		})
+	}
+}
+
+// Where the server said that a thing is there, the one row of its key is it,
+// whatever the server made of what was sent.
+func TestCreatedAndRewritten(t *testing.T) {
+	t.Parallel()
+	s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+		if req.Method == http.MethodPost {
+			return answer(201, ""), nil
+		}
+		return answer(200, `{"userId":"7","user":"joe.blogs","displayName":"JOE BLOGS"}`), nil
+	}}
+	id, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+	require.NoError(t, err)
+	require.Equal(t, infinitysip.UserID(7), id)
+}
