@@ -2,8 +2,6 @@ package infinitysip
 
 import (
 	"errors"
-	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,84 +19,152 @@ const longestSpelling = 12
 // scrubber clears text that came from outside of the secrets that a call sent,
 // in every spelling that a server or a library may repeat them in.
 type scrubber struct {
-	pattern *regexp.Regexp // nil: nothing to clear
-	longest int            // secret, in bytes
+	secrets []string
+	longest int // of those that may leave no piece behind, in bytes
 }
 
-// newScrubber clears secrets however they are spelled, and literals as they
-// are.
-func newScrubber(secrets, literals []string) *scrubber {
-	for _, secret := range secrets {
-		secrets = append(secrets, strings.TrimSpace(secret))
-	}
-	// The longest first, so that none leaves a piece of another.
-	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+// newScrubber clears secrets, and others of which a piece may stay where text
+// is cut.
+func newScrubber(secrets, others []string) *scrubber {
 	s := new(scrubber)
-	var patterns []string
-	for _, literal := range literals {
-		if literal != "" {
-			patterns = append(patterns, regexp.QuoteMeta(literal))
-		}
-	}
 	for _, secret := range secrets {
-		if secret == "" {
-			continue
-		}
+		s.secrets = append(s.secrets, secret, strings.TrimSpace(secret))
 		s.longest = max(s.longest, len(secret))
-		var b strings.Builder
-		for _, r := range secret {
-			b.WriteString(spelled(r))
-		}
-		patterns = append(patterns, b.String())
 	}
-	if len(patterns) > 0 {
-		// A secret too long for a pattern is one that no server repeats.
-		s.pattern, _ = regexp.Compile(strings.Join(patterns, "|"))
-	}
+	s.secrets = append(s.secrets, others...)
+	slices.Sort(s.secrets)
+	s.secrets = slices.DeleteFunc(slices.Compact(s.secrets), func(secret string) bool { return secret == "" })
 	return s
 }
 
-// spelled is a pattern for the ways to write a character in text, JSON, Go
-// syntax, a URL, a form and HTML.
-func spelled(r rune) string {
-	ways := []string{regexp.QuoteMeta(string(r)), fmt.Sprintf(`(?i:&#0*%d;|&#x0*%x;|\\U%08x)`, r, r, r)}
-	var units, octets strings.Builder
-	for _, unit := range utf16.AppendRune(nil, r) {
-		fmt.Fprintf(&units, `\\u%04x`, unit)
+// text returns text without the secrets. Where two overlap, both go.
+func (s *scrubber) text(text string) string {
+	var all []span
+	for _, secret := range s.secrets {
+		all = append(all, spelled(text, secret)...)
 	}
-	for _, octet := range utf8.AppendRune(nil, r) {
-		fmt.Fprintf(&octets, `%%(?:25)?%02x`, octet) // a form within a URL is escaped twice
+	slices.SortFunc(all, func(a, b span) int { return a.start - b.start })
+	var b strings.Builder
+	done := 0
+	for _, next := range all {
+		if next.start >= done {
+			b.WriteString(text[done:next.start] + redacted)
+		}
+		done = max(done, next.end)
 	}
-	ways = append(ways, "(?i:"+units.String()+"|"+octets.String()+")")
-	if quoted := strconv.QuoteRune(r); strings.HasPrefix(quoted, `'\`) {
-		ways = append(ways, regexp.QuoteMeta(strings.Trim(quoted, "'"))) // \t, \x7f
-	}
-	switch r {
-	case ' ':
-		ways = append(ways, `\+`, `(?i:%2b)`)
-	case '"':
-		ways = append(ways, `\\"`, "&quot;")
-	case '\'':
-		ways = append(ways, `\\'`, "&apos;")
-	case '\\', '/':
-		ways = append(ways, `\\`+regexp.QuoteMeta(string(r)))
-	case '&':
-		ways = append(ways, "&amp;")
-	case '<':
-		ways = append(ways, "&lt;")
-	case '>':
-		ways = append(ways, "&gt;")
-	}
-	slices.SortStableFunc(ways, func(a, b string) int { return len(b) - len(a) })
-	return "(?:" + strings.Join(ways, "|") + ")"
+	return b.String() + text[done:]
 }
 
-// text returns text without the secrets.
-func (s *scrubber) text(text string) string {
-	if s.pattern == nil {
-		return text
+// span is a piece of a text.
+type span struct{ start, end int }
+
+// spelled returns where text spells secret. It goes through secret, and keeps
+// where its characters so far are spelled. Of those that come to the same place
+// it keeps the longest: there are never more of them than text has bytes.
+func spelled(text, secret string) []span {
+	var all, longer []span
+	first, _ := utf8.DecodeRuneInString(secret)
+	for i, c := range text {
+		if c == first || c == '\\' || c == '%' || c == '&' || c == '+' {
+			all = append(all, span{i, i})
+		}
 	}
-	return s.pattern.ReplaceAllLiteralString(text, redacted)
+	for _, r := range secret {
+		longer = longer[:0]
+		for _, s := range all {
+			longer = s.spell(longer, r, text)
+		}
+		all, longer = longer, all
+	}
+	return all
+}
+
+// spell adds to spans, which are in the order of their ends, s and what spells
+// r after it: in text, JSON, Go syntax, a URL, a form or HTML. There may be
+// several: a backslash may stand for itself, or begin an escape.
+func (s span) spell(spans []span, r rune, text string) []span {
+	add := func(n int) {
+		i, end := len(spans), s.end+n
+		for i > 0 && spans[i-1].end > end {
+			i--
+		}
+		switch {
+		case n == 0:
+		case i > 0 && spans[i-1].end == end:
+			spans[i-1].start = min(spans[i-1].start, s.start)
+		default:
+			spans = slices.Insert(spans, i, span{s.start, end})
+		}
+	}
+	text = text[s.end:]
+	c, size := utf8.DecodeRuneInString(text)
+	if c == r {
+		add(size)
+	}
+	switch c {
+	case '+':
+		if r == ' ' {
+			add(1)
+		}
+	case '%':
+		add(coded(text, "%", 2, utf8.AppendRune(nil, r)))
+		add(coded(text, "%25", 2, utf8.AppendRune(nil, r))) // a form within a URL is escaped twice
+		if r == ' ' {
+			add(coded(text, "%", 2, []byte("+")))
+		}
+	case '\\':
+		// JSON within JSON has up to three of them.
+		for n := 1; n < len(text) && n <= 3 && text[n-1] == '\\'; n++ {
+			switch prefix := text[:n+1]; text[n] {
+			case 'u', 'U':
+				add(coded(text, prefix, 4, utf16.AppendRune(nil, r)))
+				add(coded(text, prefix, 8, []rune{r}))
+			case 'x':
+				add(coded(text, prefix, 2, utf8.AppendRune(nil, r)))
+			}
+			if i := strings.IndexRune("\a\b\f\n\r\t\v\"'\\/", r); i >= 0 && text[n] == `abfnrtv"'\/`[i] {
+				add(n + 1)
+			}
+		}
+	case '&':
+		add(entity(text, "&#", strconv.FormatInt(int64(r), 10)))
+		add(entity(text, "&#x", strconv.FormatInt(int64(r), 16)))
+		if i := strings.IndexRune(`"'&<>`, r); i >= 0 {
+			add(entity(text, "&", [...]string{"quot", "apos", "amp", "lt", "gt"}[i]))
+		}
+	}
+	return spans
+}
+
+// coded returns the length of codes at the start of text, each with so many
+// hexadecimal digits after a prefix, or 0 if they are not there.
+func coded[C byte | uint16 | rune](text, prefix string, digits int, codes []C) int {
+	end := 0
+	for _, code := range codes {
+		start := end
+		end += len(prefix) + digits
+		if end > len(text) || !strings.EqualFold(text[start:end-digits], prefix) {
+			return 0
+		}
+		got, err := strconv.ParseUint(text[end-digits:end], 16, 32)
+		if err != nil || got != uint64(code) {
+			return 0
+		}
+	}
+	return end
+}
+
+// entity returns the length of an entity of HTML at the start of text, or 0 if
+// it is not there. A number may have zeros before it.
+func entity(text, prefix, name string) int {
+	if len(text) < len(prefix) || !strings.EqualFold(text[:len(prefix)], prefix) {
+		return 0
+	}
+	rest := strings.TrimLeft(text[len(prefix):], "0")
+	if len(rest) <= len(name) || !strings.EqualFold(rest[:len(name)], name) || rest[len(name)] != ';' {
+		return 0
+	}
+	return len(text) - len(rest) + len(name) + 1
 }
 
 // cut returns the first limit bytes of text without the secrets, those by name
@@ -112,13 +178,63 @@ func (s *scrubber) cut(text string, limit int) string {
 	return text[:max(len(text)-longestSpelling*s.longest, 0)]
 }
 
-// secretMember is what JSON calls a secret, and its value, which may be cut.
-var secretMember = regexp.MustCompile(`(?i)("(?:password|pin|pbxDeviceToken)"\s*:\s*)("(?:[^"\\]|\\.)*"?|[\[{][^\]}]*[\]}]?|[^\s,\]}]+)`)
+// space is what may stand between the parts of JSON.
+const space = " \t\n\f\r"
 
 // members returns text without what is a secret by its name in it, such as a
 // token that the server gave.
 func members(text string) string {
-	return secretMember.ReplaceAllString(text, `${1}"`+redacted+`"`)
+	var b strings.Builder
+	for rest := text; ; {
+		_, name, quoted := strings.Cut(rest, `"`)
+		if !quoted {
+			break
+		}
+		rest = name
+		name, after, _ := strings.Cut(name, `"`)
+		if !secretName(name) {
+			continue
+		}
+		value, ok := strings.CutPrefix(strings.TrimLeft(after, space), ":")
+		value = strings.TrimLeft(value, space)
+		size := valueSize(value)
+		if !ok || size == 0 {
+			continue
+		}
+		b.WriteString(text[:len(text)-len(value)] + `"` + redacted + `"`)
+		text = value[size:]
+		rest = text
+	}
+	return b.String() + text
+}
+
+// valueSize returns how much of text is the JSON value that it begins with,
+// which may be cut.
+func valueSize(text string) int {
+	if text == "" || strings.IndexByte(`"[{`, text[0]) < 0 {
+		if end := strings.IndexAny(text, space+",]}"); end >= 0 {
+			return end
+		}
+		return len(text)
+	}
+	open, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			open++
+		case c == ']' || c == '}':
+			open--
+		}
+		if open == 0 && !quoted {
+			return i + 1
+		}
+	}
+	return len(text)
 }
 
 // error returns an error that shows the text of err, less the secrets and as

@@ -26,6 +26,8 @@ func FuzzScrub(f *testing.F) {
 		s := newScrubber([]string{secret}, nil)
 		inJSON, err := json.Marshal(secret)
 		require.NoError(t, err)
+		twiceInJSON, err := json.Marshal(string(inJSON))
+		require.NoError(t, err)
 		var octets, entities strings.Builder
 		for _, octet := range []byte(secret) {
 			fmt.Fprintf(&octets, "%%%02X", octet)
@@ -36,7 +38,7 @@ func FuzzScrub(f *testing.F) {
 		for _, spelling := range []string{
 			secret, url.QueryEscape(secret), url.QueryEscape(url.QueryEscape(secret)), url.PathEscape(secret), strings.ToLower(url.QueryEscape(secret)), html.EscapeString(secret),
 			unquoted(strconv.QuoteToASCII(secret)), unquoted(strings.ReplaceAll(string(inJSON), "/", `\/`)),
-			unquoted(string(inJSON)), unquoted(strconv.Quote(secret)), octets.String(), entities.String(),
+			unquoted(string(inJSON)), string(twiceInJSON[len(`"\"`) : len(twiceInJSON)-len(`\""`)]), unquoted(strconv.Quote(secret)), octets.String(), entities.String(),
 		} {
 			if strings.ToLower(url.QueryEscape(secret)) == spelling && strings.ToLower(secret) != secret {
 				continue // that changes the secret too
@@ -60,3 +62,38 @@ func FuzzScrub(f *testing.F) {
 }
 
 func unquoted(quoted string) string { return quoted[1 : len(quoted)-1] }
+
+// A text in which every character may begin a spelling takes no more work than
+// one with a secret in every place.
+func TestSpelledKeepsOneForEachPlace(t *testing.T) {
+	t.Parallel()
+	const size, length = 1 << 10, 24
+	for _, piece := range []string{`\`, `\u`, `\u005c`, `\x5c`, `\\\x5c`, "%", "%25", "%255c", "&", "&#", "&#0", "&#38;", "&amp;", "+", "%2b", "a", "a%61"} {
+		text := strings.Repeat(piece, size/len(piece))
+		for _, c := range []string{`\`, "%", "&", " ", "+", "a"} {
+			kept := 0
+			for n := range length {
+				all := spelled(text, strings.Repeat(c, n+1))
+				for i := 1; i < len(all); i++ {
+					require.Less(t, all[i-1].end, all[i].end)
+				}
+				kept += len(all)
+			}
+			require.LessOrEqual(t, kept, size*length, "%s in %s", c, piece)
+		}
+	}
+}
+
+// BenchmarkScrub clears an error's body, of HTML and JSON, of three secrets.
+func BenchmarkScrub(b *testing.B) {
+	var body strings.Builder
+	for i := 0; body.Len() < 16<<10; i++ {
+		fmt.Fprintf(&body, "<tr class=\"row\"><td>The extension &quot;%d&quot; is in use &amp; cannot be given</td></tr>\n", i)
+		fmt.Fprintf(&body, `{"error":"user 'joe%d' exists: see https:\/\/pbx.example\/?q=joe%%20blogs+%d","password":"s3cr3t'pa\"ss\u003c\u00e9\/"}`, i, i)
+	}
+	secrets := []string{`s3cr3t'pa"ss<é/`, "9021077", "ak_live_0123456789abcdef0123456789abcdef"}
+	b.ReportAllocs()
+	for b.Loop() {
+		newScrubber(secrets, nil).cut(body.String(), 16<<10)
+	}
+}

@@ -86,6 +86,7 @@ func TestSecretsInEverySpelling(t *testing.T) {
 	params.Password = infinitysip.NewSecret(` s3cr3t'pa"ss<é/ `)
 	for _, body := range []string{
 		`s3cr3t&#039;pa&quot;ss&lt;é/`, `s3cr3t\u0027pa\u0022ss\u003C\u00e9\/`, `s3cr3t'pa\"ss\u003C\u00E9\/`, `s3cr3t'pa\"ss\u003c\u00e9\/`, `s3cr3t'pa"ss<é/`,
+		`s3cr3t'pa\\\"ss\\u003c\\u00e9\\/`, `s3cr3t\x27pa\x22ss\x3C\xC3\xA9/`,
 		`%2Bs3cr3t%2527pa%2522ss%253C%25C3%25A9%252F%2B`, `+s3cr3t%27pa%22ss%3C%C3%A9%2F+`, `+s3cr3t%27pa%22ss%3c%c3%a9%2f+`, `s3cr3t&#39;pa&#34;ss&lt;é/`,
 	} {
 		_, err := stubClient(t, always(409, "no: "+body+".")).Users.Create(t.Context(), 1, params)
@@ -120,6 +121,7 @@ func TestSecretsByTheirName(t *testing.T) {
 		`{"pbxDeviceId":"3","pbxDeviceToken":"432e1","userId":"2"}`: `{"pbxDeviceId":"3","pbxDeviceToken":"[redacted]","userId":"2"}`,
 		`{"Password" : "a\"432e1", "PIN":432e1}`:                    `{"Password" : "[redacted]", "PIN":"[redacted]"}`,
 		`{"pin":["432e1","432e1"]}`:                                 `{"pin":"[redacted]"}`,
+		`{"pin":{"a":["}"],"b":"432e1"},"c":1}`:                     `{"pin":"[redacted]","c":1}`,
 		`{"pbxDeviceToken":"432e1`:                                  `{"pbxDeviceToken":"[redacted]"`,
 		`password: too short; "pin": required`:                      `password: too short; "pin": "[redacted]"`,
 	} {
