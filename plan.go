@@ -165,7 +165,7 @@ func (f *filler) find(t jsonText) (int, error) {
 		if err == errShort {
 			return 0, err
 		} else if err != nil {
-			return 0, fmt.Errorf("%s: %w", printable(m.name), err)
+			return 0, fmt.Errorf("%s: %w", m.name, err)
 		}
 		f.note(m, t, i, end, escaped)
 		last = m
@@ -299,12 +299,12 @@ func (m *member) set(value []byte, text *strings.Builder) (bool, error) {
 		case "1", "true":
 			*to = true
 		default:
-			return false, fmt.Errorf("%s is not a flag: want 1 or 0", quote(string(value)))
+			return false, fmt.Errorf("%q is not a flag: want 1 or 0", value)
 		}
 	case *int64: // an id
 		n, err := parseNumber(value)
 		if err == nil && m.id && n <= 0 {
-			err = fmt.Errorf("%s is not an id", quote(string(value)))
+			err = fmt.Errorf("%q is not an id", value)
 		}
 		*to = n
 		return true, err
@@ -367,7 +367,7 @@ func parseNumber(text []byte) (int64, error) {
 	}
 	switch {
 	case !good || n < 0: // below zero is beyond 64 bits
-		return 0, fmt.Errorf("%s is not a whole number of 64 bits", quote(string(text)))
+		return 0, fmt.Errorf("%q is not a whole number of 64 bits", text)
 	case len(digits) < len(text):
 		return -n, nil
 	}
@@ -390,7 +390,7 @@ func parseDatetime(text []byte) (time.Time, error) {
 	}
 	t, err := time.Parse(datetimeLayout, string(text))
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%s is not a time: want %s", quote(string(text)), datetimeLayout)
+		return time.Time{}, fmt.Errorf("%q is not a time: want %s", text, datetimeLayout)
 	}
 	return t, nil
 }

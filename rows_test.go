@@ -255,7 +255,7 @@ func TestRowsErrorsNameRowAndField(t *testing.T) {
 		"deep nesting":           {`{"x":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `}`, "row 1: x: not JSON"},
 		"an endless row":         {good + `{"pbxDeviceName":"` + strings.Repeat("x", 2*maxRow) + `"}`, "row 2: too long: more than 1048576 bytes"},
 		"endless white space":    {good + strings.Repeat("\n ", maxRow), "row 2: too long: more than 1048576 bytes"},
-		"an unknown long name":   {`{"` + strings.Repeat("x", 1000) + `":nil}`, "row 1: " + strings.Repeat("x", 509) + "…: not JSON"},
+		"an unknown long name":   {`{"` + strings.Repeat("x", 1000) + `":nil}`, "row 1: " + strings.Repeat("x", 1000) + ": not JSON"},
 	} {
 		for _, reader := range []func(io.Reader) io.Reader{asItIs, iotest.HalfReader, iotest.DataErrReader} {
 			rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), reader(strings.NewReader(test.body)), maxRow)

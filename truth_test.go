@@ -341,3 +341,23 @@ func TestOutcomesInWords(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "unknown, not applied, applied", fmt.Sprintf("%v, %v, %v", infinitysip.Unknown, infinitysip.NotApplied, infinitysip.Applied))
 }
+
+// Of what is wrong with a row as much is shown as there is room for, and of a
+// secret in it nothing.
+func TestAWrongRowShowsNoPieceOfASecret(t *testing.T) {
+	t.Parallel()
+	before := strings.Repeat("x", 60)
+	for _, row := range []string{
+		`{"userId":"` + before + canaryKey + `"}`,
+		`{"userId":"1","dashboard":"` + before + canaryKey + `"}`,
+		`{"pbxDeviceId":"1","createDatetime":"` + before + canaryKey + `"}`,
+		`{"userId":"1","` + strings.Repeat("x", 500) + canaryKey + `":x}`,
+	} {
+		client := stubClient(t, always(200, row), atOnce())
+		_, errOfUser := client.Users.Get(t.Context(), 1, 1)
+		_, errOfDevice := client.Devices.Get(t.Context(), 1, 1)
+		err := errors.Join(errOfUser, errOfDevice)
+		require.ErrorContains(t, err, "xxx[r", row)
+		require.NotContains(t, err.Error(), canaryKey[:4], row)
+	}
+}
