@@ -342,6 +342,21 @@ func TestOutcomesInWords(t *testing.T) {
 	require.Equal(t, "unknown, not applied, applied", fmt.Sprintf("%v, %v, %v", infinitysip.Unknown, infinitysip.NotApplied, infinitysip.Applied))
 }
 
+// A server that fails a look-up may show what the create before it sent.
+func TestALookUpShowsNoSecretOfItsCreate(t *testing.T) {
+	t.Parallel()
+	s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+		if req.Method == http.MethodPost {
+			return answer(502, ""), nil
+		}
+		return answer(403, "last seen: "+canaryPassword), nil
+	}}
+	_, err := stubClient(t, s, atOnce()).Users.Create(t.Context(), 1, newUser())
+	require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+	require.ErrorContains(t, err, "last seen: [redacted]")
+	requireNoSecret(t, "Users.Create", err)
+}
+
 // Of what is wrong with a row as much is shown as there is room for, and of a
 // secret in it nothing.
 func TestAWrongRowShowsNoPieceOfASecret(t *testing.T) {
