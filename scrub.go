@@ -192,16 +192,19 @@ func members(text string) string {
 		}
 		rest = name
 		name, after, _ := strings.Cut(name, `"`)
-		if !secretName(name) {
+		bare := strings.TrimRight(name, `\`) // JSON within JSON
+		if !secretName(bare) {
 			continue
 		}
 		value, ok := strings.CutPrefix(strings.TrimLeft(after, space), ":")
 		value = strings.TrimLeft(value, space)
-		size := valueSize(value)
+		slashes := name[len(bare):]
+		size := valueSize(value, slashes)
 		if !ok || size == 0 {
 			continue
 		}
-		b.WriteString(text[:len(text)-len(value)] + `"` + redacted + `"`)
+		quote := slashes + `"`
+		b.WriteString(text[:len(text)-len(value)] + quote + redacted + quote)
 		text = value[size:]
 		rest = text
 	}
@@ -209,27 +212,34 @@ func members(text string) string {
 }
 
 // valueSize returns how much of text is the JSON value that it begins with,
-// which may be cut.
-func valueSize(text string) int {
-	if text == "" || strings.IndexByte(`"[{`, text[0]) < 0 {
+// which may be cut. Its quotes have slashes before them.
+func valueSize(text, slashes string) int {
+	if !strings.HasPrefix(text, slashes+`"`) && !strings.HasPrefix(text, "[") && !strings.HasPrefix(text, "{") {
 		if end := strings.IndexAny(text, space+",]}"); end >= 0 {
 			return end
 		}
 		return len(text)
 	}
-	open, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted && c == '\\':
-			i++
+	open, quoted, before := 0, false, 0
+	for i := range len(text) {
+		c := text[i]
+		if c == '\\' {
+			before++
+			continue
+		}
+		switch {
 		case c == '"':
-			quoted = !quoted
+			// A backslash of the value itself has grown to more of them.
+			if n := len(slashes); (before-n)%(2*n+2) == 0 {
+				quoted = !quoted
+			}
 		case quoted:
 		case c == '[' || c == '{':
 			open++
 		case c == ']' || c == '}':
 			open--
 		}
+		before = 0
 		if open == 0 && !quoted {
 			return i + 1
 		}

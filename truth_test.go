@@ -123,6 +123,8 @@ func TestSecretsByTheirName(t *testing.T) {
 		`{"pin":["432e1","432e1"]}`:                                 `{"pin":"[redacted]"}`,
 		`{"pin":{"a":["}"],"b":"432e1"},"c":1}`:                     `{"pin":"[redacted]","c":1}`,
 		`{"pbxDeviceToken":"432e1`:                                  `{"pbxDeviceToken":"[redacted]"`,
+		`{"x":"{\"pin\":\"a\\\"432e1\\\\\",\"y\":1}"}`:              `{"x":"{\"pin\":\"[redacted]\",\"y\":1}"}`,
+		`{"x":"{\"pin\":[\"432e1]\"],\"y\":1}"}`:                    `{"x":"{\"pin\":\"[redacted]\",\"y\":1}"}`,
 		`password: too short; "pin": required`:                      `password: too short; "pin": "[redacted]"`,
 	} {
 		_, err := stubClient(t, always(403, body)).Users.AddDevice(t.Context(), 1, 2, 3)
