@@ -50,7 +50,7 @@ type Client struct {
 	limits    Limits
 	ahead     int       // pages, see WithReadAhead
 	secrets   []Secret  // the credentials, to keep them out of errors
-	plans     *sync.Map // of the rows, by their type
+	plans     *sync.Map // of rows and of forms, by their type
 }
 
 // Credentials are what a Client authenticates with: APIKey, BasicAuth or

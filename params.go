@@ -33,6 +33,32 @@ func (f form) secrets() []string {
 	return all
 }
 
+// formPlan tells, for a type of parameters, what its fields must be.
+type formPlan struct {
+	fields []param  // as they stand in the type
+	secret []string // the names of those
+}
+
+type param struct {
+	name     string
+	optional bool
+	rule     string // of the check tag
+}
+
+// formPlanFor reads the tags that encode goes by.
+func formPlanFor(t reflect.Type) *formPlan {
+	p := new(formPlan)
+	for field := range t.Fields() {
+		name, options, _ := strings.Cut(field.Tag.Get("url"), ",")
+		optional := field.Type.Kind() == reflect.Pointer || strings.Contains(options, "omitempty")
+		p.fields = append(p.fields, param{name, optional, field.Tag.Get("check")})
+		if field.Type == reflect.TypeFor[Secret]() || field.Type == reflect.TypeFor[*Secret]() {
+			p.secret = append(p.secret, name)
+		}
+	}
+	return p
+}
+
 // encode checks params and writes them as a form. What a field must be follows
 // from its type and its url tag:
 //
@@ -42,27 +68,29 @@ func (f form) secrets() []string {
 //   - a pointer is an optional field of an update; one at least must be given;
 //   - a list of ids is not empty; check:"order" forbids a doubled id;
 //   - check:"mac" is a MAC address.
-func encode(params any) (form, []FieldError) {
-	if params == nil {
+//
+// Without a Client there is nothing to encode for, and do refuses the call.
+func encode(c *Client, params any) (form, []FieldError) {
+	if c == nil || params == nil {
 		return form{}, nil
 	}
 	values, err := query.Values(params)
 	if err != nil {
 		return form{}, []FieldError{{"params", err.Error()}}
 	}
-	f := form{values: values}
+	plan, all := once(c, reflect.TypeOf(params), formPlanFor), reflect.ValueOf(params)
+	f := form{values: values, secret: plan.secret}
 	var problems []FieldError
-	for field, v := range reflect.ValueOf(params).Fields() {
-		name, options, _ := strings.Cut(field.Tag.Get("url"), ",")
+	for i, p := range plan.fields {
+		v := all.Field(i)
 		if v.Kind() == reflect.Pointer {
 			if v.IsNil() {
 				continue
 			}
 			v = v.Elem()
 		}
-		optional := field.Type.Kind() == reflect.Pointer || strings.Contains(options, "omitempty")
-		if problem := f.check(name, v, optional, field.Tag.Get("check")); problem != "" {
-			problems = append(problems, FieldError{name, problem})
+		if problem := f.check(p, v); problem != "" {
+			problems = append(problems, FieldError{p.name, problem})
 		}
 	}
 	if len(f.values) == 0 && len(problems) == 0 {
@@ -73,11 +101,10 @@ func encode(params any) (form, []FieldError) {
 
 // check tells what is wrong with one field, and finishes what the query
 // package does not know how to write.
-func (f *form) check(name string, v reflect.Value, optional bool, rule string) string {
+func (f *form) check(p param, v reflect.Value) string {
 	switch value := v.Interface().(type) {
 	case Secret:
-		f.secret = append(f.secret, name)
-		if value.IsZero() && !optional {
+		if value.IsZero() && !p.optional {
 			return "required"
 		}
 		return textProblem(value.Reveal())
@@ -85,7 +112,7 @@ func (f *form) check(name string, v reflect.Value, optional bool, rule string) s
 		if !value.IsValid() {
 			return "required: a network in CIDR notation, such as 10.0.20.0/24"
 		}
-		f.values.Set(name, value.String())
+		f.values.Set(p.name, value.String())
 		return ""
 	case RingStrategy:
 		if value != RingAll && value != RingHuntLongestIdle {
@@ -102,24 +129,24 @@ func (f *form) check(name string, v reflect.Value, optional bool, rule string) s
 	case reflect.String:
 		text := v.String()
 		switch {
-		case text == "" && !optional && rule != "mayBeEmpty":
+		case text == "" && !p.optional && p.rule != "mayBeEmpty":
 			return "required"
-		case rule == "mac":
+		case p.rule == "mac":
 			mac := canonicalMAC(text)
 			if mac == "" {
 				return "not a MAC address of six octets: " + quote(text)
 			}
-			f.values.Set(name, mac)
+			f.values.Set(p.name, mac)
 		}
 		return textProblem(text)
 	case reflect.Int64: // an id
-		if v.Int() < 0 || v.Int() == 0 && !optional || v.Int() == 0 && f.values.Has(name) {
+		if v.Int() < 0 || v.Int() == 0 && !p.optional || v.Int() == 0 && f.values.Has(p.name) {
 			return "must be a positive id, not " + strconv.FormatInt(v.Int(), 10)
 		}
 	case reflect.Int: // a count
 		return countProblem(v.Int())
 	case reflect.Slice:
-		return idsProblem(v, rule == "order")
+		return idsProblem(v, p.rule == "order")
 	}
 	return ""
 }

@@ -53,13 +53,15 @@ func planFor(t reflect.Type) *plan {
 }
 
 // planOf is planFor, once for each Client and type.
-func planOf[R any](c *Client) *plan {
-	t := reflect.TypeFor[R]()
+func planOf[R any](c *Client) *plan { return once(c, reflect.TypeFor[R](), planFor) }
+
+// once makes the plan of a type, once for each Client.
+func once[P any](c *Client, t reflect.Type, plan func(reflect.Type) P) P {
 	p, ok := c.plans.Load(t)
 	if !ok {
-		p, _ = c.plans.LoadOrStore(t, planFor(t))
+		p, _ = c.plans.LoadOrStore(t, plan(t))
 	}
-	return p.(*plan)
+	return p.(P)
 }
 
 // idOf returns the own id of a row.

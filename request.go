@@ -83,8 +83,8 @@ func at(template string, ids ...any) route {
 	return r
 }
 
-func newCall(op string, k kind, method string, r route, params any) *call {
-	form, problems := encode(params)
+func newCall[S service](s S, op string, k kind, method string, r route, params any) *call {
+	form, problems := encode(clientOf(s), params)
 	return &call{op: op, kind: k, method: method, path: r.path, form: form, problems: append(r.problems, problems...)}
 }
 
@@ -169,12 +169,12 @@ func exec[S service](ctx context.Context, s S, op, method string, r route, param
 	if method == http.MethodDelete {
 		k = remove
 	}
-	return clientOf(s).do(ctx, newCall(op, k, method, r, params), noRow)
+	return clientOf(s).do(ctx, newCall(s, op, k, method, r, params), noRow)
 }
 
 // addMembers adds ids to those who are in rows.
 func addMembers[I ID, R any, S service](ctx context.Context, s S, op string, r route, ids []I, params func([]I) any, rows iter.Seq2[R, error]) error {
-	return batches(clientOf(s), newCall(op, add, http.MethodPost, r, params(ids)), ids, params, func(call *call, batch []I) error {
+	return batches(clientOf(s), newCall(s, op, add, http.MethodPost, r, params(ids)), ids, params, func(call *call, batch []I) error {
 		return addMissing(ctx, clientOf(s), call, batch, params, func() (map[int64]bool, error) {
 			plan := planOf[R](clientOf(s))
 			there := make(map[int64]bool)
@@ -195,7 +195,7 @@ func addMembers[I ID, R any, S service](ctx context.Context, s S, op string, r r
 
 // removeMembers removes ids, which a DELETE carries in its body.
 func removeMembers[I ID, S service](ctx context.Context, s S, op string, r route, ids []I, params func([]I) any) error {
-	return batches(clientOf(s), newCall(op, take, http.MethodDelete, r, params(ids)), ids, params, func(call *call, _ []I) error {
+	return batches(clientOf(s), newCall(s, op, take, http.MethodDelete, r, params(ids)), ids, params, func(call *call, _ []I) error {
 		return clientOf(s).do(ctx, call, noRow)
 	})
 }
@@ -209,7 +209,7 @@ func batches[I ID](c *Client, whole *call, ids []I, params func([]I) any, send f
 	sent := 0
 	for batch := range slices.Chunk(ids, c.limits.IDs) {
 		call := &call{op: whole.op, kind: whole.kind, method: whole.method, path: whole.path}
-		call.form, _ = encode(params(batch))
+		call.form, _ = encode(c, params(batch))
 		err := send(call, batch)
 		if failed, ok := errors.AsType[*Error](err); ok && sent > 0 {
 			failed.Outcome = Unknown // of the call as a whole, which was applied in part
@@ -225,7 +225,7 @@ func batches[I ID](c *Client, whole *call, ids []I, params func([]I) any, send f
 
 // create makes a thing and returns its id.
 func create[I ID, R any, S service](ctx context.Context, s S, op string, r route, params any, key naturalKey[R]) (I, error) {
-	c, call := clientOf(s), newCall(op, insert, http.MethodPost, r, params)
+	c, call := clientOf(s), newCall(s, op, insert, http.MethodPost, r, params)
 	v := &verification{look: among(s, key), where: key.op}
 	if key.shared && c != nil && len(call.problems) == 0 {
 		v.lookBefore(ctx, call.form)
@@ -244,7 +244,7 @@ func create[I ID, R any, S service](ctx context.Context, s S, op string, r route
 // lookAt, read by lookOp, is where the thing is then. An answer that is not
 // good is as one that was lost.
 func associate[R, Look any, S service](ctx context.Context, s S, op string, r route, params any, lookOp string, lookAt route, good func(*R) bool) (*R, error) {
-	c, call := clientOf(s), newCall(op, insert, http.MethodPost, r, params)
+	c, call := clientOf(s), newCall(s, op, insert, http.MethodPost, r, params)
 	row, _, err := createOnce[R](ctx, c, call, &verification{look: alone[Look](s, lookOp, lookAt), where: lookOp})
 	switch {
 	case err != nil:

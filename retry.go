@@ -509,6 +509,6 @@ func addMissing[I ID](ctx context.Context, c *Client, call *call, ids []I, param
 			failed.Err = and(and(failed.Err, fmt.Errorf("at %s %d of them were not there, the first %d", looked, len(ids), ids[0])), ctx.Err())
 			return failed
 		}
-		call.form, _ = encode(params(ids))
+		call.form, _ = encode(c, params(ids))
 	}
 }
