@@ -68,7 +68,8 @@ type route struct {
 
 // at puts ids into a path as the API's page writes it.
 func at(template string, ids ...any) route {
-	r := route{path: root}
+	var r route
+	path := append(make([]byte, 0, 96), root...) // most are shorter
 	for _, id := range ids {
 		before, rest, _ := strings.Cut(template, "{")
 		name, after, _ := strings.Cut(rest, "}")
@@ -76,10 +77,10 @@ func at(template string, ids ...any) route {
 		if n <= 0 {
 			r.problems = append(r.problems, FieldError{name, "must be a positive id, not " + strconv.FormatInt(n, 10)})
 		}
-		r.path += before + strconv.FormatInt(n, 10)
+		path = strconv.AppendInt(append(path, before...), n, 10)
 		template = after
 	}
-	r.path += template
+	r.path = string(append(path, template...))
 	return r
 }
 
@@ -353,14 +354,14 @@ func (c *Client) request(ctx context.Context, call *call) (*retryablehttp.Reques
 	if len(call.values) > 0 {
 		body = []byte(call.values.Encode())
 	}
-	target := *c.base
-	target.Path += call.path
-	target.RawQuery = call.query.Encode()
 	req, err := retryablehttp.NewRequestWithContext(withCall(ctx, call), call.method, "", body)
 	if err != nil {
 		return nil, err
 	}
-	req.URL, req.Host = &target, target.Host // not from a text that would be taken apart again
+	*req.URL = *c.base // not from a text that would be taken apart again
+	req.URL.Path += call.path
+	req.URL.RawQuery = call.query.Encode()
+	req.Host = req.URL.Host
 	// With GetBody net/http would send a form again on its own, as often as an
 	// HTTP/2 server resets the stream.
 	req.GetBody = nil
