@@ -45,7 +45,6 @@ type Client struct {
 	http      *retryablehttp.Client
 	transport *transport
 	base      *url.URL
-	userAgent string
 	retry     *retrier
 	limits    Limits
 	ahead     int       // pages, see WithReadAhead
@@ -238,6 +237,7 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 		scheme:        base.Scheme,
 		host:          base.Host,
 		authorization: credentials.authorization,
+		userAgent:     strings.TrimSpace(s.product + " " + userAgent),
 		limiter:       limiter{configured: s.limiter},
 		logger:        s.logger,
 	}
@@ -259,7 +259,6 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 		},
 		transport: t,
 		base:      base,
-		userAgent: strings.TrimSpace(s.product + " " + userAgent),
 		retry:     retry,
 		limits:    t.limits,
 		ahead:     s.ahead,
@@ -335,8 +334,8 @@ func newTransport() *http.Transport {
 	}
 }
 
-// transport carries one attempt of a call: it waits for the rate limit, adds
-// the credentials, watches that the answer comes, and logs.
+// transport carries one attempt of a call: it waits for the rate limit, sets
+// the headers, watches that the answer comes, and logs.
 //
 // It has no CloseIdleConnections on purpose: retryablehttp calls that when it
 // gives up, which would cost every other call its connection.
@@ -345,6 +344,7 @@ type transport struct {
 	own           *http.Transport // base, if it is not the caller's
 	scheme, host  string          // the only ones that see the credentials
 	authorization Secret
+	userAgent     string
 	limits        Limits
 	limiter       limiter
 	logger        *slog.Logger
@@ -372,6 +372,12 @@ func (t *transport) attempt(req *http.Request, call *call) (*http.Response, erro
 	call.sent = &watch.sent
 	watch.sent.Store(true)
 	out := req.Clone(watch.ctx)
+	// Set here and not before, because net/http copies what a request already
+	// has, for redirects.
+	out.Header.Set("User-Agent", t.userAgent)
+	if out.Body != nil {
+		out.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
 	if req.URL.Scheme == t.scheme && req.URL.Host == t.host {
 		out.Header.Set("Authorization", t.authorization.Reveal())
 	}

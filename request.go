@@ -365,10 +365,6 @@ func (c *Client) request(ctx context.Context, call *call) (*retryablehttp.Reques
 	// With GetBody net/http would send a form again on its own, as often as an
 	// HTTP/2 server resets the stream.
 	req.GetBody = nil
-	req.Header.Set("User-Agent", c.userAgent)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
 	return req, nil
 }
 
