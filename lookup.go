@@ -62,8 +62,8 @@ func (r anyRow) value(name string) (string, bool) {
 	if !sent {
 		return "", false
 	}
-	text, err := scalar(raw)
-	return string(unescape(nil, text)), err == nil
+	text, err := scalar(raw, true)
+	return string(text), err == nil
 }
 
 func (r anyRow) id(names []string) int64 {

@@ -5,17 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/netip"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
-
-// So many names of members that no field takes are learned, if they are no
-// longer than so many bytes: a server can send others without end.
-const maxLearned, longestLearned = 100, 64
 
 // plan tells, for a row type, which of its fields takes which member of a row.
 type plan struct {
@@ -73,27 +70,22 @@ func (p *plan) idOf(row any) int64 {
 type filler struct {
 	plan   *plan
 	extra  *map[string]json.RawMessage
-	claims []member // that the fields take, in the order of the plan
+	claims []*member // that the fields take, in the order of the plan
 	byName map[string]*member
-	before member // its next is the first one of a row
-
-	serial int       // of the row
-	size   int       // of the text in it
-	rest   []*member // that no field takes
-	plain  []byte    // a string less its escapes
+	before member   // its next is the first one of a row
+	rest   []member // of the row, that no field takes
+	size   int      // of the text in the row
 }
 
-// member is a member of rows, and where it is in the last row that had it.
+// member is a member of rows, and where its value is in the row that is read.
 type member struct {
 	name  string
-	next  *member // the one that came after it last time
+	next  *member // the claim that came after it last time
 	to    any     // what points to the field that takes it; nil: none does
 	field int     // its place in the plan
 	id    bool
-	text  bool // the field needs text
 
-	serial     int // of that row
-	start, end int
+	start, end int  // 0: the row has none
 	escaped    bool // a string with escapes
 }
 
@@ -101,77 +93,72 @@ type member struct {
 func (f *filler) follow(p *plan, row reflect.Value) {
 	f.plan, f.byName = p, make(map[string]*member)
 	f.extra = row.Field(p.extra).Addr().Interface().(*map[string]json.RawMessage)
-	for i, field := range p.fields {
-		to, text := pointer(row.Field(field.index))
-		for _, name := range field.names {
-			f.claims = append(f.claims, member{name: name, to: to, field: i, id: field.id, text: text})
-		}
-	}
 	last := &f.before
-	for i := range f.claims {
-		m := &f.claims[i]
-		f.byName[m.name] = m
-		last.next = m
-		last = m
+	for i, field := range p.fields {
+		for _, name := range field.names {
+			m := &member{name: name, to: pointer(row.Field(field.index)), field: i, id: field.id}
+			f.claims = append(f.claims, m)
+			f.byName[name] = m
+			last.next = m
+			last = m
+		}
 	}
 }
 
 // pointer points to a field: to an id as to an int64, and to a field of any
-// string type as to a string. It reports whether the field needs text.
-func pointer(field reflect.Value) (to any, text bool) {
+// string type as to a string.
+func pointer(field reflect.Value) any {
 	p := field.Addr()
 	switch field.Kind() {
 	case reflect.String:
-		return p.Convert(reflect.TypeFor[*string]()).Interface(), true
+		p = p.Convert(reflect.TypeFor[*string]())
 	case reflect.Int64:
-		return p.Convert(reflect.TypeFor[*int64]()).Interface(), false
+		p = p.Convert(reflect.TypeFor[*int64]())
 	}
-	_, text = p.Interface().(*netip.Prefix) // it is read from a string
-	return p.Interface(), text
-}
-
-// forget wipes what may be secret.
-func (f *filler) forget() {
-	clear(f.plain[:cap(f.plain)])
-	if cap(f.plain) > rowBuffer {
-		f.plain = nil
-	}
+	return p.Interface()
 }
 
 // find finds the members of the row that t begins with, and its length.
 func (f *filler) find(t jsonText) (int, error) {
-	if strings.IndexByte(`"[tfn-0123456789`, t.at(0)) >= 0 {
+	if t.at(0) != '{' {
 		return 0, errors.New("not an object")
-	} else if t.at(0) != '{' {
-		return 0, t.wrong(0)
 	}
-	f.serial++
 	f.size, f.rest = 0, f.rest[:0]
+	for _, m := range f.claims {
+		m.end = 0
+	}
 	i := t.space(1)
 	if t.at(i) == '}' {
 		return i + 1, nil
 	}
-	for last := &f.before; ; {
+	last := &f.before
+	for {
 		// Most rows have their members in the order of the row before.
 		m, err := last.next, error(nil)
 		if m != nil && t.named(i, m.name) {
-			i += len(m.name) + 2
-		} else if m, i, err = f.lookUp(t, i, last); err != nil {
+			i += len(m.name) + len(`""`)
+		} else if m, i, err = f.lookUp(t, i); err != nil {
 			return 0, err
+		} else if m.to != nil {
+			last.next = m
 		}
 		if i = t.space(i); t.at(i) != ':' {
 			return 0, t.wrong(i)
 		}
 		i = t.space(i + 1)
-		end, escaped, err := t.value(i)
-		if err == errShort {
-			return 0, err
-		} else if err != nil {
+		m.start = i
+		if m.end, m.escaped, err = t.value(i); err != nil {
 			return 0, fmt.Errorf("%s: %w", m.name, err)
 		}
-		f.note(m, t, i, end, escaped)
-		last = m
-		switch i = t.space(end); t.at(i) {
+		if m.to != nil {
+			last = m
+		}
+		if _, ok := m.to.(*string); ok {
+			if f.size += m.end - i; t[i] == '"' {
+				f.size -= len(`""`)
+			}
+		}
+		switch i = t.space(m.end); t.at(i) {
 		case '}':
 			return i + 1, nil
 		case ',':
@@ -182,9 +169,8 @@ func (f *filler) find(t jsonText) (int, error) {
 	}
 }
 
-// lookUp returns the member whose name is at i, and where the name ends. The
-// member is what is expected after last from now on.
-func (f *filler) lookUp(t jsonText, i int, last *member) (*member, int, error) {
+// lookUp returns the member whose name is at i, and where the name ends.
+func (f *filler) lookUp(t jsonText, i int) (*member, int, error) {
 	if t.at(i) != '"' {
 		return nil, 0, t.wrong(i)
 	}
@@ -192,56 +178,34 @@ func (f *filler) lookUp(t jsonText, i int, last *member) (*member, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	name := t.json[i+1 : end-1]
-	if escaped {
-		name = unescape(nil, name)
+	name, _ := scalar(t[i:end], escaped) // a string is one
+	if m, ok := f.byName[string(name)]; ok {
+		return m, end, nil
 	}
-	m, known := f.byName[string(name)]
-	if !known {
-		m = &member{name: string(name)}
-		if escaped || len(name) > longestLearned || len(f.byName) >= len(f.claims)+maxLearned {
-			return m, end, nil
-		}
-		f.byName[m.name] = m
+	n := len(f.rest)
+	f.rest = slices.Grow(f.rest, 1)[:n+1]
+	m := &f.rest[n]
+	m.to = nil
+	if m.name != string(name) { // it is most often that of the row before
+		m.name = string(name)
 	}
-	last.next = m
 	return m, end, nil
 }
 
-// note keeps where the value of a member is. As in encoding/json, the last
-// one of a name counts.
-func (f *filler) note(m *member, t jsonText, start, end int, escaped bool) {
-	if m.to == nil && m.serial != f.serial {
-		f.rest = append(f.rest, m)
-	}
-	if m.text {
-		f.size += end - start
-		if t.at(start) == '"' {
-			f.size -= len(`""`)
-		}
-	}
-	m.serial, m.start, m.end, m.escaped = f.serial, start, end, escaped
-}
-
-// set sets the fields to the members of row, and Extra to those that no field
-// takes. One string holds the text of all fields, but for the secrets.
-func (f *filler) set(row []byte) error {
+// fill sets the fields to the members that were found, and Extra to those that
+// no field takes. One string holds the text of all fields, but for the secrets.
+func (f *filler) fill(row []byte) error {
 	var text strings.Builder
 	text.Grow(f.size)
 	field := -1
-	for i := range f.claims {
-		m := &f.claims[i]
-		if m.serial != f.serial {
+	for _, m := range f.claims {
+		if m.end == 0 {
 			continue
 		}
 		taken := false
 		if m.field != field {
 			field = m.field
-			value, err := scalar(row[m.start:m.end])
-			if m.escaped {
-				f.plain = unescape(f.plain[:0], value)
-				value = f.plain
-			}
+			value, err := scalar(row[m.start:m.end], m.escaped)
 			if err == nil {
 				taken, err = m.set(value, &text)
 			}
@@ -250,7 +214,7 @@ func (f *filler) set(row []byte) error {
 			}
 		}
 		if !taken {
-			f.rest = append(f.rest, m)
+			f.rest = append(f.rest, *m)
 		}
 	}
 	if field < 0 && len(f.claims) > 0 {
@@ -262,24 +226,24 @@ func (f *filler) set(row []byte) error {
 	return nil
 }
 
-// keep returns the rest of row. The values share one array, of which none
-// reaches into the next.
+// keep returns the rest of row. The values share one array. As in
+// encoding/json, the last one of a name counts.
 func (f *filler) keep(row []byte) map[string]json.RawMessage {
 	size := 0
 	for _, m := range f.rest {
 		size += m.end - m.start
 	}
-	rest, values := make(map[string]json.RawMessage, len(f.rest)), make([]byte, 0, size)
+	kept, values := make(map[string]json.RawMessage, len(f.rest)), make([]byte, 0, size)
 	for _, m := range f.rest {
 		if secretName(m.name) {
-			rest[m.name] = json.RawMessage(`"` + redacted + `"`)
+			kept[m.name] = json.RawMessage(`"` + redacted + `"`)
 			continue
 		}
 		start := len(values)
 		values = append(values, row[m.start:m.end]...)
-		rest[m.name] = values[start:len(values):len(values)]
+		kept[m.name] = slices.Clip(values[start:])
 	}
-	return rest
+	return kept
 }
 
 // secretName reports whether a member that no field claims is a secret all the
@@ -291,61 +255,51 @@ func secretName(name string) bool {
 // set takes a value as the field needs it, whether the server sent a string, a
 // number, a bool or null. It reports false for a value that is kept in Extra
 // instead.
-func (m *member) set(value []byte, text *strings.Builder) (bool, error) {
+func (m *member) set(value []byte, text *strings.Builder) (taken bool, err error) {
 	switch to := m.to.(type) {
 	case *string:
-		*to = shared(value, text)
+		start := text.Len()
+		text.Write(value)
+		*to = text.String()[start:]
 	case *bool:
 		switch string(value) {
 		case "", "0", "false":
 		case "1", "true":
 			*to = true
 		default:
-			return false, fmt.Errorf("%q is not a flag: want 1 or 0", value)
+			err = fmt.Errorf("%q is not a flag: want 1 or 0", value)
 		}
-	case *int64: // an id
-		n, err := parseNumber(value)
-		if err == nil && m.id && n <= 0 {
+	case *int64:
+		if *to, err = parseNumber(value); err == nil && m.id && *to <= 0 {
 			err = fmt.Errorf("%q is not an id", value)
 		}
-		*to = n
-		return true, err
 	case *int:
-		n, err := parseNumber(value)
+		var n int64
+		n, err = parseNumber(value)
 		*to = int(n)
-		return true, err
 	case *time.Time:
-		t, err := parseDatetime(value)
-		*to = t
-		return true, err
+		*to, err = parseDatetime(value)
 	case *netip.Prefix:
-		if len(value) == 0 {
-			return true, nil
-		}
-		prefix, ok := parseNetwork(shared(value, text))
-		*to = prefix
-		return ok, nil
+		*to, taken = parseNetwork(string(value))
+		return taken || len(value) == 0, nil
 	case *Secret:
 		if len(value) > 0 {
 			*to = NewSecret(string(value))
 		}
 	}
-	return true, nil
+	return true, err
 }
 
-// shared returns value as a part of text.
-func shared(value []byte, text *strings.Builder) string {
-	start := text.Len()
-	text.Write(value)
-	return text.String()[start:]
-}
-
-// scalar returns what is in a JSON string, which may hold escapes, a number or
-// a bool as it is written, and nothing for null.
-func scalar(value []byte) ([]byte, error) {
+// scalar returns what is in a JSON string, a number or a bool as it is written,
+// and nothing for null.
+func scalar(value []byte, escaped bool) ([]byte, error) {
 	switch value[0] {
 	case '"':
-		return value[1 : len(value)-1], nil
+		value = value[1 : len(value)-1]
+		if escaped {
+			value = unescape(value)
+		}
+		return value, nil
 	case '{', '[':
 		return nil, errors.New("want one value, not a list or an object")
 	case 'n':
@@ -361,17 +315,9 @@ func parseNumber(text []byte) (int64, error) {
 	case "true":
 		return 1, nil
 	}
-	digits := bytes.TrimPrefix(text, []byte("-"))
-	good, n := len(digits) > 0, int64(0)
-	for _, c := range digits {
-		good = good && c >= '0' && c <= '9' && n <= math.MaxInt64/10
-		n = n*10 + int64(c-'0')
-	}
-	switch {
-	case !good || n < 0: // below zero is beyond 64 bits
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || text[0] == '+' {
 		return 0, fmt.Errorf("%q is not a whole number of 64 bits", text)
-	case len(digits) < len(text):
-		return -n, nil
 	}
 	return n, nil
 }

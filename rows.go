@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 )
 
 const (
@@ -22,8 +23,7 @@ var errCut = errors.New("the answer was cut short")
 type rows[R any] struct {
 	answer
 	filler
-	row R   // which the filler fills
-	n   int // rows read
+	row R // which the filler fills
 }
 
 // newRows reads rows of at most limit bytes. Close them, so that another
@@ -38,16 +38,10 @@ func newRows[R any](p *plan, body io.Reader, limit int) *rows[R] {
 	return r
 }
 
-func (r *rows[R]) open(body io.Reader, limit int) {
-	r.answer = answer{body: body, limit: limit, buf: r.buf}
-	r.n = 0
-}
-
 func (r *rows[R]) close() {
 	var none R
 	r.row = none
-	r.answer.forget()
-	r.filler.forget()
+	r.forget()
 	r.plan.idle.Put(r)
 }
 
@@ -73,7 +67,7 @@ func readRows[R any](p *plan, body io.Reader, limit int) ([]R, error) {
 func (r *rows[R]) next() (R, error) {
 	var none R
 	r.row = none
-	if err := r.read(); err == io.EOF {
+	if err := r.read(&r.filler); err == io.EOF {
 		return none, err
 	} else if err != nil {
 		return none, fmt.Errorf("row %d: %w", r.n+1, err)
@@ -85,49 +79,21 @@ func (r *rows[R]) next() (R, error) {
 	return r.row, nil
 }
 
-// read sets the fields to the next row.
-func (r *rows[R]) read() error {
-	if err := r.begin(); err != nil {
-		return err
-	}
-	size, err := r.find(r.text())
-	if err == errShort {
-		if err = r.wait(); err != nil {
-			return err
-		}
-		size, err = r.find(r.text())
-	}
-	switch {
-	case err == errShort:
-		return r.cut()
-	case err != nil:
-		return err
-	case size > r.limit:
-		return r.tooLong()
-	}
-	return r.set(r.take(size))
-}
-
 // answer is what the server sends, taken row by row.
 type answer struct {
 	body  io.Reader
 	limit int   // of a row, in bytes
 	ended error // why there is no more to read
+	array bool  // one is open
+	n     int   // rows read
 
 	buf        []byte
 	start, end int // what is read and not yet taken is buf[start:end]
 	used       int // how much of buf was ever written to
-
-	begun, array, closed bool // closed: the array has ended
 }
 
-// text is what is read and not yet taken.
-func (a *answer) text() jsonText { return jsonText{a.buf[a.start:a.end], !a.array} }
-
-// take takes the next size bytes.
-func (a *answer) take(size int) []byte {
-	a.start += size
-	return a.buf[a.start-size : a.start]
+func (a *answer) open(body io.Reader, limit int) {
+	*a = answer{body: body, limit: limit, buf: a.buf}
 }
 
 // forget wipes the answer, of which something may be secret.
@@ -139,12 +105,50 @@ func (a *answer) forget() {
 	}
 }
 
-// fill reads more and reports whether there is more.
-func (a *answer) fill() bool {
-	if a.start > 0 && (a.start == a.end || a.end == len(a.buf)) {
-		a.end = copy(a.buf, a.buf[a.start:a.end])
-		a.start = 0
+// read has f fill its row with the next one. The row is taken as soon as its
+// last bracket is there: what comes after it may come late, or never.
+func (a *answer) read(f *filler) error {
+	if err := a.begin(); err != nil {
+		return err
 	}
+	for waited := false; ; waited = true {
+		text := a.buf[a.start:a.end]
+		text = text[:min(len(text), a.limit)]
+		line, ended := text, false
+		if !a.array {
+			line, _, ended = bytes.Cut(text, []byte("\n"))
+		}
+		size, err := f.find(line)
+		switch {
+		case err == nil:
+			a.start += size
+			return f.fill(line[:size])
+		case ended || !errors.Is(err, errShort):
+			return err
+		case len(text) == a.limit:
+			return a.tooLong()
+		case waited:
+			return a.cut()
+		}
+		a.wait()
+	}
+}
+
+// wait reads on until the row at the start ends, or cannot be one any more.
+func (a *answer) wait() {
+	var b brackets
+	for seen := 0; seen < a.limit; {
+		piece := a.buf[a.start+seen : a.end]
+		if b.close(piece) > 0 || !a.array && bytes.IndexByte(piece, '\n') >= 0 || !a.more() {
+			return
+		}
+		seen += len(piece)
+	}
+}
+
+// more reads on and reports whether there was more.
+func (a *answer) more() bool {
+	a.start, a.end = 0, copy(a.buf, a.buf[a.start:a.end])
 	if a.end == len(a.buf) {
 		a.buf = append(a.buf, make([]byte, max(len(a.buf), rowBuffer))...)
 	}
@@ -172,30 +176,12 @@ func (a *answer) cut() error {
 
 func (a *answer) tooLong() error { return fmt.Errorf("too long: more than %d bytes", a.limit) }
 
-// wait reads on until the row at the start ends, or cannot be one any more.
-func (a *answer) wait() error {
-	var b brackets
-	for seen := 0; ; {
-		piece := a.buf[a.start+seen : a.end]
-		_, closed := b.close(piece)
-		if closed || !a.array && bytes.IndexByte(piece, '\n') >= 0 {
-			return nil
-		}
-		if seen += len(piece); seen > a.limit {
-			return a.tooLong()
-		}
-		if !a.fill() {
-			return nil
-		}
-	}
-}
-
 // skip comes to what is not white space and tells what it is, and whether a
 // line ended before it.
 func (a *answer) skip() (c byte, newLine bool, err error) {
 	for n := 0; n <= a.limit; n++ {
-		if a.start == a.end && !a.fill() {
-			if a.ended == io.EOF && (a.closed || !a.array) {
+		if a.start == a.end && !a.more() {
+			if a.ended == io.EOF && !a.array {
 				return 0, newLine, io.EOF
 			}
 			return 0, newLine, a.cut()
@@ -214,19 +200,36 @@ func (a *answer) skip() (c byte, newLine bool, err error) {
 
 // begin comes to the next row. A row is on a new line, or follows a comma.
 func (a *answer) begin() error {
-	if !a.begun {
-		return a.beginFirst()
+	first := a.n == 0
+	if first {
+		for a.end < len(byteOrderMark) && a.more() {
+		}
+		if text := string(a.buf[:min(a.end, len(byteOrderMark))]); text == byteOrderMark {
+			a.start = len(byteOrderMark)
+		} else if text != "" && strings.HasPrefix(byteOrderMark, text) {
+			return a.cut()
+		}
 	}
 	c, newLine, err := a.skip()
+	if first && c == '[' {
+		a.array = true
+		a.start++
+		c, _, err = a.skip()
+	}
 	switch {
 	case err != nil:
 		return err
-	case a.closed:
-		return errors.New("something follows the array")
 	case a.array && c == ']':
-		a.closed = true
+		a.array = false
 		a.start++
-		return a.begin()
+		if _, _, err = a.skip(); err == nil {
+			err = errors.New("something follows the array")
+		}
+		return err
+	case first && c == '<':
+		return errors.New("the answer is a page of HTML, not rows")
+	case first:
+		return nil
 	case a.array && c == ',':
 		a.start++
 		_, _, err = a.skip()
@@ -237,29 +240,4 @@ func (a *answer) begin() error {
 		return errors.New("not on a line of its own")
 	}
 	return nil
-}
-
-// beginFirst looks at how the answer begins.
-func (a *answer) beginFirst() error {
-	a.begun = true
-	for a.end < len(byteOrderMark) && a.fill() {
-	}
-	if bytes.HasPrefix(a.buf[:a.end], []byte(byteOrderMark)) {
-		a.start = len(byteOrderMark)
-	}
-	c, _, err := a.skip()
-	switch {
-	case err != nil:
-		return err
-	case c == '<':
-		return errors.New("the answer is a page of HTML, not rows")
-	case c != '[':
-		return nil
-	}
-	a.array = true
-	a.start++
-	if c, _, err = a.skip(); err != nil || c != ']' {
-		return err
-	}
-	return a.begin()
 }

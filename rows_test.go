@@ -158,8 +158,8 @@ func TestRowsWithManyUnknownMembers(t *testing.T) {
 	for range 2 {
 		var body strings.Builder
 		for row := range 3 {
-			for name := range 3 * maxLearned {
-				fmt.Fprintf(&body, `%s"%d%s":%d`, map[bool]string{true: "{", false: ","}[name == 0], name, strings.Repeat("x", name%(2*longestLearned)), row+name)
+			for name := range 300 {
+				fmt.Fprintf(&body, `%s"%d%s":%d`, map[bool]string{true: "{", false: ","}[name == 0], name, strings.Repeat("x", name%128), row+name)
 			}
 			body.WriteString("}\n")
 		}
@@ -167,9 +167,9 @@ func TestRowsWithManyUnknownMembers(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, rows, 3)
 		for row, any := range rows {
-			require.Len(t, any.Extra, 3*maxLearned)
-			for name := range 3 * maxLearned {
-				require.Equal(t, fmt.Sprint(row+name), string(any.Extra[fmt.Sprint(name)+strings.Repeat("x", name%(2*longestLearned))]))
+			require.Len(t, any.Extra, 300)
+			for name := range 300 {
+				require.Equal(t, fmt.Sprint(row+name), string(any.Extra[fmt.Sprint(name)+strings.Repeat("x", name%128)]))
 			}
 		}
 	}
@@ -203,7 +203,6 @@ func TestRowsLeaveNothingBehind(t *testing.T) {
 		}
 		rows.close()
 		require.NotContains(t, string(rows.buf[:cap(rows.buf)]), "hunter2")
-		require.NotContains(t, string(rows.plain[:cap(rows.plain)]), "hunter2")
 		require.LessOrEqual(t, len(rows.buf), rowBuffer)
 		require.Zero(t, rows.row)
 	}
@@ -230,7 +229,7 @@ func TestRowsErrorsNameRowAndField(t *testing.T) {
 		"an array in the array":  {`[[{"pbxDeviceId":"1"}]]`, "row 1: not an object"},
 		"an array after a row":   {good + `[{"pbxDeviceId":"1"}]`, "row 2: not an object"},
 		"HTML":                   {"\n <html><body>Log in</body></html>", "row 1: the answer is a page of HTML, not rows"},
-		"no JSON":                {good + "Fatal error: out of memory", `row 2: not JSON: 'F' at byte 1`},
+		"no JSON":                {good + "Fatal error: out of memory", "row 2: not an object"},
 		"two on a line":          {`{"pbxDeviceId":"1"} {"pbxDeviceId":"2"}`, "row 2: not on a line of its own"},
 		"a comma after a row":    {`{"pbxDeviceId":"1"},` + "\n" + good, "row 2: not on a line of its own"},
 		"one on two lines":       {good + "{\"pbxDeviceId\":\n\"1\"}", "row 2: pbxDeviceId: a row must be on one line"},
@@ -240,15 +239,15 @@ func TestRowsErrorsNameRowAndField(t *testing.T) {
 		"invalid UTF-8":          {"{\"pbxDeviceName\":\"\xff\"}", "row 1: pbxDeviceName: not valid UTF-8"},
 		"invalid UTF-8 in Extra": {"{\"pbxDeviceName\":\"a\",\"x\":[\"\xff\"]}", "row 1: x: not valid UTF-8"},
 		"invalid UTF-8 in names": {"{\"pbx\xc0\":\"a\"}", "row 1: not valid UTF-8"},
-		"control character":      {"{\"user\":\"a\tb\"}", `row 1: user: not JSON: '\t' at byte 11`},
-		"unknown escape":         {`{"user":"\x41"}`, `row 1: user: not JSON: 'x' at byte 11`},
+		"control character":      {"{\"user\":\"a\tb\"}", "row 1: user: not JSON: the value at byte 9"},
+		"unknown escape":         {`{"user":"\x41"}`, "row 1: user: not JSON: the value at byte 9"},
 		"half an escape":         {`{"user":"\u00g0"}`, `row 1: user: not JSON`},
-		"leading zero":           {`{"userId":01}`, `row 1: userId: not JSON: '0' at byte 11`},
-		"a word":                 {`{"user":nil}`, `row 1: user: not JSON: 'n' at byte 9`},
-		"no value":               {`{"user":}`, `row 1: user: not JSON: '}' at byte 9`},
+		"leading zero":           {`{"userId":01}`, "row 1: userId: not JSON: the value at byte 11"},
+		"a word":                 {`{"user":nil}`, "row 1: user: not JSON: the value at byte 9"},
+		"no value":               {`{"user":}`, "row 1: user: not JSON: the value at byte 9"},
 		"no colon":               {`{"user"}`, `row 1: not JSON: '}' at byte 8`},
 		"a comma too many":       {`{"user":"a",}`, `row 1: not JSON: '}' at byte 13`},
-		"a comma for no row":     {`[{"user":"a"},]`, `row 2: not JSON: ']' at byte 1`},
+		"a comma for no row":     {`[{"user":"a"},]`, "row 2: not an object"},
 		"text after the array":   {`[{"pbxDeviceId":"1"}] true`, "row 2: something follows the array"},
 		"two arrays":             {"[]\n[]", "row 1: something follows the array"},
 		"a missing comma":        {`[{"pbxDeviceId":"1"} {"pbxDeviceId":"2"}]`, "row 2: not JSON: '{' for a comma"},
@@ -344,7 +343,7 @@ func TestRowsCutIsAnError(t *testing.T) {
 	t.Parallel()
 	const whole = `{"pbxDeviceId":"1","user":"a"}` + "\n" + `{"pbxDeviceId":"2","user":"b"}` + "\n"
 	const array = `[{"pbxDeviceId":"1","user":"a"},{"pbxDeviceId":"2","user":"b"}]`
-	for _, body := range []string{whole, array} {
+	for _, body := range []string{whole, array, byteOrderMark} {
 		for n := range len(body) + 1 {
 			rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), io.MultiReader(strings.NewReader(body[:n]), iotest.ErrReader(io.ErrUnexpectedEOF)), maxRow)
 			require.ErrorIs(t, err, errCut, "%q", body[:n])

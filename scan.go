@@ -13,45 +13,32 @@ import (
 	"unicode/utf8"
 )
 
-// errShort is a text that ends within a value.
-var errShort = errors.New("the text ends too soon")
+// errShort is a text that ends within a row.
+var errShort = errors.New("a row must be on one line")
 
 // jsonText is JSON to find one's way in. It takes what encoding/json takes, if
 // that is valid UTF-8.
-type jsonText struct {
-	json  []byte
-	lines bool // a line break is not white space
-}
+type jsonText []byte
 
 // at returns the byte at i, or 0 after the end.
 func (t jsonText) at(i int) byte {
-	if i < len(t.json) {
-		return t.json[i]
+	if i < len(t) {
+		return t[i]
 	}
 	return 0
 }
 
 // wrong tells what is wrong at i.
 func (t jsonText) wrong(i int) error {
-	if i >= len(t.json) || !utf8.FullRune(t.json[i:]) {
+	if i == len(t) {
 		return errShort
 	}
-	if t.lines && t.json[i] == '\n' {
-		return errors.New("a row must be on one line")
-	}
-	r, size := utf8.DecodeRune(t.json[i:])
-	if r == utf8.RuneError && size == 1 {
-		return errors.New("not valid UTF-8")
-	}
-	return fmt.Errorf("not JSON: %q at byte %d", r, i+1)
+	return fmt.Errorf("not JSON: %q at byte %d", t[i], i+1)
 }
 
 // space returns the index of the first byte from i on that is not white space.
 func (t jsonText) space(i int) int {
-	for t.at(i) <= ' ' && i < len(t.json) {
-		if c := t.json[i]; c != ' ' && c != '\t' && c != '\r' && (c != '\n' || t.lines) {
-			break
-		}
+	for i < len(t) && (t[i] == ' ' || t[i] == '\t' || t[i] == '\r' || t[i] == '\n') {
 		i++
 	}
 	return i
@@ -60,173 +47,101 @@ func (t jsonText) space(i int) int {
 // named reports whether the name of a member is at i.
 func (t jsonText) named(i int, name string) bool {
 	end := i + 1 + len(name)
-	return end < len(t.json) && t.json[i] == '"' && t.json[end] == '"' && string(t.json[i+1:end]) == name
+	return end < len(t) && t[i] == '"' && t[end] == '"' && string(t[i+1:end]) == name
 }
 
 // value returns the end of the value that begins at i, and whether it is a
-// string with escapes.
+// string with escapes. All but the usual, a string of plain ASCII, is left to
+// encoding/json.
 func (t jsonText) value(i int) (end int, escaped bool, err error) {
 	switch t.at(i) {
 	case '"':
-		if end = special(t.json, i+1); t.at(end) == '"' {
+		if end = t.special(i + 1); t.at(end) == '"' {
 			return end + 1, false, nil
 		}
-		return t.quoted(i)
+		end, escaped = i+new(brackets).close(t[i:]), true
 	case '{', '[':
-		end, err = t.nested(i)
-		return end, false, err
-	}
-	end = i
-	for end < len(t.json) && strings.IndexByte(" \t\r\n,]}", t.json[end]) < 0 {
-		end++
+		end = i + new(brackets).close(t[i:])
+	default:
+		end = i + bytes.IndexAny(t[i:], " \t\r\n,]}")
 	}
 	switch {
-	case end == len(t.json):
+	case end < i:
 		return 0, false, errShort
-	case !whole(t.json[i:end]) && !json.Valid(t.json[i:end]):
-		return 0, false, t.wrong(i)
+	case !utf8.Valid(t[i:end]):
+		return 0, false, errors.New("not valid UTF-8")
+	case !json.Valid(t[i:end]):
+		return 0, false, fmt.Errorf("not JSON: the value at byte %d", i+1)
 	}
-	return end, false, nil
+	return end, escaped, nil
 }
 
-// whole reports whether number is one of digits alone.
-func whole(number []byte) bool {
-	for _, c := range number {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return len(number) > 0 && (number[0] != '0' || len(number) == 1)
-}
-
-// quoted is value for a string.
-func (t jsonText) quoted(i int) (end int, escaped bool, err error) {
-	for i++; ; {
-		i = special(t.json, i)
-		switch c := t.at(i); {
-		case c == '"':
-			return i + 1, escaped, nil
-		case c >= utf8.RuneSelf:
-			r, size := utf8.DecodeRune(t.json[i:])
-			if r == utf8.RuneError && size == 1 {
-				return 0, false, t.wrong(i)
-			}
-			i += size
-		case c != '\\':
-			return 0, false, t.wrong(i)
-		default:
-			escaped = true
-			if i, err = t.escape(i); err != nil {
-				return 0, false, err
-			}
-		}
-	}
-}
-
-// escape returns the end of the escape at i.
-func (t jsonText) escape(i int) (int, error) {
-	i++
-	if strings.IndexByte(`"\/bfnrt`, t.at(i)) >= 0 {
-		return i + 1, nil
-	}
-	if t.at(i) != 'u' {
-		return 0, t.wrong(i)
-	}
-	for range 4 {
-		if i++; strings.IndexByte("0123456789abcdefABCDEF", t.at(i)) < 0 {
-			return 0, t.wrong(i)
-		}
-	}
-	return i + 1, nil
-}
-
-// special returns the index of the first byte from i on that is not simply
-// part of a string: a quote, a backslash, a control character, or one of a
-// character beyond ASCII.
-func special(text []byte, i int) int {
-	for ; i+8 <= len(text); i += 8 {
-		if marks := mark(text[i:]); marks != 0 {
-			return i + bits.TrailingZeros64(marks)/8
-		}
-	}
-	for i < len(text) && text[i] >= ' ' && text[i] != '"' && text[i] != '\\' && text[i] < utf8.RuneSelf {
-		i++
-	}
-	return i
-}
-
-// mark sets the top bit of the first of eight bytes that is special. The bytes
-// above it may be marked by a borrow alone.
-func mark(text []byte) uint64 {
-	const each = 0x0101010101010101
-	eight := binary.LittleEndian.Uint64(text)
-	quoteOrControl := (eight ^ 2*each) - 0x21*each
-	backslash := (eight ^ '\\'*each) - each
-	return (quoteOrControl | backslash | eight) & (0x80 * each)
-}
-
-// nested is value for a list or an object, which is left to encoding/json.
-func (t jsonText) nested(i int) (end int, err error) {
-	var b brackets
-	rest := t.json[i:]
-	n, closed := b.close(rest)
-	if line := bytes.IndexByte(rest[:n], '\n'); t.lines && line >= 0 {
-		return 0, t.wrong(i + line)
-	}
-	switch {
-	case !closed:
-		return 0, errShort
-	case !json.Valid(rest[:n]):
-		return 0, errors.New("not JSON")
-	case !utf8.Valid(rest[:n]):
-		return 0, errors.New("not valid UTF-8")
-	}
-	return i + n, nil
-}
-
-// brackets finds the end of a list or an object that may come in pieces.
+// brackets finds the end of a string, a list or an object, which may come in
+// pieces.
 type brackets struct {
 	open            int
 	quoted, escaped bool
 }
 
-// close returns how much of the next piece belongs to it, and whether it ends
-// there.
-func (b *brackets) close(piece []byte) (n int, closed bool) {
-	for i := 0; i < len(piece); i++ {
-		c := piece[i]
+// close returns where it ends in the next piece, or -1.
+func (b *brackets) close(piece []byte) int {
+	for i, c := range piece {
 		switch {
 		case b.escaped:
 			b.escaped = false
-		case b.quoted:
-			b.escaped, b.quoted = c == '\\', c != '"'
 		case c == '"':
-			b.quoted = true
+			b.quoted = !b.quoted
+		case b.quoted:
+			b.escaped = c == '\\'
 		case c == '{' || c == '[':
 			b.open++
 		case c == '}' || c == ']':
-			if b.open--; b.open == 0 {
-				return i + 1, true
-			}
+			b.open--
+		}
+		if b.open == 0 && !b.quoted {
+			return i + 1
 		}
 	}
-	return len(piece), false
+	return -1
 }
 
-// unescape appends the inside of a string to dst, its escapes undone.
-func unescape(dst, quoted []byte) []byte {
-	for {
-		i := bytes.IndexByte(quoted, '\\')
-		if i < 0 {
-			return append(dst, quoted...)
+// special returns the index of the first byte from i on that is not simply
+// part of a string: a quote, a backslash, a control character, or one of a
+// character beyond ASCII.
+func (t jsonText) special(i int) int {
+	const each = 0x0101010101010101
+	for ; i+8 <= len(t); i += 8 {
+		// The top bit is set of the first byte that is special. Those above it
+		// may be marked by a borrow alone.
+		eight := binary.LittleEndian.Uint64(t[i:])
+		quoteOrControl := (eight ^ 2*each) - 0x21*each
+		backslash := (eight ^ '\\'*each) - each
+		if marks := (quoteOrControl | backslash | eight) & (0x80 * each); marks != 0 {
+			return i + bits.TrailingZeros64(marks)/8
 		}
-		dst = append(dst, quoted[:i]...)
-		c := quoted[i+1]
-		if quoted = quoted[i+2:]; c != 'u' {
+	}
+	for i < len(t) && t[i] >= ' ' && t[i] != '"' && t[i] != '\\' && t[i] < utf8.RuneSelf {
+		i++
+	}
+	return i
+}
+
+// unescape returns the inside of a string, its escapes undone.
+func unescape(quoted []byte) []byte {
+	text := make([]byte, 0, len(quoted))
+	for {
+		before, after, found := bytes.Cut(quoted, []byte(`\`))
+		text = append(text, before...)
+		if !found {
+			return text
+		}
+		c := after[0]
+		quoted = after[1:]
+		if c != 'u' {
 			if k := strings.IndexByte("bfnrt", c); k >= 0 {
 				c = "\b\f\n\r\t"[k]
 			}
-			dst = append(dst, c)
+			text = append(text, c)
 			continue
 		}
 		r := hex(quoted)
@@ -236,7 +151,7 @@ func unescape(dst, quoted []byte) []byte {
 				r, quoted = pair, quoted[6:]
 			}
 		}
-		dst = utf8.AppendRune(dst, r) // half a pair gives U+FFFD
+		text = utf8.AppendRune(text, r) // half a pair gives U+FFFD
 	}
 }
 
