@@ -135,9 +135,6 @@ func (d *differ) plan(id int64, c Change) *change {
 	return planned
 }
 
-// knownCap is how many rows a list without pages may have been cut at.
-const knownCap = pageRows
-
 // compare makes one kind of thing what the state says: what to create, what to
 // update and, with Prune, what to delete.
 func compare[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R, I, C, U]) *things {

@@ -25,9 +25,12 @@ type snapshot struct {
 	queueMembers map[infinitysip.QueueID][]infinitysip.QueueMember // in ringing order
 }
 
-// pageRows is how many rows to ask for at a time where a list has pages: what
-// this API's siblings give at most.
-const pageRows = 10_000
+// knownCap is the most rows that this API's siblings give in one answer.
+const knownCap = 10_000
+
+// pageRows is how many rows to ask for at a time where a list has pages: more
+// than there will be, so that no page is full and none is asked for ahead.
+const pageRows = knownCap + 1
 
 // look reads what is on the server: each list, and then the members of the
 // groups and queues that wanted names, at most workers calls at a time. It
