@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"net/netip"
 	"reflect"
 	"strconv"
@@ -450,7 +449,7 @@ func rowByJSON(raw []byte) (row everyKind, ok bool) {
 		if !found {
 			var err error
 			n, err = strconv.ParseInt(text, 10, 64)
-			ok = ok && err == nil && n > math.MinInt64 && !strings.HasPrefix(text, "+")
+			ok = ok && err == nil && !strings.HasPrefix(text, "+")
 		}
 		return n
 	}
