@@ -72,8 +72,9 @@
 //		// the answer was lost: look before you create it again
 //	}
 //
-// No error and no log record holds a password, a PIN, a token, a credential, a
-// form or a query value.
+// No error and no log record holds a password, a PIN, a token or a credential,
+// and this package writes no form and no query value into one. What a server
+// says of a filter's value may show it.
 //
 // # What is tried again
 //

@@ -72,8 +72,9 @@ func (o Outcome) String() string {
 }
 
 // Error is a call that failed after it left this package's checks. It holds
-// no password, PIN, token, credential, form or query value: what the server
-// wrote is cleared of those that the call sent.
+// no password, PIN, token or credential: what the server wrote is cleared of
+// those that the call sent, and of its filters as a whole. Nothing else of a
+// form or a query is written into it by this package.
 type Error struct {
 	Op     string // "Users.Create"
 	Method string // "POST"

@@ -17,7 +17,7 @@ const maxErrorText = 16 << 10
 const longestSpelling = 12
 
 // scrubber clears text that came from outside of the secrets that a call sent,
-// in every spelling that a server or a library may repeat them in.
+// as text, JSON, Go syntax, a URL, a form or HTML spell them.
 type scrubber struct {
 	secrets []string
 	longest int // of those that may leave no piece behind, in bytes
