@@ -100,13 +100,13 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 		var all, alike []found // alike: but for case and blanks, which a server may change
 		for _, row := range rows {
 			got, ok := row.value(key.name)
-			switch {
-			case !ok:
+			if !ok {
 				return nil, fmt.Errorf("a row does not say its %s", key.name)
-			case !sameValue(want, got) && strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(got)):
-				alike = append(alike, found{id: row.id(ids), differs: []string{"spelling of " + key.name}})
-				continue
-			case !sameValue(want, got):
+			}
+			if !sameValue(want, got) {
+				if strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(got)) {
+					alike = append(alike, found{id: row.id(ids), differs: []string{"spelling of " + key.name}})
+				}
 				continue
 			}
 			match := found{id: row.id(ids)}
