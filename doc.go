@@ -123,11 +123,11 @@
 //
 // [WithRateLimit] sets how many calls a second a Client starts, whoever makes
 // them. Without it nothing is limited until the server says 429. The call that
-// is refused waits, and no other. What the server accepts in the two seconds
-// after that, ten calls a second at the least, becomes the limit for all calls
-// of the Client. Then each further 429 lowers it by a tenth, at most once a
-// second, and a second that used it up and brought no 429 raises it, by a tenth
-// until it was lowered once, by a fiftieth after that. It is forgotten two
-// minutes after the last 429. A call whose turn would come after its context's
-// deadline fails at once, with [ErrRateLimited].
+// is refused waits, and no other. How fast the server accepts calls in the two
+// seconds after that, ten a second at the least, becomes the limit for all
+// calls of the Client. From then on a second with refusals lowers it, by their
+// share or at least a twentieth, and a second that used it up without any
+// raises it, by a tenth until it was lowered once, by a hundredth after that.
+// It is forgotten two minutes after the last 429. A call whose turn would come
+// after its context's deadline fails at once, with [ErrRateLimited].
 package infinitysip

@@ -20,22 +20,25 @@ const (
 // limiter holds back the attempts of all calls of a Client together: to the
 // limit that is configured, or else to one that it learns from the server.
 //
-// Before the first 429 there is none. What the server accepts in the two
-// seconds after that becomes the limit. Then a 429 lowers it by a tenth, at
-// most once a second, and a second that used it up without one raises it: by a
-// tenth until it was lowered once, by a fiftieth after that. Two minutes
-// without a 429, and it is forgotten.
+// Before the first 429 there is none. How fast the server accepts calls in the
+// two seconds after that becomes the limit. From then on each second may change
+// it. One with refusals lowers it by their share of the answers, but by a
+// twentieth at least and a third at most; the second after that does not count,
+// since calls that wait have their turns by the limit before. One that used it
+// up without a refusal raises it: by a tenth until it was lowered once, by a
+// hundredth after that. Two minutes without a 429, and it is forgotten.
 type limiter struct {
 	configured *rate.Limiter
 
 	learning atomic.Bool // a 429 was seen and is not forgotten
 	mu       sync.Mutex
 	learnt   *rate.Limiter // nil as long as the server is listened to
-	refused  time.Time     // the last 429
-	lowered  time.Time     // the last time that it lowered the limit
-	second   time.Time     // since when accepted and started count
-	accepted int
-	started  int
+	lowered  bool          // at least once
+	settling bool          // in the second before this one
+	yes, no  time.Time     // the last answer that was not a 429, and the last that was
+
+	second                     time.Time // since when these count
+	started, accepted, refused int
 }
 
 // wait waits for the turn of an attempt.
@@ -56,26 +59,41 @@ func (l *limiter) current(now time.Time) *rate.Limiter {
 	defer l.mu.Unlock()
 	since := now.Sub(l.second)
 	switch {
-	case now.Sub(l.refused) >= forgetAfter:
+	case now.Sub(l.no) >= forgetAfter:
 		l.learnt = nil
 		l.learning.Store(false)
 	case l.learnt == nil && since >= listenFor:
-		perSecond := float64(l.accepted) / listenFor.Seconds()
+		// A server that counts by the clock's seconds refuses all of the rest
+		// of one. That is not counted.
+		perSecond := float64(l.accepted) / max(l.yes.Sub(l.second), time.Second).Seconds()
 		l.learnt = rate.NewLimiter(rate.Limit(max(perSecond, leastLearnt)), 1)
-		l.lowered = time.Time{}
+		l.lowered, l.settling = false, false
 		l.begin(now)
 	case l.learnt != nil && since >= time.Second:
-		if limit := l.learnt.Limit(); float64(l.started) >= 0.9*since.Seconds()*float64(limit) {
-			growth := rate.Limit(1.02)
-			if l.lowered.IsZero() {
-				growth = 1.1
-			}
-			l.learnt.SetLimit(limit * growth)
-		}
+		l.learnt.SetLimit(l.next(l.learnt.Limit(), since.Seconds()))
 		l.begin(now)
 	}
 	l.started++
 	return l.learnt
+}
+
+// next returns what follows a limit that was in force for so many seconds.
+func (l *limiter) next(limit rate.Limit, seconds float64) rate.Limit {
+	switch {
+	case l.settling:
+		l.settling = false
+		return limit
+	case l.refused > 0:
+		l.lowered, l.settling = true, true
+		share := float64(l.accepted) / float64(l.accepted+l.refused)
+		return max(limit*rate.Limit(min(max(share, 2./3), 0.95)), leastLimit)
+	case float64(l.started) < 0.9*seconds*float64(limit):
+		return limit
+	case l.lowered:
+		return limit * 1.01
+	default:
+		return limit * 1.1
+	}
 }
 
 // note learns from an answer.
@@ -85,23 +103,20 @@ func (l *limiter) note(refused bool) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := time.Now()
 	if !refused {
+		l.yes = now
 		l.accepted++
 		return
 	}
-	now := time.Now()
-	l.refused = now
-	switch {
-	case !l.learning.Load():
+	l.no = now
+	if !l.learning.Load() {
 		l.learning.Store(true)
 		l.begin(now)
-	case l.learnt != nil:
-		if now.Sub(l.lowered) >= time.Second {
-			l.learnt.SetLimit(max(l.learnt.Limit()*0.9, leastLimit))
-			l.lowered = now
-		}
-		l.begin(now)
 	}
+	l.refused++
 }
 
-func (l *limiter) begin(now time.Time) { l.second, l.accepted, l.started = now, 0, 0 }
+func (l *limiter) begin(now time.Time) {
+	l.second, l.started, l.accepted, l.refused = now, 0, 0, 0
+}

@@ -87,7 +87,7 @@ func TestServersWithALimit(t *testing.T) {
 				refused int64   // of a thousand, at most
 			}{
 				"configured": {[]infinitysip.Option{infinitysip.WithRateLimit(50, 1)}, 0.95, 5},
-				"learnt":     {nil, 0.85, 100},
+				"learnt":     {nil, 0.90, 50},
 			} {
 				t.Run(fmt.Sprintf("%s, %v, %s", name, headers, limit), func(t *testing.T) {
 					t.Parallel()
@@ -106,6 +106,24 @@ func TestServersWithALimit(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A limit that was learnt follows the server's when that falls to the half.
+func TestAServerThatLowersItsLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tokens := rate.NewLimiter(50, 5)
+		start := time.Now()
+		s := &limitedServer{headers: []string{"Retry-After", "1"}, takes: func(now time.Time) bool {
+			if now.Sub(start) >= 20*time.Second {
+				tokens.SetLimitAt(now, 25)
+			}
+			return tokens.AllowN(now, 1)
+		}}
+		require.Zero(t, createUsers(stubClient(t, s), 16, 2000), "lost")
+		require.Less(t, time.Since(start), 66*time.Second, "60 is the least")
+		require.Less(t, s.refused.Load(), int64(130))
+	})
 }
 
 // refusing is a server that refuses some attempts, by their number from 1, and
