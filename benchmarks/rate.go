@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -162,32 +161,72 @@ func rateOne(create func(http.RoundTripper) func(int) error, limiter *limiter, n
 	}, nil
 }
 
-// rate prints the table on servers with a limit. All runs go on at once: they
-// wait, most of the time.
-func rate(w io.Writer, c config) error {
-	n := c.pick(1_000, 300)
-	ways, servers := rateWays(), len(limiters())
-	results, errs := make([]rated, len(ways)*servers), make([]error, len(ways)*servers)
+// rateRounds has every way work against every server a few times, each begun
+// at another part of a second, since a server may count by those. All of them
+// go on at once: they wait, most of the time.
+func rateRounds(ways []rateWay, rounds, n int) (results [][]rated, err error) {
+	results = make([][]rated, len(ways)*len(limiters()))
+	errs := make(chan error, rounds*len(results))
 	var group sync.WaitGroup
 	for i, way := range ways {
-		for j, limiter := range limiters() {
-			group.Go(func() { results[i*servers+j], errs[i*servers+j] = rateOne(way.create, limiter, n) })
+		for j := range limiters() {
+			all := make([]rated, rounds)
+			results[i*len(limiters())+j] = all
+			for round := range rounds {
+				group.Go(func() {
+					time.Sleep(time.Second * time.Duration(round) / time.Duration(rounds))
+					var err error
+					if all[round], err = rateOne(way.create, limiters()[j], n); err != nil {
+						errs <- err
+					}
+				})
+			}
 		}
 	}
 	group.Wait()
-	if err := errors.Join(errs...); err != nil {
+	close(errs)
+	return results, <-errs
+}
+
+// usual is the median of the rounds, and the most that one of them lost.
+func usual(rounds []rated) rated {
+	median := func(of func(rated) float64) float64 {
+		var all []float64
+		for _, one := range rounds {
+			all = append(all, of(one))
+		}
+		return bench.Median(all)
+	}
+	lost := 0
+	for _, one := range rounds {
+		lost = max(lost, one.lost)
+	}
+	return rated{
+		perSecond: median(func(r rated) float64 { return r.perSecond }),
+		ofBudget:  median(func(r rated) float64 { return r.ofBudget }),
+		refused:   median(func(r rated) float64 { return r.refused }),
+		lost:      lost,
+	}
+}
+
+// rate prints the table on servers with a limit.
+func rate(w io.Writer, c config) error {
+	n, rounds := c.pick(1_000, 300), c.rounds(5)
+	ways := rateWays()
+	results, err := rateRounds(ways, rounds, n)
+	if err != nil {
 		return err
 	}
 	table := &bench.Table{
 		Title: fmt.Sprintf("Rate limit: %d creates by %d workers, servers that allow %d a second", n, rateWorkers, perSecond),
-		Note: "A refusal is a 429 with a Retry-After of 1 s. The budget is the most that the server could have accepted in the time, its first burst included. " +
-			"Lost are calls that ended in an error.",
+		Note: fmt.Sprintf("A refusal is a 429 with a Retry-After of 1 s. The budget is the most that the server could have accepted in the time, its first burst included. "+
+			"Lost are calls that ended in an error. Medians of %d runs, and the most that one of them lost.", rounds),
 		Head: []string{"way", "server", "creates a second", "of the limit", "of the budget", "refused a 1,000", "lost"},
 	}
 	for i, way := range ways {
 		least, most := rated{perSecond: math.Inf(1), ofBudget: math.Inf(1)}, rated{}
 		for j, limiter := range limiters() {
-			r := results[i*servers+j]
+			r := usual(results[i*len(limiters())+j])
 			table.Add(way.name, limiter.name, fmt.Sprintf("%.1f", r.perSecond), fmt.Sprintf("%.2f", r.perSecond/perSecond), fmt.Sprintf("%.2f", r.ofBudget),
 				bench.Number(r.refused), fmt.Sprint(r.lost))
 			least = rated{perSecond: min(least.perSecond, r.perSecond), ofBudget: min(least.ofBudget, r.ofBudget)}
