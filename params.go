@@ -183,7 +183,7 @@ func countProblem(n int64) string {
 // a header further on would trip over. It does not repeat the text.
 func textProblem(text string) string {
 	switch {
-	case strings.ContainsAny(text, "\r\n\x00"):
+	case strings.Contains(text, "\r") || strings.Contains(text, "\n") || strings.Contains(text, "\x00"): // quicker than ContainsAny
 		return "holds a line break or a NUL"
 	case !utf8.ValidString(text):
 		return "is not valid UTF-8"

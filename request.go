@@ -350,9 +350,10 @@ func (call *call) accept(resp *http.Response, decode func(*http.Response) error)
 }
 
 func (c *Client) request(ctx context.Context, call *call) (*retryablehttp.Request, error) {
-	var body any // a nil []byte would be a body
+	var body any // a nil func would be a body
 	if len(call.values) > 0 {
-		body = []byte(call.values.Encode())
+		text := call.values.Encode()
+		body = retryablehttp.ReaderFunc(func() (io.Reader, error) { return strings.NewReader(text), nil })
 	}
 	req, err := retryablehttp.NewRequestWithContext(withCall(ctx, call), call.method, "", body)
 	if err != nil {

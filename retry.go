@@ -341,7 +341,7 @@ type verification struct {
 	where  string         // the call that looks: "Users.List"
 	before map[int64]bool // ids that were there before the create
 	blind  bool           // what was there before is not known
-	sent   []string       // when
+	sent   []time.Time
 	notes  []string
 	good   int     // looks that were answered
 	causes []error // what the create failed with, what stands in its place
@@ -353,7 +353,11 @@ func (v *verification) Error() string {
 	for _, err := range v.causes {
 		parts = append(parts, err.Error())
 	}
-	parts = append(parts, "sent at "+strings.Join(v.sent, " and "))
+	sent := make([]string, len(v.sent))
+	for i, t := range v.sent {
+		sent[i] = clock(t)
+	}
+	parts = append(parts, "sent at "+strings.Join(sent, " and "))
 	if len(v.notes) > 0 {
 		parts = append(parts, "looked for with "+v.where+" at "+strings.Join(v.notes, ", at "))
 	}
@@ -447,7 +451,7 @@ func (v *verification) run(ctx context.Context, call *call, created bool, waits 
 // can be read, and the id, or 0 if it is created and the id is not known.
 func createOnce[R any](ctx context.Context, c *Client, call *call, v *verification) (*R, int64, error) {
 	for resent := false; ; resent = true {
-		v.sent = append(v.sent, clock(time.Now()))
+		v.sent = append(v.sent, time.Now())
 		row, err := post[R](ctx, c, call)
 		if err == nil && row != nil {
 			return row, planOf[R](c).idOf(row), nil
