@@ -110,9 +110,7 @@ func (s *GroupsService) Get(ctx context.Context, domain DomainID, group GroupID)
 //
 // API: Create SIP Group
 func (s *GroupsService) Create(ctx context.Context, domain DomainID, params GroupCreateParams) (GroupID, error) {
-	return create[GroupID](ctx, s, "Groups.Create", at("/domains/{domainId}/groups", domain), params, naturalKey[Group]{
-		op: "Groups.List", list: at("/domains/{domainId}/groups", domain), name: "groupName",
-	})
+	return create[GroupID](ctx, s, "Groups.Create", at("/domains/{domainId}/groups", domain), params, naturalKey[Group]{op: "Groups.List", name: "groupName"})
 }
 
 // Update sets every property of a group.

@@ -79,7 +79,7 @@ func (r anyRow) id(names []string) int64 {
 // naturalKey tells how a row R that was created is found again.
 type naturalKey[R any] struct {
 	op     string // the call that lists them
-	list   route
+	list   route  // where; empty: the path of the create
 	name   string // of the field that tells one from another
 	shared bool   // several rows may have the same key, so those before count
 }

@@ -129,9 +129,7 @@ func (s *QueuesService) Get(ctx context.Context, domain DomainID, queue QueueID)
 //
 // API: Create SIP queue
 func (s *QueuesService) Create(ctx context.Context, domain DomainID, params QueueCreateParams) (QueueID, error) {
-	return create[QueueID](ctx, s, "Queues.Create", at("/domains/{domainId}/queues", domain), params, naturalKey[Queue]{
-		op: "Queues.List", list: at("/domains/{domainId}/queues", domain), name: "queueName",
-	})
+	return create[QueueID](ctx, s, "Queues.Create", at("/domains/{domainId}/queues", domain), params, naturalKey[Queue]{op: "Queues.List", name: "queueName"})
 }
 
 // Update changes what params give.
@@ -173,9 +171,7 @@ func (s *QueuesService) GetMember(ctx context.Context, domain DomainID, queue Qu
 //
 // API: Create SIP queue member
 func (s *QueuesService) CreateMember(ctx context.Context, domain DomainID, queue QueueID, params QueueMemberCreateParams) (QueueMemberID, error) {
-	return create[QueueMemberID](ctx, s, "Queues.CreateMember", at("/domains/{domainId}/queues/{queueId}/members", domain, queue), params, naturalKey[QueueMember]{
-		op: "Queues.ListMembers", list: at("/domains/{domainId}/queues/{queueId}/members", domain, queue), name: "groupId", shared: true,
-	})
+	return create[QueueMemberID](ctx, s, "Queues.CreateMember", at("/domains/{domainId}/queues/{queueId}/members", domain, queue), params, naturalKey[QueueMember]{op: "Queues.ListMembers", name: "groupId", shared: true})
 }
 
 // UpdateMember changes what params give.

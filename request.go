@@ -2,6 +2,7 @@ package infinitysip
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -227,6 +228,7 @@ func batches[I ID](c *Client, whole *call, ids []I, params func([]I) any, send f
 // create makes a thing and returns its id.
 func create[I ID, R any, S service](ctx context.Context, s S, op string, r route, params any, key naturalKey[R]) (I, error) {
 	c, call := clientOf(s), newCall(s, op, insert, http.MethodPost, r, params)
+	key.list.path = cmp.Or(key.list.path, r.path)
 	v := &verification{look: among(s, key), where: key.op}
 	if key.shared && c != nil && len(call.problems) == 0 {
 		v.lookBefore(ctx, call.form)

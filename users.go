@@ -187,9 +187,7 @@ func (s *UsersService) Get(ctx context.Context, domain DomainID, user UserID) (*
 //
 // API: Create SIP User
 func (s *UsersService) Create(ctx context.Context, domain DomainID, params UserCreateParams) (UserID, error) {
-	return create[UserID](ctx, s, "Users.Create", at("/domains/{domainId}/users", domain), params, naturalKey[User]{
-		op: "Users.List", list: at("/domains/{domainId}/users", domain), name: "user",
-	})
+	return create[UserID](ctx, s, "Users.Create", at("/domains/{domainId}/users", domain), params, naturalKey[User]{op: "Users.List", name: "user"})
 }
 
 // Update changes what params give.
