@@ -80,7 +80,7 @@ func (s *DevicesService) Get(ctx context.Context, domain DomainID, device Device
 //
 // API: Create PBX device
 func (s *DevicesService) Create(ctx context.Context, domain DomainID, params DeviceCreateParams) (DeviceID, error) {
-	return create[DeviceID](ctx, s, "Devices.Create", at("/domains/{domainId}/devices", domain), params, naturalKey[Device]{op: "Devices.List", name: "deviceMacAddress"})
+	return create[DeviceID](ctx, s, "Devices.Create", at("/domains/{domainId}/devices", domain), params, naturalKey[Device]{op: "Devices.List", name: "deviceMacAddress", address: true})
 }
 
 // Update renames a device.

@@ -24,11 +24,13 @@ type found struct {
 type look func(ctx context.Context, sent form) ([]found, error)
 
 // sameValue reports whether a row's value is what was sent, allowing for the
-// ways in which a server may write it.
+// ways in which a server may write a flag.
 func sameValue(sent, got string) bool {
-	if sent == got || sent == "1" && got == "true" || sent == "0" && (got == "false" || got == "") {
-		return true
-	}
+	return sent == got || sent == "1" && got == "true" || sent == "0" && (got == "false" || got == "")
+}
+
+// sameAddress reports whether two texts are the same MAC address or network.
+func sameAddress(sent, got string) bool {
 	if mac := canonicalMAC(sent); mac != "" {
 		return mac == canonicalMAC(got)
 	}
@@ -37,19 +39,17 @@ func sameValue(sent, got string) bool {
 	return ok && okToo && (b == a || b == a.Masked())
 }
 
-// spellings are the ways in which a server may keep a value that was sent.
-func spellings(sent string) []any {
+// addresses are the ways in which a server may keep a MAC address or a network.
+func addresses(sent string) []any {
 	if mac := canonicalMAC(sent); mac != "" {
 		return []any{mac, strings.ToLower(mac)}
 	}
-	if network, ok := parseNetwork(sent); ok {
-		ways := []any{sent, network.Masked().String()}
-		if network.IsSingleIP() {
-			ways = append(ways, network.Addr().String())
-		}
-		return ways
+	network, _ := parseNetwork(sent)
+	ways := []any{sent, network.Masked().String()}
+	if network.IsSingleIP() {
+		ways = append(ways, network.Addr().String())
 	}
-	return []any{sent}
+	return ways
 }
 
 // anyRow is a row of which nothing is claimed.
@@ -78,10 +78,11 @@ func (r anyRow) id(names []string) int64 {
 
 // naturalKey tells how a row R that was created is found again.
 type naturalKey[R any] struct {
-	op     string // the call that lists them
-	list   route  // where; empty: the path of the create
-	name   string // of the field that tells one from another
-	shared bool   // several rows may have the same key, so those before count
+	op      string // the call that lists them
+	list    route  // where; empty: the path of the create
+	name    string // of the field that tells one from another
+	address bool   // that is a MAC address or a network
+	shared  bool   // several rows may have the same key, so those before count
 }
 
 // among looks in a list for the rows whose key is as it was sent.
@@ -89,9 +90,12 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 	return func(ctx context.Context, sent form) ([]found, error) {
 		ids := planOf[R](clientOf(s)).id.names
 		want := sent.values.Get(key.name)
-		where := Field[anyRow](key.name).EqFold(want)
-		if values := spellings(want); len(values) > 1 {
-			where = Field[anyRow](key.name).In(values...)
+		field := Field[anyRow](key.name)
+		where, same := field.EqFold(want), sameValue
+		if key.address {
+			where, same = field.In(addresses(want)...), sameAddress
+		} else if bare := strings.TrimSpace(want); bare != want {
+			where = field.ContainsFold(bare) // the server may have taken the blanks off
 		}
 		rows, err := narrowed(ctx, s, key.op, key.list, where)
 		if err != nil {
@@ -103,7 +107,7 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 			if !ok {
 				return nil, fmt.Errorf("a row does not say its %s", key.name)
 			}
-			if !sameValue(want, got) {
+			if !same(want, got) {
 				if strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(got)) {
 					alike = append(alike, found{id: row.id(ids), differs: []string{"spelling of " + key.name}})
 				}
@@ -111,7 +115,7 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 			}
 			match := found{id: row.id(ids)}
 			for name, values := range sent.values {
-				if got, ok := row.value(name); ok && !slices.Contains(sent.secret, name) && !sameValue(values[0], got) {
+				if got, ok := row.value(name); ok && name != key.name && !slices.Contains(sent.secret, name) && !sameValue(values[0], got) {
 					match.differs = append(match.differs, name)
 				}
 			}

@@ -400,10 +400,11 @@ func (v *verification) lookBefore(ctx context.Context, sent form) {
 
 // run looks after each of the waits until the thing is found, and returns its
 // id, or 0 if its row has none. created is whether the server said that it is
-// there: then one row of its key is it, whatever else the row says.
+// there: then the one row of its key is it, whatever else the row says, if no
+// look shows one that is as it was sent.
 func (v *verification) run(ctx context.Context, call *call, created bool, waits []time.Duration) (verdict, int64) {
 	ctx = withCall(ctx, call)
-	answered := false
+	answered, rewritten := false, []found(nil)
 	for _, wait := range waits {
 		if err := sleep(ctx, wait); err != nil {
 			v.blame(err)
@@ -416,7 +417,7 @@ func (v *verification) run(ctx context.Context, call *call, created bool, waits 
 			continue
 		}
 		v.good++
-		rows = slices.DeleteFunc(rows, func(row found) bool { return v.before[row.id] })
+		rows, rewritten = slices.DeleteFunc(rows, func(row found) bool { return v.before[row.id] }), nil
 		equal := slices.DeleteFunc(slices.Clone(rows), func(row found) bool { return len(row.differs) > 0 })
 		switch {
 		case len(rows) == 0:
@@ -427,7 +428,8 @@ func (v *verification) run(ctx context.Context, call *call, created bool, waits 
 		case len(equal) == 1 && (len(rows) == 1 || created):
 			return present, equal[0].id
 		case len(rows) == 1 && created:
-			return present, rows[0].id
+			rewritten = rows
+			continue
 		case len(rows) == 1:
 			v.blame(fmt.Errorf("%w: the row with id %d has the same name and another %s than was sent", ErrConflict, rows[0].id, strings.Join(rows[0].differs, ", ")))
 		default:
@@ -440,7 +442,10 @@ func (v *verification) run(ctx context.Context, call *call, created bool, waits 
 		v.notes = append(v.notes, now+" found")
 		return undecided, 0
 	}
-	if answered && v.good >= 2 {
+	switch {
+	case len(rewritten) == 1:
+		return present, rewritten[0].id
+	case answered && v.good >= 2:
 		return absent, 0
 	}
 	return undecided, 0

@@ -84,7 +84,7 @@ func (s *TrustedNetworksService) Get(ctx context.Context, domain DomainID, netwo
 // API: Create SIP trusted network
 func (s *TrustedNetworksService) Create(ctx context.Context, domain DomainID, params TrustedNetworkCreateParams) (TrustedNetworkID, error) {
 	return create[TrustedNetworkID](ctx, s, "TrustedNetworks.Create", at("/domains/{domainId}/trustedNetworks", domain), params, naturalKey[TrustedNetwork]{
-		op: "TrustedNetworks.List", list: at("/domains/{domainId}/trustednetworks", domain), name: "network",
+		op: "TrustedNetworks.List", list: at("/domains/{domainId}/trustednetworks", domain), name: "network", address: true,
 	})
 }
 

@@ -227,6 +227,51 @@ func TestVerifyFindsAKeyThatTheServerRewrote(t *testing.T) {
 	}
 }
 
+// Only the fields that hold an address are compared as one: a name that looks
+// like one is a name.
+func TestVerifyANameThatLooksLikeAnAddress(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"00-50-56-ab-cd-ef", "0050.56ab.cdef", "00:50:56:Ab:cd:ef", "00:50:56:ab:cd:ef", "10.0.0.1", "10.0.0.1/24"} {
+		for _, twice := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				a := newAcme(t, siptest.Options{AllowDuplicates: twice, UndocumentedQuery: siptest.HonourQuery})
+				a.Fail(siptest.On("Queues.Create").Nth(1).CommitThenStatus(503))
+				params := infinitysip.QueueCreateParams{Name: name, DisplayName: "Door", ExtensionNumber: "0301"}
+				before := len(a.Queues(a.domain))
+				id, err := a.client.Queues.Create(t.Context(), a.domain, params)
+				require.NoError(t, err, name)
+				queues := a.Queues(a.domain)[before:]
+				require.Len(t, queues, 1, name)
+				require.Equal(t, queues[0].ID, id, name)
+			})
+		}
+	}
+}
+
+// A server that takes the blanks off a name is asked so that it finds it.
+func TestVerifyANameThatTheServerTrims(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		posts := 0
+		s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodPost {
+				posts++
+				return answer(503, ""), nil
+			}
+			_, filter, _ := strings.Cut(req.URL.Query().Get("filter[]"), "groupName-")
+			op, want, _ := strings.Cut(filter, "-value-")
+			if op == "eqi" && want == "sales" || op == "inci" && strings.Contains("sales", want) {
+				return answer(200, `{"groupId":"5","groupName":"sales"}`), nil
+			}
+			return answer(200, ""), nil
+		}}
+		_, err := stubClient(t, s).Groups.Create(t.Context(), 1, infinitysip.GroupCreateParams{Name: "sales ", DisplayName: "Sales", ExtensionNumber: "1", CallerNameFormat: "{displayName}"})
+		require.Equal(t, 1, posts)
+		require.ErrorIs(t, err, infinitysip.ErrConflict)
+		require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+	})
+}
+
 // Of a list as long as the server gives at the most, absence is not believed.
 func TestVerifyAListThatMayGoOn(t *testing.T) {
 	t.Parallel()
@@ -246,16 +291,38 @@ func TestVerifyAListThatMayGoOn(t *testing.T) {
 }
 
 // Where the server said that a thing is there, the one row of its key is it,
-// whatever the server made of what was sent.
+// whatever the server made of what was sent, unless one that is as it was sent
+// comes to light.
 func TestCreatedAndRewritten(t *testing.T) {
 	t.Parallel()
-	s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
-		if req.Method == http.MethodPost {
-			return answer(201, ""), nil
-		}
-		return answer(200, `{"userId":"7","user":"joe.blogs","displayName":"JOE BLOGS"}`), nil
-	}}
-	id, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
-	require.NoError(t, err)
-	require.Equal(t, infinitysip.UserID(7), id)
+	const (
+		other = `{"groupId":"7","groupName":"sales","displayName":"Other"}` + "\n"
+		equal = `{"groupId":"8","groupName":"sales","displayName":"Sales"}` + "\n"
+	)
+	for name, test := range map[string]struct {
+		looks []string // what they show
+		id    infinitysip.GroupID
+	}{
+		"rewritten":                           {[]string{other, other, other}, 7},
+		"as it was sent":                      {[]string{equal}, 8},
+		"another of its name, and it is late": {[]string{other, other + equal}, 8},
+		"another of its name, and it is last": {[]string{other, other, other + equal}, 8},
+		"it is late and rewritten":            {[]string{"", "", other}, 7},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			looks := test.looks
+			s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+				if req.Method == http.MethodPost {
+					return answer(201, ""), nil
+				}
+				look := looks[0]
+				looks = looks[1:]
+				return answer(200, look), nil
+			}}
+			id, err := stubClient(t, s).Groups.Create(t.Context(), 1, infinitysip.GroupCreateParams{Name: "sales", DisplayName: "Sales", ExtensionNumber: "1", CallerNameFormat: "{displayName}"})
+			require.NoError(t, err, name)
+			require.Equal(t, test.id, id, name)
+			require.Empty(t, looks, name)
+		})
+	}
 }
