@@ -566,6 +566,33 @@ func TestContextEnds(t *testing.T) {
 	})
 }
 
+// What needs a change that was not begun is not blocked by it: nothing failed.
+func TestStoppedIsNotBlocked(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	desired := &provision.State{
+		Users:   small().Users[:2],
+		Groups:  []provision.Group{{Name: "sales", ExtensionNumber: "0600", Members: []string{"joe", "ann"}}},
+		Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("ann")}},
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	results, err := a.plan(t, desired, nil).Apply(ctx, a.client, &provision.ApplyOptions{Workers: 1, Progress: func(provision.Progress) { cancel() }})
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, provision.ErrBlocked)
+	require.Equal(t, map[string]provision.Status{
+		"+ user joe (ext 0100)":                provision.Done,
+		"+ user ann (ext 0101)":                provision.Stopped,
+		"+ group sales (ext 0600)":             provision.Stopped,
+		"+ device 00:00:5E:00:53:01":           provision.Stopped,
+		"+ group sales: members joe, ann":      provision.Stopped,
+		"+ device 00:00:5E:00:53:01: user ann": provision.Stopped,
+	}, outcome(results))
+	for _, r := range results[1:] {
+		require.ErrorIs(t, r.Err, context.Canceled)
+	}
+}
+
 // Only what differs is sent, but of a group, of which the API wants it all.
 func TestUpdatesSendWhatDiffers(t *testing.T) {
 	t.Parallel()
@@ -648,6 +675,27 @@ func TestMoveThatIsCutShort(t *testing.T) {
 	results, err = changes.Apply(t.Context(), a.client, nil)
 	require.NoError(t, err)
 	require.Len(t, results[0].Token.Reveal(), 25)
+}
+
+// A phone stays whose it is until there is somebody to give it to.
+func TestDeviceForWhoCannotBeMade(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{
+		Users:   []provision.User{{User: "new", DisplayName: "New", ExtensionNumber: "0150"}},
+		Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("new")}},
+	}
+	a.Fail(siptest.On("Users.Create").Nth(1).Status(http.StatusForbidden))
+	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.Equal(t, map[string]provision.Status{
+		"+ user new (ext 0150)": provision.Failed, `~ device 00:00:5E:00:53:01: user "joe" → "new"`: provision.Blocked,
+	}, outcome(results))
+	require.Equal(t, "joe", a.Devices(a.domain)[0].User)
+
+	a.become(t, desired)
+	require.Equal(t, "new", a.Devices(a.domain)[0].User)
 }
 
 // Who leaves is deleted after the phone is somebody else's or nobody's.

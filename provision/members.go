@@ -178,8 +178,11 @@ func (d *differ) owners() {
 		var release *step
 		if from != 0 {
 			release = planned.step(func(x *execution) error { return x.release(from, device) })
-			if leaves != nil {
+			switch {
+			case leaves != nil: // perhaps with the number that the new owner takes: no waiting for who gets it
 				leaves.follows(release)
+			case to != nil:
+				release.needs(to.make)
 			}
 		}
 		if to != nil {
