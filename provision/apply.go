@@ -150,7 +150,7 @@ type step struct {
 	needed  []*step // that must have succeeded
 	waiting int     // steps that are to be over before
 	next    []*step // that wait for this one
-	failed  bool
+	err     error // once it is over
 }
 
 // step adds a step to a change.
@@ -227,8 +227,9 @@ func (x *execution) run(changes []*change) {
 // try does a step, unless it cannot be.
 func (x *execution) try(s *step) error {
 	for _, other := range s.needed {
-		// What a step needs is over, so nobody writes this any more.
-		if other.failed {
+		// What a step needs is over, so nobody writes this any more. Where it was
+		// stopped, the context has ended.
+		if other.err != nil && !stopped(other.err) {
 			return fmt.Errorf("%w: it needs what failed: %s", ErrBlocked, other.of.Change)
 		}
 	}
@@ -243,19 +244,26 @@ type stoppedError struct{ error }
 
 func (e stoppedError) Unwrap() error { return e.error }
 
+func stopped(err error) bool {
+	_, ok := errors.AsType[stoppedError](err)
+	return ok
+}
+
 // finish notes how a step went, and lets go those that waited for it.
 func (x *execution) finish(s *step, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	s.failed = err != nil
+	s.err = err
 	c := s.of
 	if err != nil && c.result.Err == nil {
 		c.result.Err = err
-		c.result.Status = Failed
-		if _, ok := errors.AsType[stoppedError](err); ok {
+		switch {
+		case stopped(err):
 			c.result.Status = Stopped
-		} else if errors.Is(err, ErrBlocked) {
+		case errors.Is(err, ErrBlocked):
 			c.result.Status = Blocked
+		default:
+			c.result.Status = Failed
 		}
 	}
 	if c.steps--; c.steps == 0 {
