@@ -465,7 +465,7 @@ func TestLostToken(t *testing.T) {
 	require.True(t, a.plan(t, desired, nil).Empty())
 
 	changes := a.plan(t, desired, &provision.PlanOptions{RotateTokens: []string{results[2].Change.Name}})
-	require.Equal(t, "~ device 00:00:5E:00:53:01: new token\n", changes.String())
+	require.Equal(t, "~ device 00:00:5E:00:53:01: new token for user joe\n", changes.String())
 	var kept []provision.Credential
 	results, err = changes.Apply(t.Context(), a.client, &provision.ApplyOptions{Keep: func(c provision.Credential) error {
 		kept = append(kept, c)
@@ -476,6 +476,46 @@ func TestLostToken(t *testing.T) {
 	require.Equal(t, "joe", kept[0].User)
 	require.Equal(t, "00:00:5E:00:53:01", kept[0].Device)
 	require.True(t, kept[0].Token.Equal(results[0].Token))
+}
+
+// A new token takes the device from its user and gives it back; a run that ends
+// between the two is made good by the next one.
+func TestNewTokenThatIsCutShort(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("joe")}}}
+	a.Fail(siptest.On("Users.AddDevice").Nth(1).Status(http.StatusForbidden))
+	opts := &provision.PlanOptions{RotateTokens: []string{"00:00:5E:00:53:01"}}
+	_, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.Empty(t, a.Devices(a.domain)[0].User)
+
+	changes := a.plan(t, desired, opts)
+	require.Equal(t, "+ device 00:00:5E:00:53:01: user joe\n", changes.String())
+	results, err := changes.Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	require.Len(t, results[0].Token.Reveal(), 25)
+}
+
+// A token is for somebody: a plan that would give it to somebody else by now is
+// another plan.
+func TestNewTokenOfADeviceThatIsGivenAwayMeanwhile(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("")}}}
+	changes := a.plan(t, desired, &provision.PlanOptions{RotateTokens: []string{"00:00:5E:00:53:01"}})
+	require.Equal(t, "~ device 00:00:5E:00:53:01: new token for user joe\n", changes.String())
+	require.NoError(t, a.client.Users.RemoveDevice(t.Context(), a.domain, 1, 1))
+	_, err := a.client.Users.AddDevice(t.Context(), a.domain, 2, 1)
+	require.NoError(t, err)
+	a.ResetRequests()
+
+	_, err = changes.Apply(t.Context(), a.client, nil)
+
+	require.ErrorIs(t, err, provision.ErrStale)
+	require.Empty(t, a.sent())
 }
 
 func TestKeepFailsForAToken(t *testing.T) {

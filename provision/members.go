@@ -163,8 +163,8 @@ func (d *differ) owners() {
 		case want.Owner != nil && to == nil && from != 0 && d.opts.Prune:
 			c.Op = Delete
 			c.Fields = []FieldChange{{Field: "user", From: fromName, To: ""}}
-		case rotate[mac] && from != 0 && leaves == nil:
-			c.Token = true
+		case rotate[mac] && from != 0:
+			c.Token, c.Fields = true, []FieldChange{{Field: "user", From: fromName, To: fromName}}
 			planned := d.plan(device.id, c)
 			planned.step(func(x *execution) error { return x.rotateToken(from, fromName, device, planned.result) })
 			continue
@@ -194,14 +194,18 @@ func (d *differ) owners() {
 
 // rotated are the devices that are to get another token.
 func (d *differ) rotated() map[string]bool {
-	inState := map[string]bool{}
+	inState := map[string]*Device{}
 	for i := range d.desired.Devices {
-		inState[macKey(d.desired.Devices[i].MACAddress)] = true
+		inState[macKey(d.desired.Devices[i].MACAddress)] = &d.desired.Devices[i]
 	}
 	rotate := map[string]bool{}
 	for i, mac := range d.opts.RotateTokens {
-		if !inState[macKey(mac)] {
-			d.report(place{path: fmt.Sprintf("RotateTokens[%d]", i)}, "", "%s is not the MAC address of a device in the state", quote(mac))
+		at := place{path: fmt.Sprintf("RotateTokens[%d]", i)}
+		switch want := inState[macKey(mac)]; {
+		case want == nil:
+			d.report(at, "", "%s is not the MAC address of a device in the state", quote(mac))
+		case want.Owner == nil:
+			d.report(at, "", "the state does not say whose %s is: were the device taken from its user and not given back, nothing would tell", quote(mac))
 		}
 		rotate[macKey(mac)] = true
 	}

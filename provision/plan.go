@@ -48,7 +48,10 @@ type PlanOptions struct {
 
 	// RotateTokens names devices of the state, by MAC address, that are to get
 	// another token: because theirs was lost, say. Until the device has it, it
-	// cannot register. A device of nobody has none: the plan's Notes tell.
+	// cannot register. The API has no call for that: the device is taken from
+	// its user and given back. So the state must say whose it is, lest a run
+	// that ends in between be the end of that. A device of nobody has no token:
+	// the plan's Notes tell.
 	RotateTokens []string
 
 	// Workers is how many calls to make at a time; default 8.
@@ -88,7 +91,7 @@ type Change struct {
 	Name    string        `json:"name"`              // of the user, group, queue, network or device
 	Fields  []FieldChange `json:"fields,omitzero"`   // what changes, or what a new thing gets
 	Members []string      `json:"members,omitzero"`  // users in a group, or groups in a queue
-	Token   bool          `json:"newToken,omitzero"` // of KindOwner: the device gets a new token
+	Token   bool          `json:"newToken,omitzero"` // of KindOwner: the device stays whose it is, and gets a new token
 }
 
 // String returns the change as a line of a diff: "+ user joe.blogs (ext 0100)",
@@ -117,6 +120,8 @@ func (c Change) String() string {
 	}
 	for i, f := range c.Fields {
 		switch {
+		case c.Token:
+			line += fmt.Sprintf(" for user %s", printable(fmt.Sprint(f.To)))
 		case c.Op == Update && i == 0:
 			line += ": " + f.String()
 		case c.Op == Update:

@@ -145,16 +145,16 @@ func TestPlanIsADiff(t *testing.T) {
 			provision.PlanOptions{}, []string{"+ queue front: member sales"}},
 		"secrets and tokens": {state{
 			Users:   []provision.User{{User: "joe", Password: infinitysip.NewSecret("hunter2"), PIN: infinitysip.NewSecret("1234")}},
-			Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01"}, {MACAddress: "00:00:5E:00:53:02"}},
+			Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("JOE")}, {MACAddress: "00:00:5E:00:53:02", Owner: new("")}},
 		}, provision.PlanOptions{SetSecrets: true, RotateTokens: []string{"00-00-5e-00-53-01", "00-00-5e-00-53-02"}}, []string{
 			"~ user joe: new password, new pin",
-			"~ device 00:00:5E:00:53:01: new token",
+			"~ device 00:00:5E:00:53:01: new token for user joe",
 			"! device 00:00:5E:00:53:02: no user, so no new token",
 		}},
 		"a token of who keeps the device without prune": {state{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("")}}},
-			provision.PlanOptions{RotateTokens: []string{"00:00:5E:00:53:01"}}, []string{"~ device 00:00:5E:00:53:01: new token"}},
-		"a token of who is deleted": {state{Users: []provision.User{{User: "ann"}, {User: "eve"}}, Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01"}, {MACAddress: "00:00:5E:00:53:02"}}},
-			provision.PlanOptions{Prune: true, MaxDeletes: 1, RotateTokens: []string{"00:00:5E:00:53:01"}}, []string{"- user joe", "! device 00:00:5E:00:53:01: no user, so no new token"}},
+			provision.PlanOptions{RotateTokens: []string{"00:00:5E:00:53:01"}}, []string{"~ device 00:00:5E:00:53:01: new token for user joe"}},
+		"a token of a device that is taken away": {state{Users: []provision.User{{User: "ann"}, {User: "eve"}}, Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("")}, {MACAddress: "00:00:5E:00:53:02"}}},
+			provision.PlanOptions{Prune: true, MaxDeletes: 2, RotateTokens: []string{"00:00:5E:00:53:01"}}, []string{"- device 00:00:5E:00:53:01: user joe", "- user joe"}},
 		"secrets once set": {state{Users: []provision.User{{User: "joe", Password: infinitysip.NewSecret("hunter2")}}}, provision.PlanOptions{}, nil},
 		"what cannot be changed": {state{Users: []provision.User{{User: "ann", UKPhoneID: 4}, {User: "joe"}}}, provision.PlanOptions{}, []string{
 			"! user ann: ukPhoneId 3 → 4 cannot be changed",
@@ -192,6 +192,7 @@ func TestPlanProblems(t *testing.T) {
 	}{
 		"tokens of what is not in the state": {state{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01"}}},
 			provision.PlanOptions{RotateTokens: []string{"0000.5e00.5301", "00:00:5E:00:53:02", "joe"}}, []string{
+				`RotateTokens[0]: the state does not say whose "0000.5e00.5301" is: were the device taken from its user and not given back, nothing would tell`,
 				`RotateTokens[1]: "00:00:5E:00:53:02" is not the MAC address of a device in the state`,
 				`RotateTokens[2]: "joe" is not the MAC address of a device in the state`,
 			}},

@@ -232,7 +232,7 @@ func TestLostToken(t *testing.T) {
 	secrets := filepath.Join(t.TempDir(), "secrets.csv")
 	code, stdout, stderr := b.run(t, t.Context(), "", "-rotate", "00:00:5E:00:53:01", "-passwords", secrets)
 	require.Zero(t, code, stderr)
-	require.Contains(t, stdout, "~ device 00:00:5E:00:53:01: new token\n")
+	require.Contains(t, stdout, "~ device 00:00:5E:00:53:01: new token for user amira.khan\n")
 	_, tokens := readSecrets(t, secrets)
 	require.Len(t, tokens["00:00:5E:00:53:01"], 25)
 }
