@@ -792,6 +792,100 @@ func TestGroupTwiceInAQueueWhoseAnswerIsLost(t *testing.T) {
 	}
 }
 
+// What a queue rings is not taken out before there is what replaces it.
+func TestQueueWhoseNewMemberCannotBeMade(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]siptest.Fault{
+		"no group":  siptest.On("Groups.Create").Nth(1).Status(http.StatusForbidden),
+		"no member": siptest.On("Queues.CreateMember").Nth(1).Status(http.StatusForbidden),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAcme(t)
+			a.become(t, small())
+			a.Fail(fault)
+			// The place of night ends with the group, which the new one may need
+			// to be gone.
+			desired := &provision.State{
+				Groups: []provision.Group{{Name: "sales"}, {Name: "support"}, {Name: "team", ExtensionNumber: "0650"}},
+				Queues: []provision.Queue{{Name: "front", Members: []provision.QueueMember{{Group: "team"}, {Group: "support"}}}},
+			}
+			opts := &provision.PlanOptions{Prune: true, MaxDeletes: 9}
+			results, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
+			require.ErrorIs(t, err, infinitysip.ErrForbidden)
+			got := outcome(results)
+			require.Equal(t, provision.Blocked, got["- queue front: member sales"])
+			require.Equal(t, provision.Done, got["- queue front: member night"])
+			require.Equal(t, provision.Done, got["- group night"])
+			require.Equal(t, provision.Blocked, got["~ queue front: order team, support"])
+			require.Len(t, a.QueueMembers(a.domain, 1), 2)
+
+			_, err = a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
+			require.NoError(t, err)
+			require.Empty(t, a.plan(t, desired, opts).String())
+			require.Len(t, a.QueueMembers(a.domain, 1), 2)
+		})
+	}
+}
+
+// An order names every member, so it waits for those that are to go.
+func TestOrderOfAQueueWhoseMemberStays(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	a.Fail(siptest.On("Queues.DeleteMember").Nth(1).Status(http.StatusForbidden))
+	desired := &provision.State{Queues: []provision.Queue{{Name: "front", Members: []provision.QueueMember{{Group: "night"}, {Group: "support"}}}}}
+	results, err := a.plan(t, desired, &provision.PlanOptions{Prune: true, MaxDeletes: 1}).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.Equal(t, map[string]provision.Status{
+		"- queue front: member sales": provision.Failed, "~ queue front: order night, support": provision.Blocked,
+	}, outcome(results))
+}
+
+// Who goes from one group to another is not taken out of the one before being in
+// the other.
+func TestUsersWhoGoToAnotherGroup(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	a.Fail(siptest.On("Groups.AddUsers").Nth(1).Status(http.StatusForbidden)) // night: the groups are changed in order
+	desired := &provision.State{Users: []provision.User{
+		{User: "joe", Groups: []string{"night"}}, {User: "ann", Groups: []string{}}, {User: "eve"},
+	}}
+	opts := &provision.PlanOptions{Prune: true, MaxDeletes: 2}
+	results, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.Equal(t, map[string]provision.Status{
+		"+ group night: members joe": provision.Failed, "- group sales: members joe, ann": provision.Blocked, // of ann it was done
+	}, outcome(results))
+	require.EqualError(t, results[1].Err, "blocked for 1 of 2: user joe is not yet in the group to go to")
+	require.Equal(t, []infinitysip.UserID{1}, a.GroupUsers(a.domain, 1))
+
+	a.ResetRequests()
+	_, err = a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"Groups.AddUsers", "Groups.RemoveUsers"}, a.sent())
+	require.Empty(t, a.GroupUsers(a.domain, 1))
+	require.Equal(t, []infinitysip.UserID{1}, a.GroupUsers(a.domain, 3))
+}
+
+// A group that waits for others holds up nobody who has come into it.
+func TestUsersWhoGoToAGroupThatIsBlockedForOthers(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	a.Fail(siptest.On("Users.Create").Nth(1).Status(http.StatusForbidden))
+	desired := &provision.State{Users: []provision.User{
+		{User: "joe", Groups: []string{"night"}}, {User: "ann"}, {User: "eve"}, {User: "new", DisplayName: "New", ExtensionNumber: "0150", Groups: []string{"night"}},
+	}}
+	results, err := a.plan(t, desired, &provision.PlanOptions{Prune: true, MaxDeletes: 1}).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	got := outcome(results)
+	require.Equal(t, provision.Blocked, got["+ group night: members joe, new"]) // of joe it was done
+	require.Equal(t, provision.Done, got["- group sales: members joe"])
+	require.Equal(t, []infinitysip.UserID{1}, a.GroupUsers(a.domain, 3))
+}
+
 func TestGenerated(t *testing.T) {
 	t.Parallel()
 	for range 100 {
