@@ -104,10 +104,12 @@ func (r Result) MarshalJSON() ([]byte, error) {
 // away needs what gives another: a queue loses no member before all its new ones
 // are there, a user no group before being in those to go to, and a device no user
 // before the next one is made. Only what hangs on a user or a group that is
-// deleted does not wait. The results are those
-// of all changes, in the order of Items, whatever failed, and hold every
-// secret that came up; the error joins those of the changes that failed. When
-// the context ends no change is begun any more, and the error is its error too.
+// deleted does not wait.
+//
+// The results are those of all changes, in the order of Items, whatever failed,
+// and hold every secret that came up; the error joins those of the changes that
+// failed. When the context ends no change is begun any more, and the error is
+// its error too.
 //
 // After an error, plan again and apply that: what is done is not done twice,
 // and what was left in doubt is seen then. See the package's documentation.

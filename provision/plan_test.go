@@ -391,6 +391,7 @@ func TestChangeIsOneLine(t *testing.T) {
 	for want, c := range map[string]provision.Change{
 		"- user \"a\\n- user b\"":             {Op: provision.Delete, Kind: provision.KindUser, Name: "a\n- user b"},
 		"+ group sales: members \"\\x1b[2J\"": {Op: provision.Create, Kind: provision.KindGroupMembers, Name: "sales", Members: []string{"\x1b[2J"}},
+		"- group \" sales\"":                  {Op: provision.Delete, Kind: provision.KindGroup, Name: " sales"},
 		"+ device x":                          {Op: provision.Create, Kind: provision.KindOwner, Name: "x"},
 		"\"\"":                                {},
 	} {
