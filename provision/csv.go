@@ -53,6 +53,9 @@ func columnOf(field string) string {
 // and dashboard, as the API has them. A flag is 1 or 0, true or false, yes or
 // no.
 //
+// The PIN and the password are for new users: for one who is there already see
+// PlanOptions.SetSecrets, without which a PIN allows no hot-desking either.
+//
 // An empty cell is not mentioned, but in the column groups: who has an empty
 // cell there is in no group. Where there is a column mac, it names all devices
 // that there are to be. (But nothing is taken away without PlanOptions.Prune.)
@@ -210,7 +213,7 @@ func (f *csvReader) readPerson(line int, record []string) {
 		f.state.Devices = append(f.state.Devices, Device{MACAddress: mac, Owner: new(u.User), line: line})
 	}
 	if !u.PIN.IsZero() && u.HotdeskAllowed == nil {
-		u.HotdeskAllowed = new(true) // what the PIN is for
+		u.HotdeskAllowed, u.hotdeskWithPIN = new(true), true // what the PIN is for
 	}
 	f.state.Users = append(f.state.Users, u)
 }

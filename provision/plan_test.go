@@ -247,6 +247,41 @@ func TestPlanTellsLinesOfCSV(t *testing.T) {
 		`line 3, groups: there is no group "nowhere", neither in the state nor on the server`)))
 }
 
+// The PIN of a list allows hot-desking where it is set, and nowhere else.
+func TestPlanOfPINsOfCSV(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, &provision.State{Users: append(small().Users, provision.User{User: "dan", DisplayName: "Dan", ExtensionNumber: "0104", HotdeskAllowed: new(true)})})
+	read := func(file string) *provision.State {
+		people, err := provision.ReadCSV(strings.NewReader(file))
+		require.NoError(t, err)
+		return people
+	}
+	people := read("user,displayName,extension,pin\njoe,Joe,0100,4821\ndan,Dan,0104,4822\nnew,New,0103,4823\n")
+	const note = "! user joe: the PIN is not set, and hot-desking stays off, since the user is there already: SetSecrets sets both\n"
+
+	changes := a.plan(t, people, nil)
+	require.Equal(t, "+ user new (ext 0103)\n"+note, changes.String())
+	_, err := changes.Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	users := a.Users(a.domain)
+	require.False(t, users[0].HotdeskAllowed)
+	require.True(t, users[4].HotdeskAllowed)
+	require.Equal(t, "4823", users[4].PIN.Reveal())
+	require.Equal(t, note, a.plan(t, people, nil).String())
+
+	changes = a.plan(t, people, &provision.PlanOptions{SetSecrets: true})
+	require.Equal(t, lines("~ user joe: hotdeskAllowed false → true, new pin", "~ user dan: new pin", "~ user new: new pin"), changes.String())
+	_, err = changes.Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	require.True(t, a.Users(a.domain)[0].HotdeskAllowed)
+	require.Equal(t, "4821", a.Users(a.domain)[0].PIN.Reveal())
+	require.Empty(t, a.plan(t, people, nil).String())
+
+	// What the list says itself is done.
+	require.Equal(t, "~ user ann: hotdeskAllowed false → true\n", a.plan(t, read("user,pin,hotdeskAllowed\nann,4821,1\n"), nil).String())
+}
+
 // Names that differ in case alone are told apart by their spelling, if need be.
 func TestNamesOnTheServer(t *testing.T) {
 	t.Parallel()
