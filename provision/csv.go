@@ -128,15 +128,20 @@ func (f *csvReader) readHeader(line int, names []string) {
 		f.report(line, "", "this is one column: separate columns with commas, and lines with line feeds")
 		return
 	}
+	columns, n := make([]string, len(names)), 0 // n are known
+	for i, name := range names {
+		if columns[i] = knownColumn(name); columns[i] != "" {
+			n++
+		}
+	}
 	known := "those known are " + strings.Join(csvAllColumns, ", ")
-	if !slices.ContainsFunc(names, func(name string) bool { return knownColumn(name) != "" }) {
+	if n < len(names) && (n <= len(names)/2 || !slices.Contains(columns, "user")) {
 		// It may be a person, whose password is not to be shown.
-		f.report(line, "", "names no column that is known: the first row must name the columns, in UTF-8; "+known)
+		f.report(line, "", fmt.Sprintf("the first row must name the columns, in UTF-8, user among them (known: %d of %d); %s", n, len(names), known))
 		return
 	}
 	for i, name := range names {
-		column := knownColumn(name)
-		switch {
+		switch column := columns[i]; {
 		case column == "" && known != "":
 			f.report(line, quote(name), "unknown column: "+known)
 			known = "" // once is enough
