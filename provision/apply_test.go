@@ -915,3 +915,32 @@ func TestReadDomainPlansToNothing(t *testing.T) {
 	copied.Devices = nil
 	require.Empty(t, a.plan(t, copied, nil).String())
 }
+
+// A list that may have been cut is not taken for the whole.
+func TestReadDomainDoesNotTrustALongList(t *testing.T) {
+	t.Parallel()
+	for op, test := range map[string]struct{ row, want string }{
+		"Users.List":         {`{"userId":"%d","user":"u%[1]d"}`, "users"},
+		"Groups.List":        {`{"groupId":"%d","groupName":"g%[1]d"}`, "groups"},
+		"Groups.ListUsers":   {`{"groupId":"1","userId":"%d"}`, `users in group "sales"`},
+		"Queues.ListMembers": {`{"queueMemberId":"%d","groupId":"1"}`, `members of queue "front"`},
+	} {
+		t.Run(op, func(t *testing.T) {
+			t.Parallel()
+			a := newAcme(t)
+			state := small()
+			state.Groups, state.Queues[0].Members = state.Groups[:1], nil
+			a.become(t, state)
+			var rows strings.Builder
+			for i := range 10_000 {
+				fmt.Fprintf(&rows, test.row+"\n", i+1)
+			}
+			a.Fail(siptest.On(op).Nth(1).Rewrite(func([]byte) []byte { return []byte(rows.String()) }))
+			if op == "Groups.List" {
+				a.Fail(siptest.On("Groups.ListUsers").Body(``).Status(http.StatusOK))
+			}
+			_, err := provision.ReadDomain(t.Context(), a.client, a.domain)
+			require.EqualError(t, err, "provision: the server gave exactly 10000 "+test.want+", which may not be all")
+		})
+	}
+}

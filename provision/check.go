@@ -204,7 +204,7 @@ func (c *checker) users() {
 				c.report(at, "email", "not an e-mail address: "+quote(*u.Email))
 			}
 		}
-		if u.MobileNumber != nil && !phoneNumber(*u.MobileNumber) {
+		if u.MobileNumber != nil && *u.MobileNumber != "" && !phoneNumber(*u.MobileNumber) {
 			c.report(at, "mobileNumber", "not a phone number: "+quote(*u.MobileNumber))
 		}
 	}
@@ -328,7 +328,7 @@ func (p place) name() string {
 
 func phoneNumber(text string) bool {
 	text = strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(strings.TrimPrefix(text, "+"))
-	return strings.Trim(text, "0123456789") == ""
+	return text != "" && strings.Trim(text, "0123456789") == ""
 }
 
 // quote shows a piece of a state, bounded.

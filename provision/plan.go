@@ -36,7 +36,8 @@ type PlanOptions struct {
 	// it gives, and whom it leaves out of a list that it gives.
 	Prune bool
 
-	// MaxDeletes is the most that Prune may delete; 0 allows none. A thing, a
+	// MaxDeletes is the most that Prune may delete; 0 allows none, and a
+	// negative number is refused. A thing, a
 	// user taken out of a group, a device taken from a user and a group taken
 	// out of a queue count as one each.
 	MaxDeletes int
@@ -223,6 +224,9 @@ func Plan(ctx context.Context, client *infinitysip.Client, domain infinitysip.Do
 	if opts != nil {
 		c.opts = *opts
 		c.opts.RotateTokens = slices.Clone(opts.RotateTokens)
+	}
+	if most := c.opts.MaxDeletes; most < 0 {
+		return nil, asError([]Problem{{Path: "MaxDeletes", Text: fmt.Sprintf("must not be negative: %d", most)}})
 	}
 	work, notes, err := c.toDo(ctx, client)
 	if err != nil {

@@ -434,6 +434,15 @@ func TestChangeIsOneLine(t *testing.T) {
 	}
 }
 
+func TestMaxDeletesBelowZero(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	_, err := provision.Plan(t.Context(), a.client, a.domain, small(), &provision.PlanOptions{MaxDeletes: -1})
+	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+	require.ErrorContains(t, err, "MaxDeletes: must not be negative: -1")
+	require.Empty(t, a.Requests())
+}
+
 func TestMaxDeletes(t *testing.T) {
 	t.Parallel()
 	a := newAcme(t)
