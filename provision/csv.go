@@ -310,9 +310,9 @@ func (u *User) text(column string) string {
 
 // WriteCSV writes the people of the state as ReadCSV reads them: users, the
 // groups they are in, and the addresses of their devices. It leaves out what
-// CSV has no room for: what groups are, queues, networks, devices of nobody and
-// their names. The PINs and passwords are left empty: a list of people is
-// handed around.
+// CSV has no room for: what groups are, queues, networks, the names of devices,
+// and devices of nobody (which a plan with Prune therefore deletes). The PINs and
+// passwords are left empty: a list of people is handed around.
 //
 // A name of a user or a group that ReadCSV would not read as it is, such as that
 // of a group with a semicolon in it, is an error, before anything is written; so

@@ -37,9 +37,8 @@ type PlanOptions struct {
 	Prune bool
 
 	// MaxDeletes is the most that Prune may delete; 0 allows none, and a
-	// negative number is refused. A thing, a
-	// user taken out of a group, a device taken from a user and a group taken
-	// out of a queue count as one each.
+	// negative number is refused. A thing, a user taken out of a group, a device
+	// taken from a user and a group taken out of a queue count as one each.
 	MaxDeletes int
 
 	// SetSecrets plans to set the password and the PIN that the state gives
