@@ -138,8 +138,12 @@ func (in jsonReader) value(path string, raw json.RawMessage, v reflect.Value) {
 // lost reports whether encoding/json would put U+FFFD in place of an escape: of
 // half a character, \ud800 say.
 func lost(raw json.RawMessage) bool {
+	if raw[0] != '"' || !bytes.Contains(raw, []byte(`\u`)) {
+		return false
+	}
 	var text string
-	return raw[0] == '"' && json.Unmarshal(raw, &text) == nil && strings.Count(text, "\ufffd") > bytes.Count(raw, []byte("\ufffd"))
+	_ = json.Unmarshal(raw, &text) // which is JSON
+	return strings.Count(text, "\ufffd") > bytes.Count(raw, []byte("\ufffd"))
 }
 
 func (in jsonReader) object(path string, raw json.RawMessage, v reflect.Value) {

@@ -91,7 +91,7 @@ type Change struct {
 	Name    string        `json:"name"`              // of the user, group, queue, network or device
 	Fields  []FieldChange `json:"fields,omitzero"`   // what changes, or what a new thing gets
 	Members []string      `json:"members,omitzero"`  // users in a group, or groups in a queue
-	Token   bool          `json:"newToken,omitzero"` // of KindOwner: the device stays whose it is, and gets a new token
+	Token   bool          `json:"newToken,omitzero"` // of KindOwner: the user keeps the device, which gets a new token
 }
 
 // String returns the change as a line of a diff: "+ user joe.blogs (ext 0100)",
