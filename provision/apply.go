@@ -68,7 +68,7 @@ type Status string
 const (
 	Done    Status = "done"
 	Failed  Status = "failed"  // Err tells why, and whether it may have taken effect
-	Blocked Status = "blocked" // not done to the end: something that it needs failed; of users into a group, those who are there were put in
+	Blocked Status = "blocked" // not done to the end: something that it needs failed; of users into or out of a group, it was done for those who could be
 	Stopped Status = "stopped" // not done to the end, or not begun: the context ended
 )
 
@@ -100,10 +100,16 @@ func (r Result) MarshalJSON() ([]byte, error) {
 // Apply carries out the plan. It looks at the domain first: if the plan would
 // be another by now, the error is ErrStale, and nothing was changed.
 //
-// A change that fails holds up those alone that need it. The results are those
-// of all changes, in the order of Items, whatever failed, and hold every
-// secret that came up; the error joins those of the changes that failed. When
-// the context ends no change is begun any more, and the error is its error too.
+// A change that fails holds up those alone that need it. What takes something
+// away needs what gives another: a queue loses no member before all its new ones
+// are there, a user no group before being in those to go to, and a device no user
+// before the next one is made. Only what hangs on a user or a group that is
+// deleted does not wait.
+//
+// The results are those of all changes, in the order of Items, whatever failed,
+// and hold every secret that came up; the error joins those of the changes that
+// failed. When the context ends no change is begun any more, and the error is
+// its error too.
 //
 // After an error, plan again and apply that: what is done is not done twice,
 // and what was left in doubt is seen then. See the package's documentation.
@@ -150,7 +156,7 @@ type step struct {
 	needed  []*step // that must have succeeded
 	waiting int     // steps that are to be over before
 	next    []*step // that wait for this one
-	failed  bool
+	err     error   // once it is over
 }
 
 // step adds a step to a change.
@@ -227,8 +233,9 @@ func (x *execution) run(changes []*change) {
 // try does a step, unless it cannot be.
 func (x *execution) try(s *step) error {
 	for _, other := range s.needed {
-		// What a step needs is over, so nobody writes this any more.
-		if other.failed {
+		// What a step needs is over, so nobody writes this any more. Where it was
+		// stopped, the context has ended.
+		if other.err != nil && !stopped(other.err) {
 			return fmt.Errorf("%w: it needs what failed: %s", ErrBlocked, other.of.Change)
 		}
 	}
@@ -243,19 +250,26 @@ type stoppedError struct{ error }
 
 func (e stoppedError) Unwrap() error { return e.error }
 
+func stopped(err error) bool {
+	_, ok := errors.AsType[stoppedError](err)
+	return ok
+}
+
 // finish notes how a step went, and lets go those that waited for it.
 func (x *execution) finish(s *step, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	s.failed = err != nil
+	s.err = err
 	c := s.of
 	if err != nil && c.result.Err == nil {
 		c.result.Err = err
-		c.result.Status = Failed
-		if _, ok := errors.AsType[stoppedError](err); ok {
+		switch {
+		case stopped(err):
 			c.result.Status = Stopped
-		} else if errors.Is(err, ErrBlocked) {
+		case errors.Is(err, ErrBlocked):
 			c.result.Status = Blocked
+		default:
+			c.result.Status = Failed
 		}
 	}
 	if c.steps--; c.steps == 0 {
@@ -324,19 +338,47 @@ func (x *execution) pin(user *infinitysip.UserCreateParams) (infinitysip.Secret,
 	return infinitysip.Secret{}, nil
 }
 
-// addUsers puts those users into a group who could be made.
-func (x *execution) addUsers(group *thing, users []*thing) error {
-	there := slices.DeleteFunc(slices.Clone(users), func(user *thing) bool { return user.id == 0 })
+// addUsers puts those users into a group who could be made, and reports whether
+// it did.
+func (x *execution) addUsers(group *thing, users []*thing) (added bool, err error) {
+	there, missing := split(users, func(user *thing) bool { return user.id != 0 })
 	if len(there) > 0 {
 		if err := x.client.Groups.AddUsers(x.ctx, x.domain, infinitysip.GroupID(group.id), idsOf[infinitysip.UserID](there)); err != nil {
+			return false, err
+		}
+	}
+	if len(missing) > 0 {
+		return true, fmt.Errorf("%w for %d of %d: there is no %s", ErrBlocked, len(missing), len(users), missing[0])
+	}
+	return true, nil
+}
+
+// removeUsers takes those users out of a group who are in those to go to.
+func (x *execution) removeUsers(group *thing, users []*thing, joins map[*thing][]*membership) error {
+	leaving, staying := split(users, func(user *thing) bool {
+		return !slices.ContainsFunc(joins[user], func(to *membership) bool { return !to.added })
+	})
+	if len(leaving) > 0 {
+		if err := x.client.Groups.RemoveUsers(x.ctx, x.domain, infinitysip.GroupID(group.id), idsOf[infinitysip.UserID](leaving)); err != nil {
 			return err
 		}
 	}
-	if n := len(users) - len(there); n > 0 {
-		first := slices.IndexFunc(users, func(user *thing) bool { return user.id == 0 })
-		return fmt.Errorf("%w for %d of %d: there is no user %s", ErrBlocked, n, len(users), printable(users[first].name))
+	if len(staying) > 0 {
+		return fmt.Errorf("%w for %d of %d: %s is not yet in the group to go to", ErrBlocked, len(staying), len(users), staying[0])
 	}
 	return nil
+}
+
+// split parts things into those that are so and those that are not.
+func split(all []*thing, so func(*thing) bool) (yes, no []*thing) {
+	for _, t := range all {
+		if so(t) {
+			yes = append(yes, t)
+		} else {
+			no = append(no, t)
+		}
+	}
+	return yes, no
 }
 
 func (x *execution) addDevice(user, device *thing, result *Result) error {

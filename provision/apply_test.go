@@ -465,7 +465,7 @@ func TestLostToken(t *testing.T) {
 	require.True(t, a.plan(t, desired, nil).Empty())
 
 	changes := a.plan(t, desired, &provision.PlanOptions{RotateTokens: []string{results[2].Change.Name}})
-	require.Equal(t, "~ device 00:00:5E:00:53:01: new token\n", changes.String())
+	require.Equal(t, "~ device 00:00:5E:00:53:01: new token for user joe\n", changes.String())
 	var kept []provision.Credential
 	results, err = changes.Apply(t.Context(), a.client, &provision.ApplyOptions{Keep: func(c provision.Credential) error {
 		kept = append(kept, c)
@@ -476,6 +476,46 @@ func TestLostToken(t *testing.T) {
 	require.Equal(t, "joe", kept[0].User)
 	require.Equal(t, "00:00:5E:00:53:01", kept[0].Device)
 	require.True(t, kept[0].Token.Equal(results[0].Token))
+}
+
+// A new token takes the device from its user and gives it back; a run that ends
+// between the two is made good by the next one.
+func TestNewTokenThatIsCutShort(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("joe")}}}
+	a.Fail(siptest.On("Users.AddDevice").Nth(1).Status(http.StatusForbidden))
+	opts := &provision.PlanOptions{RotateTokens: []string{"00:00:5E:00:53:01"}}
+	_, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.Empty(t, a.Devices(a.domain)[0].User)
+
+	changes := a.plan(t, desired, opts)
+	require.Equal(t, "+ device 00:00:5E:00:53:01: user joe\n", changes.String())
+	results, err := changes.Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	require.Len(t, results[0].Token.Reveal(), 25)
+}
+
+// A token is for somebody: a plan that would give it to somebody else by now is
+// another plan.
+func TestNewTokenOfADeviceThatIsGivenAwayMeanwhile(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("")}}}
+	changes := a.plan(t, desired, &provision.PlanOptions{RotateTokens: []string{"00:00:5E:00:53:01"}})
+	require.Equal(t, "~ device 00:00:5E:00:53:01: new token for user joe\n", changes.String())
+	require.NoError(t, a.client.Users.RemoveDevice(t.Context(), a.domain, 1, 1))
+	_, err := a.client.Users.AddDevice(t.Context(), a.domain, 2, 1)
+	require.NoError(t, err)
+	a.ResetRequests()
+
+	_, err = changes.Apply(t.Context(), a.client, nil)
+
+	require.ErrorIs(t, err, provision.ErrStale)
+	require.Empty(t, a.sent())
 }
 
 func TestKeepFailsForAToken(t *testing.T) {
@@ -566,6 +606,33 @@ func TestContextEnds(t *testing.T) {
 	})
 }
 
+// What needs a change that was not begun is not blocked by it: nothing failed.
+func TestStoppedIsNotBlocked(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	desired := &provision.State{
+		Users:   small().Users[:2],
+		Groups:  []provision.Group{{Name: "sales", ExtensionNumber: "0600", Members: []string{"joe", "ann"}}},
+		Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("ann")}},
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	results, err := a.plan(t, desired, nil).Apply(ctx, a.client, &provision.ApplyOptions{Workers: 1, Progress: func(provision.Progress) { cancel() }})
+	require.ErrorIs(t, err, context.Canceled)
+	require.NotErrorIs(t, err, provision.ErrBlocked)
+	require.Equal(t, map[string]provision.Status{
+		"+ user joe (ext 0100)":                provision.Done,
+		"+ user ann (ext 0101)":                provision.Stopped,
+		"+ group sales (ext 0600)":             provision.Stopped,
+		"+ device 00:00:5E:00:53:01":           provision.Stopped,
+		"+ group sales: members joe, ann":      provision.Stopped,
+		"+ device 00:00:5E:00:53:01: user ann": provision.Stopped,
+	}, outcome(results))
+	for _, r := range results[1:] {
+		require.ErrorIs(t, r.Err, context.Canceled)
+	}
+}
+
 // Only what differs is sent, but of a group, of which the API wants it all.
 func TestUpdatesSendWhatDiffers(t *testing.T) {
 	t.Parallel()
@@ -650,6 +717,27 @@ func TestMoveThatIsCutShort(t *testing.T) {
 	require.Len(t, results[0].Token.Reveal(), 25)
 }
 
+// A phone stays whose it is until there is somebody to give it to.
+func TestDeviceForWhoCannotBeMade(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{
+		Users:   []provision.User{{User: "new", DisplayName: "New", ExtensionNumber: "0150"}},
+		Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("new")}},
+	}
+	a.Fail(siptest.On("Users.Create").Nth(1).Status(http.StatusForbidden))
+	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.Equal(t, map[string]provision.Status{
+		"+ user new (ext 0150)": provision.Failed, `~ device 00:00:5E:00:53:01: user "joe" → "new"`: provision.Blocked,
+	}, outcome(results))
+	require.Equal(t, "joe", a.Devices(a.domain)[0].User)
+
+	a.become(t, desired)
+	require.Equal(t, "new", a.Devices(a.domain)[0].User)
+}
+
 // Who leaves is deleted after the phone is somebody else's or nobody's.
 func TestDeviceOfWhoIsDeleted(t *testing.T) {
 	t.Parallel()
@@ -704,6 +792,100 @@ func TestGroupTwiceInAQueueWhoseAnswerIsLost(t *testing.T) {
 	}
 }
 
+// What a queue rings is not taken out before there is what replaces it.
+func TestQueueWhoseNewMemberCannotBeMade(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]siptest.Fault{
+		"no group":  siptest.On("Groups.Create").Nth(1).Status(http.StatusForbidden),
+		"no member": siptest.On("Queues.CreateMember").Nth(1).Status(http.StatusForbidden),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAcme(t)
+			a.become(t, small())
+			a.Fail(fault)
+			// The place of night ends with the group, which the new one may need
+			// to be gone.
+			desired := &provision.State{
+				Groups: []provision.Group{{Name: "sales"}, {Name: "support"}, {Name: "team", ExtensionNumber: "0650"}},
+				Queues: []provision.Queue{{Name: "front", Members: []provision.QueueMember{{Group: "team"}, {Group: "support"}}}},
+			}
+			opts := &provision.PlanOptions{Prune: true, MaxDeletes: 9}
+			results, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
+			require.ErrorIs(t, err, infinitysip.ErrForbidden)
+			got := outcome(results)
+			require.Equal(t, provision.Blocked, got["- queue front: member sales"])
+			require.Equal(t, provision.Done, got["- queue front: member night"])
+			require.Equal(t, provision.Done, got["- group night"])
+			require.Equal(t, provision.Blocked, got["~ queue front: order team, support"])
+			require.Len(t, a.QueueMembers(a.domain, 1), 2)
+
+			_, err = a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
+			require.NoError(t, err)
+			require.Empty(t, a.plan(t, desired, opts).String())
+			require.Len(t, a.QueueMembers(a.domain, 1), 2)
+		})
+	}
+}
+
+// An order names every member, so it waits for those that are to go.
+func TestOrderOfAQueueWhoseMemberStays(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	a.Fail(siptest.On("Queues.DeleteMember").Nth(1).Status(http.StatusForbidden))
+	desired := &provision.State{Queues: []provision.Queue{{Name: "front", Members: []provision.QueueMember{{Group: "night"}, {Group: "support"}}}}}
+	results, err := a.plan(t, desired, &provision.PlanOptions{Prune: true, MaxDeletes: 1}).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.Equal(t, map[string]provision.Status{
+		"- queue front: member sales": provision.Failed, "~ queue front: order night, support": provision.Blocked,
+	}, outcome(results))
+}
+
+// Who goes from one group to another is not taken out of the one before being in
+// the other.
+func TestUsersWhoGoToAnotherGroup(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	a.Fail(siptest.On("Groups.AddUsers").Nth(1).Status(http.StatusForbidden)) // night: the groups are changed in order
+	desired := &provision.State{Users: []provision.User{
+		{User: "joe", Groups: []string{"night"}}, {User: "ann", Groups: []string{}}, {User: "eve"},
+	}}
+	opts := &provision.PlanOptions{Prune: true, MaxDeletes: 2}
+	results, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.Equal(t, map[string]provision.Status{
+		"+ group night: members joe": provision.Failed, "- group sales: members joe, ann": provision.Blocked, // of ann it was done
+	}, outcome(results))
+	require.EqualError(t, results[1].Err, "blocked for 1 of 2: user joe is not yet in the group to go to")
+	require.Equal(t, []infinitysip.UserID{1}, a.GroupUsers(a.domain, 1))
+
+	a.ResetRequests()
+	_, err = a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	require.Equal(t, []string{"Groups.AddUsers", "Groups.RemoveUsers"}, a.sent())
+	require.Empty(t, a.GroupUsers(a.domain, 1))
+	require.Equal(t, []infinitysip.UserID{1}, a.GroupUsers(a.domain, 3))
+}
+
+// A group that waits for others holds up nobody who has come into it.
+func TestUsersWhoGoToAGroupThatIsBlockedForOthers(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	a.Fail(siptest.On("Users.Create").Nth(1).Status(http.StatusForbidden))
+	desired := &provision.State{Users: []provision.User{
+		{User: "joe", Groups: []string{"night"}}, {User: "ann"}, {User: "eve"}, {User: "new", DisplayName: "New", ExtensionNumber: "0150", Groups: []string{"night"}},
+	}}
+	results, err := a.plan(t, desired, &provision.PlanOptions{Prune: true, MaxDeletes: 1}).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	got := outcome(results)
+	require.Equal(t, provision.Blocked, got["+ group night: members joe, new"]) // of joe it was done
+	require.Equal(t, provision.Done, got["- group sales: members joe"])
+	require.Equal(t, []infinitysip.UserID{1}, a.GroupUsers(a.domain, 3))
+}
+
 func TestGenerated(t *testing.T) {
 	t.Parallel()
 	for range 100 {
@@ -732,4 +914,33 @@ func TestReadDomainPlansToNothing(t *testing.T) {
 	require.NoError(t, err)
 	copied.Devices = nil
 	require.Empty(t, a.plan(t, copied, nil).String())
+}
+
+// A list that may have been cut is not taken for the whole.
+func TestReadDomainDoesNotTrustALongList(t *testing.T) {
+	t.Parallel()
+	for op, test := range map[string]struct{ row, want string }{
+		"Users.List":         {`{"userId":"%d","user":"u%[1]d"}`, "users"},
+		"Groups.List":        {`{"groupId":"%d","groupName":"g%[1]d"}`, "groups"},
+		"Groups.ListUsers":   {`{"groupId":"1","userId":"%d"}`, `users in group "sales"`},
+		"Queues.ListMembers": {`{"queueMemberId":"%d","groupId":"1"}`, `members of queue "front"`},
+	} {
+		t.Run(op, func(t *testing.T) {
+			t.Parallel()
+			a := newAcme(t)
+			state := small()
+			state.Groups, state.Queues[0].Members = state.Groups[:1], nil
+			a.become(t, state)
+			var rows strings.Builder
+			for i := range 10_000 {
+				fmt.Fprintf(&rows, test.row+"\n", i+1)
+			}
+			a.Fail(siptest.On(op).Nth(1).Rewrite(func([]byte) []byte { return []byte(rows.String()) }))
+			if op == "Groups.List" {
+				a.Fail(siptest.On("Groups.ListUsers").Body(``).Status(http.StatusOK))
+			}
+			_, err := provision.ReadDomain(t.Context(), a.client, a.domain)
+			require.EqualError(t, err, "provision: the server gave exactly 10000 "+test.want+", which may not be all")
+		})
+	}
 }

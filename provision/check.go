@@ -68,6 +68,8 @@ func asError(problems []Problem) error {
 //
 //   - a name, address or extension number that is there twice, be it of a user,
 //     a group or a queue;
+//   - a name or a display name that begins or ends with a blank, which makes
+//     another name of it that looks the same;
 //   - a reference to what is not in a section that is given;
 //   - an extension number that holds anything but digits, * and #, a PIN that
 //     holds anything but digits, an e-mail address or a mobile number that is
@@ -165,6 +167,13 @@ func (c *checker) once(seen map[string]string, key, what string, at place, field
 	seen[key] = what
 }
 
+// trimmed reports a name that looks like another one.
+func (c *checker) trimmed(at place, field, name string) {
+	if strings.TrimSpace(name) != name {
+		c.report(at, field, "begins or ends with a blank: "+quote(name))
+	}
+}
+
 func (c *checker) extension(at place, number, what string) {
 	if number == "" {
 		return
@@ -183,6 +192,8 @@ func (c *checker) users() {
 		fill(&params, u)
 		_, err := c.client.Users.Create(c.ctx, nowhere, params)
 		c.refused(at, err)
+		c.trimmed(at, "user", u.User)
+		c.trimmed(at, "displayName", u.DisplayName)
 		c.once(c.userNames, fold(u.User), at.name(), at, "user", u.User)
 		c.extension(at, u.ExtensionNumber, "user "+u.User)
 		if pin := u.PIN.Reveal(); strings.Trim(pin, "0123456789") != "" {
@@ -193,7 +204,7 @@ func (c *checker) users() {
 				c.report(at, "email", "not an e-mail address: "+quote(*u.Email))
 			}
 		}
-		if u.MobileNumber != nil && !phoneNumber(*u.MobileNumber) {
+		if u.MobileNumber != nil && *u.MobileNumber != "" && !phoneNumber(*u.MobileNumber) {
 			c.report(at, "mobileNumber", "not a phone number: "+quote(*u.MobileNumber))
 		}
 	}
@@ -238,6 +249,8 @@ func (c *checker) groups() {
 		params.CallerNameFormat = cmp.Or(params.CallerNameFormat, unsaid) // it may be cleared
 		_, err := c.client.Groups.Create(c.ctx, nowhere, params)
 		c.refused(at, err)
+		c.trimmed(at, "groupName", g.Name)
+		c.trimmed(at, "displayName", g.DisplayName)
 		c.once(c.groupNames, fold(g.Name), at.name(), at, "groupName", g.Name)
 		c.extension(at, g.ExtensionNumber, "group "+g.Name)
 	}
@@ -251,6 +264,8 @@ func (c *checker) queues() {
 		fill(&params, q)
 		_, err := c.client.Queues.Create(c.ctx, nowhere, params)
 		c.refused(at, err)
+		c.trimmed(at, "queueName", q.Name)
+		c.trimmed(at, "displayName", q.DisplayName)
 		c.once(seen, fold(q.Name), at.name(), at, "queueName", q.Name)
 		c.extension(at, q.ExtensionNumber, "queue "+q.Name)
 		if len(q.Members) > maxQueueMembers {
@@ -313,7 +328,7 @@ func (p place) name() string {
 
 func phoneNumber(text string) bool {
 	text = strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(strings.TrimPrefix(text, "+"))
-	return strings.Trim(text, "0123456789") == ""
+	return text != "" && strings.Trim(text, "0123456789") == ""
 }
 
 // quote shows a piece of a state, bounded.

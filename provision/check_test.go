@@ -37,6 +37,15 @@ func TestCheck(t *testing.T) {
 		"addresses twice": {provision.State{TrustedNetworks: []provision.TrustedNetwork{{Network: "10.0.0.1/24"}, {Network: "10.0.0.0/24"}},
 			Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01"}, {MACAddress: "00-00-5e-00-53-01"}}},
 			[]string{`trustedNetworks[1].network: "10.0.0.0/24" is that of trustedNetworks[0] already`, `devices[1].deviceMacAddress: "00-00-5e-00-53-01" is that of devices[0] already`}},
+		"mobile numbers": {provision.State{Users: []provision.User{{User: "a", MobileNumber: new("+")}, {User: "b", MobileNumber: new("-")}, {User: "c", MobileNumber: new("( )")}, {User: "d", MobileNumber: new("+44 (0)7700-900101")}}},
+			[]string{`users[0].mobileNumber: not a phone number: "+"`, `users[1].mobileNumber: not a phone number: "-"`, `users[2].mobileNumber: not a phone number: "( )"`}},
+		"blanks around names": {provision.State{
+			Users:  []provision.User{{User: "joe ", DisplayName: "\tJoe"}, {User: " ", DisplayName: "  ", ExtensionNumber: " 0100"}, {User: "joe", FirstName: new("Joe ")}},
+			Groups: []provision.Group{{Name: " sales", DisplayName: " "}}, Queues: []provision.Queue{{Name: "front\u00a0", DisplayName: "Front "}}},
+			[]string{`users[0].user: begins or ends with a blank: "joe "`, `users[0].displayName: begins or ends with a blank: "\tJoe"`,
+				`users[1].user: begins or ends with a blank: " "`, `users[1].displayName: begins or ends with a blank: "  "`, `users[1].extensionNumber: not digits alone: " 0100"`,
+				`groups[0].groupName: begins or ends with a blank: " sales"`, `groups[0].displayName: begins or ends with a blank: " "`,
+				`queues[0].queueName: begins or ends with a blank: "front\u00a0"`, `queues[0].displayName: begins or ends with a blank: "Front "`}},
 		"references": {provision.State{
 			Users:   []provision.User{{User: "ann", Groups: []string{"salse", ""}}},
 			Groups:  []provision.Group{{Name: "sales", Members: []string{"bob", "ann", "ANN"}}},

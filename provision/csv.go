@@ -53,6 +53,9 @@ func columnOf(field string) string {
 // and dashboard, as the API has them. A flag is 1 or 0, true or false, yes or
 // no.
 //
+// The PIN and the password are for new users: for one who is there already see
+// PlanOptions.SetSecrets, without which a PIN allows no hot-desking either.
+//
 // An empty cell is not mentioned, but in the column groups: who has an empty
 // cell there is in no group. Where there is a column mac, it names all devices
 // that there are to be. (But nothing is taken away without PlanOptions.Prune.)
@@ -125,15 +128,20 @@ func (f *csvReader) readHeader(line int, names []string) {
 		f.report(line, "", "this is one column: separate columns with commas, and lines with line feeds")
 		return
 	}
+	columns, n := make([]string, len(names)), 0 // n are known
+	for i, name := range names {
+		if columns[i] = knownColumn(name); columns[i] != "" {
+			n++
+		}
+	}
 	known := "those known are " + strings.Join(csvAllColumns, ", ")
-	if !slices.ContainsFunc(names, func(name string) bool { return knownColumn(name) != "" }) {
+	if n < len(names) && (n <= len(names)/2 || !slices.Contains(columns, "user")) {
 		// It may be a person, whose password is not to be shown.
-		f.report(line, "", "names no column that is known: the first row must name the columns, in UTF-8; "+known)
+		f.report(line, "", fmt.Sprintf("the first row must name the columns, in UTF-8, user among them (known: %d of %d); %s", n, len(names), known))
 		return
 	}
 	for i, name := range names {
-		column := knownColumn(name)
-		switch {
+		switch column := columns[i]; {
 		case column == "" && known != "":
 			f.report(line, quote(name), "unknown column: "+known)
 			known = "" // once is enough
@@ -210,7 +218,7 @@ func (f *csvReader) readPerson(line int, record []string) {
 		f.state.Devices = append(f.state.Devices, Device{MACAddress: mac, Owner: new(u.User), line: line})
 	}
 	if !u.PIN.IsZero() && u.HotdeskAllowed == nil {
-		u.HotdeskAllowed = new(true) // what the PIN is for
+		u.HotdeskAllowed, u.hotdeskWithPIN = new(true), true // what the PIN is for
 	}
 	f.state.Users = append(f.state.Users, u)
 }
@@ -302,9 +310,9 @@ func (u *User) text(column string) string {
 
 // WriteCSV writes the people of the state as ReadCSV reads them: users, the
 // groups they are in, and the addresses of their devices. It leaves out what
-// CSV has no room for: what groups are, queues, networks, devices of nobody and
-// their names. The PINs and passwords are left empty: a list of people is
-// handed around.
+// CSV has no room for: what groups are, queues, networks, the names of devices,
+// and devices of nobody (which a plan with Prune therefore deletes). The PINs and
+// passwords are left empty: a list of people is handed around.
 //
 // A name of a user or a group that ReadCSV would not read as it is, such as that
 // of a group with a semicolon in it, is an error, before anything is written; so

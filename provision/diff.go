@@ -243,6 +243,9 @@ func update[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R,
 	}
 	if d.opts.SetSecrets {
 		changes = append(changes, secretsOf(want)...)
+	} else if i := slices.IndexFunc(changes, func(f FieldChange) bool { return res.withPIN != nil && res.withPIN(want, f) }); i >= 0 {
+		changes = slices.Delete(changes, i, i+1)
+		d.notes = append(d.notes, fmt.Sprintf("%s: the PIN is not set, and hot-desking stays off, since the user is there already: SetSecrets sets both", t))
 	}
 	if len(changes) == 0 {
 		return

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/infinitysip/infinitysip"
@@ -29,8 +30,9 @@ const redacted = "[redacted]"
 //
 // The members are spelled as the API spells them. What is left out, or null,
 // is not mentioned. The error is one of reading, or of what is no JSON; a
-// member that is unknown, there twice or of the wrong type is a problem that
-// Check tells, with its path.
+// member that is unknown, there twice or of the wrong type, or holds an escape
+// that is no character (\ud800 alone, or \ufffd), is a problem that Check tells,
+// with its path.
 func ReadJSON(r io.Reader) (*State, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
@@ -85,6 +87,10 @@ func (in jsonReader) value(path string, raw json.RawMessage, v reflect.Value) {
 	if string(raw) == "null" {
 		return
 	}
+	if lost(raw) {
+		in.report(path, `a \u escape is no character`)
+		return
+	}
 	switch {
 	case v.Type() == secretType:
 		var text string
@@ -127,6 +133,17 @@ func (in jsonReader) value(path string, raw json.RawMessage, v reflect.Value) {
 		}
 		v.Set(target.Elem())
 	}
+}
+
+// lost reports whether encoding/json would put U+FFFD in place of an escape: of
+// half a character, \ud800 say.
+func lost(raw json.RawMessage) bool {
+	if raw[0] != '"' || !bytes.Contains(raw, []byte(`\u`)) {
+		return false
+	}
+	var text string
+	_ = json.Unmarshal(raw, &text) // which is JSON
+	return strings.Count(text, "\ufffd") > bytes.Count(raw, []byte("\ufffd"))
 }
 
 func (in jsonReader) object(path string, raw json.RawMessage, v reflect.Value) {

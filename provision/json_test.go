@@ -52,7 +52,10 @@ func TestReadJSONProblems(t *testing.T) {
 				"users[0].ukPhoneId: want a whole number", "users[0].groups: want an array", "users[1]: null", "users[2]: want an object", "groups: want an array", "queues[0].members[0].ringSecs: want a whole number",
 				"users[0].user: required", "users[1].user: required", "users[2].user: required"}},
 		"not an object": {`[]`, []string{"want an object"}},
-		"redacted":      {`{"users":[{"user":"ann","pin":"[redacted]"}]}`, []string{"users[0].pin: this is what a secret is printed as, not the secret"}},
+		"half a character": {"{\"users\":[{\"user\":\"a\\ud800b\",\"displayName\":\"\ufffd\\uDC00\",\"password\":\"hunter2\\ud83d\",\"groups\":[\"\\ufffd\",\"\ufffd\",\"\\ud83d\\ude00\",\"\\\\ud800\"]}]}",
+			[]string{`users[0].user: a \u escape is no character`, `users[0].displayName: a \u escape is no character`, `users[0].password: a \u escape is no character`, `users[0].groups[0]: a \u escape is no character`,
+				"users[0].user: required", "users[0].groups[0]: an empty name"}},
+		"redacted": {`{"users":[{"user":"ann","pin":"[redacted]"}]}`, []string{"users[0].pin: this is what a secret is printed as, not the secret"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -33,6 +33,10 @@ type resource[W, R any, I infinitysip.ID, C, U any] struct {
 	// lack, and notes it in the result.
 	secrets func(*execution, *C, *Result) error
 
+	// withPIN, which only users have, tells of a change that is for the PIN's
+	// sake, and not to be made without it.
+	withPIN func(*W, FieldChange) bool
+
 	calls func(*infinitysip.Client) calls[I, C, U]
 }
 
@@ -76,6 +80,7 @@ func users(d *differ) *userResource {
 		required: []string{"displayName", "extensionNumber"},
 		creates:  func(u *User) infinitysip.UserCreateParams { return infinitysip.UserCreateParams{User: u.User} },
 		secrets:  (*execution).secretsOfUser,
+		withPIN:  func(u *User, f FieldChange) bool { return u.hotdeskWithPIN && f.Field == "hotdeskAllowed" },
 		calls: func(c *infinitysip.Client) userCalls {
 			return userCalls{c.Users.Create, c.Users.Update, c.Users.Delete}
 		},

@@ -7,14 +7,23 @@ import (
 	"github.com/infinitysip/infinitysip"
 )
 
-// groupMembers puts users into groups and, with Prune, takes them out.
+// membership is who is to be in a group.
+type membership struct {
+	group   *thing
+	says    bool // the group gives a list
+	desired map[*thing]bool
+	order   []*thing // of desired, as the state names them
+
+	add   *step // puts users in
+	added bool  // it did, those who are there
+
+	remove *step // takes users out
+	out    []*thing
+}
+
+// groupMembers puts users into groups and, with Prune, takes them out. Who goes
+// from one group to another is put in first, and only then taken out.
 func (d *differ) groupMembers() {
-	type membership struct {
-		group   *thing
-		says    bool // the group gives a list
-		desired map[*thing]bool
-		order   []*thing // of desired, as the state names them
-	}
 	byGroup := map[*thing]*membership{}
 	var inOrder []*membership
 	of := func(group *thing) *membership {
@@ -75,8 +84,8 @@ func (d *differ) groupMembers() {
 		}
 	}
 
+	joins := map[*thing][]*membership{} // of users, what they come into
 	for _, m := range inOrder {
-		var out []*thing
 		in := map[*thing]bool{}
 		for _, id := range d.there.groupUsers[infinitysip.GroupID(m.group.id)] {
 			user := d.users.byID[int64(id)]
@@ -85,23 +94,32 @@ func (d *differ) groupMembers() {
 			}
 			in[user] = true
 			if d.opts.Prune && !m.desired[user] && (m.says || says[user]) && user.remove == nil {
-				out = append(out, user)
+				m.out = append(m.out, user)
 			}
 		}
 		missing := slices.DeleteFunc(m.order, func(user *thing) bool { return in[user] })
 		if len(missing) > 0 {
 			c := d.plan(m.group.id, Change{Op: Create, Kind: KindGroupMembers, Name: m.group.name, Members: namesOf(missing)})
-			s := c.step(func(x *execution) error { return x.addUsers(m.group, missing) })
-			s.needs(m.group.make)
+			m.add = c.step(func(x *execution) (err error) {
+				m.added, err = x.addUsers(m.group, missing)
+				return err
+			})
+			m.add.needs(m.group.make)
 			for _, user := range missing {
-				s.follows(user.make)
+				m.add.follows(user.make)
+				joins[user] = append(joins[user], m)
 			}
 		}
-		if len(out) > 0 {
-			c := d.plan(m.group.id, Change{Op: Delete, Kind: KindGroupMembers, Name: m.group.name, Members: namesOf(out)})
-			c.step(func(x *execution) error {
-				return x.client.Groups.RemoveUsers(x.ctx, x.domain, infinitysip.GroupID(m.group.id), idsOf[infinitysip.UserID](out))
-			})
+		if len(m.out) > 0 {
+			c := d.plan(m.group.id, Change{Op: Delete, Kind: KindGroupMembers, Name: m.group.name, Members: namesOf(m.out)})
+			m.remove = c.step(func(x *execution) error { return x.removeUsers(m.group, m.out, joins) })
+		}
+	}
+	for _, m := range inOrder {
+		for _, user := range m.out {
+			for _, to := range joins[user] {
+				m.remove.follows(to.add)
+			}
 		}
 	}
 }
@@ -163,8 +181,8 @@ func (d *differ) owners() {
 		case want.Owner != nil && to == nil && from != 0 && d.opts.Prune:
 			c.Op = Delete
 			c.Fields = []FieldChange{{Field: "user", From: fromName, To: ""}}
-		case rotate[mac] && from != 0 && leaves == nil:
-			c.Token = true
+		case rotate[mac] && from != 0:
+			c.Token, c.Fields = true, []FieldChange{{Field: "user", From: fromName, To: fromName}}
 			planned := d.plan(device.id, c)
 			planned.step(func(x *execution) error { return x.rotateToken(from, fromName, device, planned.result) })
 			continue
@@ -178,8 +196,11 @@ func (d *differ) owners() {
 		var release *step
 		if from != 0 {
 			release = planned.step(func(x *execution) error { return x.release(from, device) })
-			if leaves != nil {
+			switch {
+			case leaves != nil: // perhaps with the number that the new owner takes: no waiting for who gets it
 				leaves.follows(release)
+			case to != nil:
+				release.needs(to.make)
 			}
 		}
 		if to != nil {
@@ -191,14 +212,18 @@ func (d *differ) owners() {
 
 // rotated are the devices that are to get another token.
 func (d *differ) rotated() map[string]bool {
-	inState := map[string]bool{}
+	inState := map[string]*Device{}
 	for i := range d.desired.Devices {
-		inState[macKey(d.desired.Devices[i].MACAddress)] = true
+		inState[macKey(d.desired.Devices[i].MACAddress)] = &d.desired.Devices[i]
 	}
 	rotate := map[string]bool{}
 	for i, mac := range d.opts.RotateTokens {
-		if !inState[macKey(mac)] {
-			d.report(place{path: fmt.Sprintf("RotateTokens[%d]", i)}, "", "%s is not the MAC address of a device in the state", quote(mac))
+		at := place{path: fmt.Sprintf("RotateTokens[%d]", i)}
+		switch want := inState[macKey(mac)]; {
+		case want == nil:
+			d.report(at, "", "%s is not the MAC address of a device in the state", quote(mac))
+		case want.Owner == nil:
+			d.report(at, "", "the state does not say whose %s is: were the device taken from its user and not given back, nothing would tell", quote(mac))
 		}
 		rotate[macKey(mac)] = true
 	}
@@ -206,7 +231,8 @@ func (d *differ) rotated() map[string]bool {
 }
 
 // queueMembers puts groups into queues, in order, and, with Prune, takes them
-// out.
+// out. A queue is to ring somebody all along: what it rings is taken out when all
+// that is new is there, unless the group itself is deleted.
 func (d *differ) queueMembers() {
 	for i := range d.desired.Queues {
 		want := &d.desired.Queues[i]
@@ -302,17 +328,23 @@ func (d *differ) ring(queue *thing, want *Queue, at place) {
 			})
 			removals = append(removals, removal)
 			if group != nil && group.remove != nil {
+				// Perhaps with the number that a new member's group takes: no waiting for that.
 				group.remove.follows(removal)
+				continue
+			}
+			for _, in := range slots {
+				removal.needs(in.member.make)
 			}
 		}
 		slots = slices.DeleteFunc(slots, func(s slot) bool { return s.rank < 0 })
 	}
-	d.order(queue, at, slots, append(removals, chain))
+	d.order(queue, at, slots, removals, chain)
 }
 
 // order has a queue ring its members as the state has them, which take the
-// places that they have among them; the others stay where they are.
-func (d *differ) order(queue *thing, at place, slots []slot, after []*step) {
+// places that they have among them; the others stay where they are. An order
+// names every member, so it needs the removals.
+func (d *differ) order(queue *thing, at place, slots []slot, removals []*step, after *step) {
 	var named []slot
 	for _, s := range slots {
 		if s.rank >= 0 {
@@ -347,5 +379,6 @@ func (d *differ) order(queue *thing, at place, slots []slot, after []*step) {
 	for _, member := range members {
 		s.needs(member.make)
 	}
-	s.follows(after...)
+	s.needs(removals...)
+	s.follows(after)
 }

@@ -36,9 +36,9 @@ type PlanOptions struct {
 	// it gives, and whom it leaves out of a list that it gives.
 	Prune bool
 
-	// MaxDeletes is the most that Prune may delete; 0 allows none. A thing, a
-	// user taken out of a group, a device taken from a user and a group taken
-	// out of a queue count as one each.
+	// MaxDeletes is the most that Prune may delete; 0 allows none, and a
+	// negative number is refused. A thing, a user taken out of a group, a device
+	// taken from a user and a group taken out of a queue count as one each.
 	MaxDeletes int
 
 	// SetSecrets plans to set the password and the PIN that the state gives
@@ -48,7 +48,10 @@ type PlanOptions struct {
 
 	// RotateTokens names devices of the state, by MAC address, that are to get
 	// another token: because theirs was lost, say. Until the device has it, it
-	// cannot register. A device of nobody has none: the plan's Notes tell.
+	// cannot register. The API has no call for that: the device is taken from
+	// its user and given back. So the state must say whose it is, lest a run
+	// that ends in between be the end of that. A device of nobody has no token:
+	// the plan's Notes tell.
 	RotateTokens []string
 
 	// Workers is how many calls to make at a time; default 8.
@@ -88,7 +91,7 @@ type Change struct {
 	Name    string        `json:"name"`              // of the user, group, queue, network or device
 	Fields  []FieldChange `json:"fields,omitzero"`   // what changes, or what a new thing gets
 	Members []string      `json:"members,omitzero"`  // users in a group, or groups in a queue
-	Token   bool          `json:"newToken,omitzero"` // of KindOwner: the device gets a new token
+	Token   bool          `json:"newToken,omitzero"` // of KindOwner: the user keeps the device, which gets a new token
 }
 
 // String returns the change as a line of a diff: "+ user joe.blogs (ext 0100)",
@@ -117,6 +120,8 @@ func (c Change) String() string {
 	}
 	for i, f := range c.Fields {
 		switch {
+		case c.Token:
+			line += fmt.Sprintf(" for user %s", printable(fmt.Sprint(f.To)))
 		case c.Op == Update && i == 0:
 			line += ": " + f.String()
 		case c.Op == Update:
@@ -134,7 +139,7 @@ func (c Change) String() string {
 
 // printable quotes a name that could be taken for something else on a terminal.
 func printable(name string) string {
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if name == "" || strings.TrimSpace(name) != name || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return fmt.Sprintf("%q", name)
 	}
 	return name
@@ -218,6 +223,9 @@ func Plan(ctx context.Context, client *infinitysip.Client, domain infinitysip.Do
 	if opts != nil {
 		c.opts = *opts
 		c.opts.RotateTokens = slices.Clone(opts.RotateTokens)
+	}
+	if most := c.opts.MaxDeletes; most < 0 {
+		return nil, asError([]Problem{{Path: "MaxDeletes", Text: fmt.Sprintf("must not be negative: %d", most)}})
 	}
 	work, notes, err := c.toDo(ctx, client)
 	if err != nil {

@@ -145,16 +145,16 @@ func TestPlanIsADiff(t *testing.T) {
 			provision.PlanOptions{}, []string{"+ queue front: member sales"}},
 		"secrets and tokens": {state{
 			Users:   []provision.User{{User: "joe", Password: infinitysip.NewSecret("hunter2"), PIN: infinitysip.NewSecret("1234")}},
-			Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01"}, {MACAddress: "00:00:5E:00:53:02"}},
+			Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("JOE")}, {MACAddress: "00:00:5E:00:53:02", Owner: new("")}},
 		}, provision.PlanOptions{SetSecrets: true, RotateTokens: []string{"00-00-5e-00-53-01", "00-00-5e-00-53-02"}}, []string{
 			"~ user joe: new password, new pin",
-			"~ device 00:00:5E:00:53:01: new token",
+			"~ device 00:00:5E:00:53:01: new token for user joe",
 			"! device 00:00:5E:00:53:02: no user, so no new token",
 		}},
 		"a token of who keeps the device without prune": {state{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("")}}},
-			provision.PlanOptions{RotateTokens: []string{"00:00:5E:00:53:01"}}, []string{"~ device 00:00:5E:00:53:01: new token"}},
-		"a token of who is deleted": {state{Users: []provision.User{{User: "ann"}, {User: "eve"}}, Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01"}, {MACAddress: "00:00:5E:00:53:02"}}},
-			provision.PlanOptions{Prune: true, MaxDeletes: 1, RotateTokens: []string{"00:00:5E:00:53:01"}}, []string{"- user joe", "! device 00:00:5E:00:53:01: no user, so no new token"}},
+			provision.PlanOptions{RotateTokens: []string{"00:00:5E:00:53:01"}}, []string{"~ device 00:00:5E:00:53:01: new token for user joe"}},
+		"a token of a device that is taken away": {state{Users: []provision.User{{User: "ann"}, {User: "eve"}}, Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("")}, {MACAddress: "00:00:5E:00:53:02"}}},
+			provision.PlanOptions{Prune: true, MaxDeletes: 2, RotateTokens: []string{"00:00:5E:00:53:01"}}, []string{"- device 00:00:5E:00:53:01: user joe", "- user joe"}},
 		"secrets once set": {state{Users: []provision.User{{User: "joe", Password: infinitysip.NewSecret("hunter2")}}}, provision.PlanOptions{}, nil},
 		"what cannot be changed": {state{Users: []provision.User{{User: "ann", UKPhoneID: 4}, {User: "joe"}}}, provision.PlanOptions{}, []string{
 			"! user ann: ukPhoneId 3 → 4 cannot be changed",
@@ -192,6 +192,7 @@ func TestPlanProblems(t *testing.T) {
 	}{
 		"tokens of what is not in the state": {state{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01"}}},
 			provision.PlanOptions{RotateTokens: []string{"0000.5e00.5301", "00:00:5E:00:53:02", "joe"}}, []string{
+				`RotateTokens[0]: the state does not say whose "0000.5e00.5301" is: were the device taken from its user and not given back, nothing would tell`,
 				`RotateTokens[1]: "00:00:5E:00:53:02" is not the MAC address of a device in the state`,
 				`RotateTokens[2]: "joe" is not the MAC address of a device in the state`,
 			}},
@@ -244,6 +245,41 @@ func TestPlanTellsLinesOfCSV(t *testing.T) {
 		`line 3, displayName: required: user "new" is not on the server yet`,
 		`line 3, extension: required: user "new" is not on the server yet`,
 		`line 3, groups: there is no group "nowhere", neither in the state nor on the server`)))
+}
+
+// The PIN of a list allows hot-desking where it is set, and nowhere else.
+func TestPlanOfPINsOfCSV(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, &provision.State{Users: append(small().Users, provision.User{User: "dan", DisplayName: "Dan", ExtensionNumber: "0104", HotdeskAllowed: new(true)})})
+	read := func(file string) *provision.State {
+		people, err := provision.ReadCSV(strings.NewReader(file))
+		require.NoError(t, err)
+		return people
+	}
+	people := read("user,displayName,extension,pin\njoe,Joe,0100,4821\ndan,Dan,0104,4822\nnew,New,0103,4823\n")
+	const note = "! user joe: the PIN is not set, and hot-desking stays off, since the user is there already: SetSecrets sets both\n"
+
+	changes := a.plan(t, people, nil)
+	require.Equal(t, "+ user new (ext 0103)\n"+note, changes.String())
+	_, err := changes.Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	users := a.Users(a.domain)
+	require.False(t, users[0].HotdeskAllowed)
+	require.True(t, users[4].HotdeskAllowed)
+	require.Equal(t, "4823", users[4].PIN.Reveal())
+	require.Equal(t, note, a.plan(t, people, nil).String())
+
+	changes = a.plan(t, people, &provision.PlanOptions{SetSecrets: true})
+	require.Equal(t, lines("~ user joe: hotdeskAllowed false → true, new pin", "~ user dan: new pin", "~ user new: new pin"), changes.String())
+	_, err = changes.Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	require.True(t, a.Users(a.domain)[0].HotdeskAllowed)
+	require.Equal(t, "4821", a.Users(a.domain)[0].PIN.Reveal())
+	require.Empty(t, a.plan(t, people, nil).String())
+
+	// What the list says itself is done.
+	require.Equal(t, "~ user ann: hotdeskAllowed false → true\n", a.plan(t, read("user,pin,hotdeskAllowed\nann,4821,1\n"), nil).String())
 }
 
 // Names that differ in case alone are told apart by their spelling, if need be.
@@ -390,11 +426,21 @@ func TestChangeIsOneLine(t *testing.T) {
 	for want, c := range map[string]provision.Change{
 		"- user \"a\\n- user b\"":             {Op: provision.Delete, Kind: provision.KindUser, Name: "a\n- user b"},
 		"+ group sales: members \"\\x1b[2J\"": {Op: provision.Create, Kind: provision.KindGroupMembers, Name: "sales", Members: []string{"\x1b[2J"}},
+		"- group \" sales\"":                  {Op: provision.Delete, Kind: provision.KindGroup, Name: " sales"},
 		"+ device x":                          {Op: provision.Create, Kind: provision.KindOwner, Name: "x"},
 		"\"\"":                                {},
 	} {
 		require.Equal(t, want, strings.TrimSpace(c.String()))
 	}
+}
+
+func TestMaxDeletesBelowZero(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	_, err := provision.Plan(t.Context(), a.client, a.domain, small(), &provision.PlanOptions{MaxDeletes: -1})
+	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+	require.ErrorContains(t, err, "MaxDeletes: must not be negative: -1")
+	require.Empty(t, a.Requests())
 }
 
 func TestMaxDeletes(t *testing.T) {

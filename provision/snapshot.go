@@ -226,12 +226,40 @@ func (s *State) needs(prune bool) *wanted {
 // A device without a MAC address is left out, since nothing else names one.
 // Where the domain holds what Check refuses, such as two groups whose names
 // differ in case alone or an e-mail address that is none, so does the state.
+//
+// A list that has no pages and exactly 10,000 rows, which is where the sibling
+// APIs cut, may not be whole, and is an error.
 func ReadDomain(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID) (*State, error) {
 	s, err := look(ctx, client, domain, defaultWorkers, &wanted{networks: true, devices: true, allMembers: true, allQueues: true})
 	if err != nil {
 		return nil, err
 	}
+	if list := s.perhapsCut(); list != "" {
+		return nil, fmt.Errorf("provision: the server gave exactly %d %s, which may not be all", knownCap, list)
+	}
 	return s.state(), nil
+}
+
+// perhapsCut names a list without pages that is as long as the API's siblings
+// give at most; "" if there is none.
+func (s *snapshot) perhapsCut() string {
+	switch {
+	case len(s.users) == knownCap:
+		return "users"
+	case len(s.groups) == knownCap:
+		return "groups"
+	}
+	for _, g := range s.groups {
+		if len(s.groupUsers[g.ID]) == knownCap {
+			return "users in group " + quote(g.Name)
+		}
+	}
+	for _, q := range s.queues {
+		if len(s.queueMembers[q.ID]) == knownCap {
+			return "members of queue " + quote(q.Name)
+		}
+	}
+	return ""
 }
 
 func (s *snapshot) state() *State {

@@ -65,7 +65,8 @@ type User struct {
 	// by either side is in it.
 	Groups []string `json:"groups,omitzero"`
 
-	line int // of a CSV file; 0: of none
+	hotdeskWithPIN bool // HotdeskAllowed is for the PIN's sake alone
+	line           int  // of a CSV file; 0: of none
 }
 
 // Group is a group that is to be. One that is made needs an ExtensionNumber;

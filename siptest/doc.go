@@ -16,7 +16,9 @@
 // the API's spellings and no other, refuses what is not documented, enforces
 // unique names and extensions, and answers numbers as strings. Where nobody
 // knows what the real server does, Options take one side or the other; a
-// program that is right passes on both.
+// program that is right passes on both. An order of a queue's members goes by the
+// keys of the array, and must name each of them once: the API's page does not say
+// what becomes of the others.
 //
 // Filters know all the operands of the API. For re and nre an expression may
 // stand bare or between slashes with flags after them, as PHP has it; it is one

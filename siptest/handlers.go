@@ -1,6 +1,7 @@
 package siptest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -41,6 +42,7 @@ type call struct {
 
 	cells map[string]string // of the form
 	list  []int64           // the ids of the form's array
+	keys  []string          // of that array
 
 	found map[string]*row // the rows of the path, by id column
 }
@@ -215,9 +217,24 @@ func listMembers(c *call) (answer, error) {
 	return c.rows(c.columns(members), rows)
 }
 
+// setMemberOrder has members ring by the keys of the form's array, from 1 up. The
+// API's page does not say what becomes of members that the array does not name:
+// that is refused here, as is one that it names twice.
 func setMemberOrder(c *call) (answer, error) {
+	places := map[int64]int64{}
 	for i, id := range c.list {
-		member := c.store.find(members, c.ids["queueId"], id)
+		place, ok := wholeNumber(c.keys[i])
+		if !ok {
+			return answer{}, malformed("queueMemberId must have whole numbers for keys")
+		}
+		places[id] = place
+	}
+	all := slices.Clone(c.store.children(members, c.ids["queueId"]))
+	if len(c.list) != len(all) || len(places) != len(all) {
+		return answer{}, malformed("queueMemberId must name each of the %d members once", len(all))
+	}
+	slices.SortFunc(all, func(a, b *row) int { return cmp.Compare(places[a.id], places[b.id]) })
+	for i, member := range all {
 		member.cells["ringOrder"] = strconv.Itoa(i + 1)
 	}
 	return noContent, nil
@@ -354,6 +371,7 @@ func (c *call) readField(f field, p *param) error {
 			}
 			c.list = append(c.list, id)
 		}
+		c.keys = p.keys
 		return nil
 	}
 	if p.isArray {

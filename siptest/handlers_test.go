@@ -86,6 +86,12 @@ func TestRefusals(t *testing.T) {
 		{"Devices.Create", "/1/devices", "pbxDeviceName=x&deviceMacAddress=10:20:30:1A:2B", 400, "deviceMacAddress must be a MAC address such as 10:20:30:1A:2B:3C"},
 		{"Devices.Create", "/1/devices", "pbxDeviceName=x&deviceMacAddress=02:00:5e:10:00:00:00:01", 400, "deviceMacAddress must be a MAC address such as 10:20:30:1A:2B:3C"},
 
+		// An order names every member once, under its place.
+		{"Queues.SetMemberOrder", "/1/queues/1/members/order", "queueMemberId[]=2", 400, "queueMemberId must name each of the 2 members once"},
+		{"Queues.SetMemberOrder", "/1/queues/1/members/order", "queueMemberId[]=2&queueMemberId[]=2", 400, "queueMemberId must name each of the 2 members once"},
+		{"Queues.SetMemberOrder", "/1/queues/1/members/order", "queueMemberId[]=2&queueMemberId[]=1&queueMemberId[]=2", 400, "queueMemberId must name each of the 2 members once"},
+		{"Queues.SetMemberOrder", "/1/queues/1/members/order", "queueMemberId[a]=2&queueMemberId[b]=1", 400, "queueMemberId must have whole numbers for keys"},
+
 		// Rows that are not there.
 		{"Groups.AddUsers", "/1/groups/1/users", "userSpec[]=2&userSpec[]=9", 404, "userSpec: no userId 9"},
 		{"Groups.RemoveUsers", "/1/groups/1/users", "userSpec[]=1&userSpec[]=0", 404, "userSpec: no userId 0"},
@@ -280,8 +286,14 @@ func TestMemberOrder(t *testing.T) {
 	w.must(t, "PUT", root+"/1/queues/1/members/order", "queueMemberId[]=3&queueMemberId[]=2&queueMemberId[]=1")
 	require.Equal(t, "3 2 1", members("queueMemberId"))
 	require.Equal(t, "1 2 3", members("ringOrder"))
-	w.must(t, "PUT", root+"/1/queues/1/members/order", "queueMemberId[]=1")
-	require.Equal(t, "1 3 2", members("queueMemberId"), "who is not named keeps its order")
+	w.must(t, "PUT", root+"/1/queues/1/members/order", "queueMemberId[9]=1&queueMemberId[]=2&queueMemberId[0]=3")
+	require.Equal(t, "3 1 2", members("queueMemberId"), "by the array's keys, not as they come")
+	require.Equal(t, "1 2 3", members("ringOrder"))
 	w.must(t, "POST", root+"/1/queues/1/members/3", "ringOrder=10")
 	require.Equal(t, "1 2 3", members("queueMemberId"))
+	w.must(t, "PUT", root+"/1/queues/1/members/order", "queueMemberId[]=3&queueMemberId[]=2&queueMemberId[]=1")
+	for _, id := range []string{"1", "2", "3"} {
+		w.must(t, "POST", root+"/1/queues/1/members/"+id, "ringOrder=4")
+	}
+	require.Equal(t, "1 2 3", members("queueMemberId"), "by id again")
 }

@@ -66,6 +66,7 @@ type param struct {
 	isArray bool
 	text    string
 	items   []string
+	keys    []string       // of the items
 	nested  bool           // an item is an array itself
 	at      map[string]int // where a key's item is
 	next    int            // the key that [] takes
@@ -112,7 +113,7 @@ func (p *param) put(key, value string) {
 		return
 	}
 	p.at[key] = len(p.items)
-	p.items = append(p.items, value)
+	p.items, p.keys = append(p.items, value), append(p.keys, key)
 }
 
 // splitName takes userSpec[7] apart. PHP has no variable with a dot or a

@@ -123,8 +123,9 @@ func TestMaxInputVarsOfPUT(t *testing.T) {
 	w := inProcess(New(t, Options{MaxInputVars: 2}))
 	furnishUnlimited(t, w)
 	w.must(t, "POST", root+"/1/queues/1/members/1", "ringOrder=1&ringSecs=2")
-	status, _ := w.do(t, "PUT", root+"/1/queues/1/members/order", "queueMemberId[]=2&queueMemberId[]=1&queueMemberId[]=2")
+	status, body := w.do(t, "PUT", root+"/1/queues/1/members/order", "queueMemberId[]=2&queueMemberId[]=1&queueMemberId[]=2")
 	require.Equal(t, 400, status)
+	require.Equal(t, "queueMemberId is required", body)
 	w.must(t, "PUT", root+"/1/queues/1/members/order", "queueMemberId[]=2&queueMemberId[]=1")
 	require.Equal(t, []string{"2", "1"}, w.values(t, root+"/1/queues/1/members", "queueMemberId"))
 }
@@ -145,7 +146,7 @@ func TestBodiesOfEveryMethod(t *testing.T) {
 		w.must(t, "POST", root+"/1/groups/2/users", "userSpec[7]=1&userSpec[3]=2")
 		w.must(t, "DELETE", root+"/1/groups/2/users", "userSpec%5B%5D=1")
 		require.Equal(t, []string{"2"}, w.values(t, root+"/1/groups/2/users", "userId"))
-		w.must(t, "PUT", root+"/1/queues/1/members/order", "queueMemberId[9]=2&queueMemberId[1]=1")
+		w.must(t, "PUT", root+"/1/queues/1/members/order", "queueMemberId[9]=1&queueMemberId[1]=2")
 		require.Equal(t, []string{"2", "1"}, w.values(t, root+"/1/queues/1/members", "queueMemberId"))
 	})
 }

@@ -11,10 +11,13 @@
 //	go run ./examples/export -live -domain 7 -format csv -o people.csv
 //
 // It only reads. JSON has everything but passwords and PINs, which the API does
-// not show; CSV has the people, for a spreadsheet, with their groups and
-// devices. Either of them, given to the provision example, changes nothing. (If
-// the domain holds what that takes for a mistake, such as an e-mail address that
-// is none, it tells so.) It goes to the standard output or to the file of -o; all
+// not show; CSV has the people, for a spreadsheet, with the names of their groups
+// and the addresses of their devices. Either of them, given to the provision
+// example for the same domain, changes nothing. But with -prune CSV has devices
+// deleted that are nobody's, for which it has no room. For another domain, the
+// groups that it names must be there already, or in a JSON beside it. (If the
+// domain holds what the provision example takes for a mistake, such as an e-mail
+// address that is none, it tells so.) It goes to the standard output or to the file of -o; all
 // else goes to the standard error.
 package main
 

@@ -23,11 +23,12 @@
 //
 // Users without a password in the file get a random one. The API gives a token
 // for each device that gets a user, once. Neither is ever shown: -passwords
-// names a file to keep them in, which only its owner can read. It is written as
-// they come, so that nothing is lost when the program is stopped. It must be a
-// new file, lest the passwords of another run be lost. Without one, -live makes
-// no users and gives no devices. If a token is lost all the same, -rotate gets
-// another.
+// names a file to keep them in, which only its owner can read. A password is
+// written before its user is made, and a token as it comes, so that nothing is
+// lost when the program is stopped. So it may hold one of a user who could not be
+// made. It must be a new file, lest the passwords of another run be lost. Without
+// one, -live makes no users and gives no devices. If a token is lost all the
+// same, -rotate gets another.
 //
 // Ctrl-C begins nothing more, ends the calls under way and still tells what was
 // done. To go on, run it again: what is there is not made again.
@@ -151,7 +152,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer,
 		code = fail(exitIncomplete, "%v\nNothing was changed.", err)
 	}
 	printSummary(stdout, results)
-	if told, err := kept.close(); err != nil {
+	told := secretsOf(results)
+	if err := kept.close(told != ""); err != nil {
 		code = fail(exitIncomplete, "%s: %v", o.passwords, err)
 	} else if told != "" && o.passwords != "" {
 		fmt.Fprintf(stdout, "\n%s They are in %s, which only you can read.\n", told, o.passwords)
@@ -267,10 +269,27 @@ func losesSecrets(changes *provision.Changes) bool {
 	return false
 }
 
+// secretsOf tells how many passwords and tokens came up; "" for none.
+func secretsOf(results []provision.Result) string {
+	passwords, tokens := 0, 0
+	for _, r := range results {
+		if !r.Password.IsZero() {
+			passwords++
+		}
+		if !r.Token.IsZero() {
+			tokens++
+		}
+	}
+	if passwords+tokens == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Passwords of new users: %d. Device tokens: %d.", passwords, tokens)
+}
+
 // keeper writes credentials into a file, if there is one.
 type keeper struct {
-	file              *os.File
-	passwords, tokens int
+	file  *os.File
+	begun bool
 }
 
 func (k *keeper) open(name string) (err error) {
@@ -280,17 +299,12 @@ func (k *keeper) open(name string) (err error) {
 
 // keep writes a row at once.
 func (k *keeper) keep(c provision.Credential) error {
-	first := k.passwords+k.tokens == 0
-	if c.Token.IsZero() {
-		k.passwords++
-	} else {
-		k.tokens++
-	}
 	if k.file == nil {
 		return nil
 	}
 	rows := csv.NewWriter(k.file)
-	if first {
+	if !k.begun {
+		k.begun = true
 		_ = rows.Write([]string{"user", "password", "pin", "device", "token"}) // Flush keeps the error
 	}
 	// The names are guarded against spreadsheets; secrets must be to the letter.
@@ -299,17 +313,14 @@ func (k *keeper) keep(c provision.Credential) error {
 	return rows.Error()
 }
 
-// close tells what was kept. A file with nothing in it is removed.
-func (k *keeper) close() (string, error) {
-	told := ""
-	if k.passwords+k.tokens > 0 {
-		told = fmt.Sprintf("Passwords of new users: %d. Device tokens: %d.", k.passwords, k.tokens)
-	}
+// close ends the file. One of which nothing came to anything is removed: it holds
+// passwords of users who were not made, if any.
+func (k *keeper) close(wanted bool) error {
 	switch {
 	case k.file == nil:
-		return told, nil
-	case told == "":
-		return "", errors.Join(k.file.Close(), os.Remove(k.file.Name()))
+		return nil
+	case !wanted:
+		return errors.Join(k.file.Close(), os.Remove(k.file.Name()))
 	}
-	return told, k.file.Close()
+	return k.file.Close()
 }

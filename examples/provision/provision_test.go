@@ -220,6 +220,24 @@ func TestOneFailureLeavesTheRestDone(t *testing.T) {
 	}
 }
 
+// What is told and kept is of users who are there.
+func TestPasswordsOfWhoWasNotMade(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, siptest.Options{})
+	b.Fail(siptest.On("Users.Create").Times(2).Status(403))
+	secrets := filepath.Join(t.TempDir(), "secrets.csv")
+	code, stdout, _ := b.run(t, t.Context(), "", "-workers", "1", "-passwords", secrets)
+	require.Equal(t, exitIncomplete, code)
+	require.Contains(t, stdout, "Passwords of new users: 10. Device tokens: 9. They are in "+secrets)
+
+	b = newBench(t, siptest.Options{})
+	b.Fail(siptest.On("Users.Create").Status(403))
+	code, stdout, _ = b.run(t, t.Context(), "", "-passwords", secrets+".2")
+	require.Equal(t, exitIncomplete, code)
+	require.NotContains(t, stdout, "Passwords of")
+	require.NoFileExists(t, secrets+".2", "it would hold nobody's passwords")
+}
+
 func TestLostToken(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, siptest.Options{})
@@ -232,7 +250,7 @@ func TestLostToken(t *testing.T) {
 	secrets := filepath.Join(t.TempDir(), "secrets.csv")
 	code, stdout, stderr := b.run(t, t.Context(), "", "-rotate", "00:00:5E:00:53:01", "-passwords", secrets)
 	require.Zero(t, code, stderr)
-	require.Contains(t, stdout, "~ device 00:00:5E:00:53:01: new token\n")
+	require.Contains(t, stdout, "~ device 00:00:5E:00:53:01: new token for user amira.khan\n")
 	_, tokens := readSecrets(t, secrets)
 	require.Len(t, tokens["00:00:5E:00:53:01"], 25)
 }

@@ -107,6 +107,16 @@ func randomMAC() string {
 	return mac.String()
 }
 
+func connect(ctx context.Context, live bool, domain infinitysip.DomainID, extension string) error {
+	target, err := demo.Connect(live, domain)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	fmt.Println(target.Note)
+	return run(ctx, os.Stdout, target.Client, target.Domain, extension)
+}
+
 func main() {
 	live := flag.Bool("live", false, "run on your own account instead of siptest")
 	extension := flag.String("extension", "7999", "the `number` of the new user, a free one")
@@ -115,11 +125,9 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the program at once
-	target, err := demo.Connect(*live, *domain)
+	err := demo.FlagsOnly(flag.CommandLine)
 	if err == nil {
-		fmt.Println(target.Note)
-		err = run(ctx, os.Stdout, target.Client, target.Domain, *extension)
-		target.Close()
+		err = connect(ctx, *live, *domain, *extension)
 	}
 	stop()
 	if err != nil {

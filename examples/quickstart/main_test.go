@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os/exec"
 	"testing"
 
 	"github.com/infinitysip/infinitysip"
@@ -49,4 +50,12 @@ func TestRunWithoutDomain(t *testing.T) {
 	require.ErrorContains(t, err, "-domain")
 	require.Equal(t, "Domain 1: Acme\n", out.String())
 	require.Len(t, srv.Requests(), 1)
+}
+
+func TestStrayArguments(t *testing.T) {
+	t.Parallel()
+	out, err := exec.CommandContext(t.Context(), "go", "run", ".", "7").CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "quickstart: there are flags only: what is 7?")
+	require.NotContains(t, string(out), "Created user")
 }

@@ -45,6 +45,17 @@ type member struct {
 
 type device struct{ Name, Owner string }
 
+// groupsOf are the groups that a user is in.
+func (m model) groupsOf(user string) []string {
+	var all []string
+	for name, g := range m.Groups {
+		if slices.Contains(g.Members, user) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
 var (
 	userNames  = []string{"ann", "ben", "cat", "dan", "eve", "fay"}
 	groupNames = []string{"sales", "support", "accounts", "night"}

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -258,6 +259,45 @@ func untilDone(ctx context.Context, seed uint64, options siptest.Options, before
 		}
 	}
 	return tr.settled(ctx)
+}
+
+// A change that fails leaves nobody with nothing: a queue rings somebody, who
+// goes to another group is in one of the two, and a phone is somebody's. It is
+// otherwise only where what was before is deleted.
+func TestFailureLeavesNobodyWithNothing(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		tr := drawTrial(t.Context(), rt)
+		op := rapid.SampledFrom([]string{"Users.Create", "Users.Update", "Users.Delete", "Groups.Create", "Groups.Update", "Groups.Delete",
+			"Groups.AddUsers", "Groups.RemoveUsers", "Queues.CreateMember", "Queues.UpdateMember", "Queues.DeleteMember"}).Draw(rt, "op")
+		tr.Fail(siptest.On(op).Nth(rapid.IntRange(1, 3).Draw(rt, "nth")).Status(http.StatusForbidden))
+		if _, err := tr.once(t.Context(), tr.InProcessClient()); err != nil && !errors.Is(err, infinitysip.ErrForbidden) {
+			rt.Fatal(err)
+		}
+		got, err := held(tr.Server, tr.domain)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for name, before := range tr.before.Queues {
+			stays := slices.ContainsFunc(before.Members, func(m member) bool { _, ok := tr.want.Groups[m.Group]; return ok })
+			if stays && len(tr.want.Queues[name].Members) > 0 && len(got.Queues[name].Members) == 0 {
+				rt.Fatal("queue without members:", name)
+			}
+		}
+		for name := range tr.want.Users {
+			stays := slices.ContainsFunc(tr.before.groupsOf(name), func(group string) bool { _, ok := tr.want.Groups[group]; return ok })
+			if stays && len(tr.want.groupsOf(name)) > 0 && len(got.groupsOf(name)) == 0 {
+				rt.Fatal("user without groups:", name)
+			}
+		}
+		for mac, before := range tr.before.Devices {
+			_, stays := tr.want.Users[before.Owner]
+			if stays && tr.want.Devices[mac].Owner != "" && got.Devices[mac].Owner == "" {
+				rt.Fatal("device without owner:", mac)
+			}
+		}
+		tr.settle(t.Context(), rt)
+	})
 }
 
 // Two at once may get into each other's way, and nothing worse: what the server
