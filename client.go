@@ -330,7 +330,10 @@ func newTransport() *http.Transport {
 		IdleConnTimeout:       30 * time.Second, // less than servers wait, so that they do not close it under a create
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
-		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
+		// A connection that has died in silence is left before a wait for an
+		// answer ends, so that the next attempt has another.
+		HTTP2:           &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
 	}
 }
 

@@ -55,9 +55,9 @@
 // once: where a page does not join the one before, the list goes on with the
 // ids greater than the last one. So a loop may delete the rows that it is
 // given. In an order of your own there is the offset alone to go by: a row that
-// is deleted moves those after it, so that one of them may be passed over, and
-// one that is added may make another come twice. The same holds where the
-// server does not sort and filter by id.
+// is deleted or added moves those after it, so that one of them may be passed
+// over, or come twice. The same holds where the server does not sort and filter
+// by id.
 //
 // # Errors
 //

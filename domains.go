@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// DomainID is the id of a SIP domain. Every call but two names one.
+// DomainID is the id of a SIP domain. Every call but List and All names one.
 type DomainID int64
 
 // DomainsService makes the calls on SIP domains. Domains are made and deleted
@@ -32,7 +32,8 @@ func (d Domain) UpdateParams() DomainUpdateParams {
 }
 
 // DomainUpdateParams are both sent, always: the API has no optional parameter
-// here. Start from (Domain).UpdateParams.
+// here. Start from (Domain).UpdateParams. A domain that has no display name
+// must be given one.
 type DomainUpdateParams struct {
 	DisplayName string `url:"displayName"`
 	Rec         bool   `url:"rec,int"` // record calls

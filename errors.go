@@ -80,7 +80,7 @@ type Error struct {
 	Method string // "POST"
 	Path   string // "/config/v2/sip/domains/1/users"
 
-	StatusCode int           // of the last answer; 0 if there was none
+	StatusCode int           // of the last attempt's answer; 0 if it had none
 	Message    string        // what the server said, at most 512 bytes of printable text
 	Body       []byte        // what it sent, at most Limits.ErrorBody
 	RequestID  string        // its X-Request-Id, if it gave one

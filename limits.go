@@ -58,6 +58,7 @@ type watch struct {
 	timer  *time.Timer
 	missed string // what has not come when the timer ends
 	wait   time.Duration
+	late   atomic.Bool // the timer has ended the attempt
 
 	// Until there is a connection, nothing left. A transport that does not
 	// trace leaves sent as it was set, and once there was a connection nothing
@@ -85,7 +86,7 @@ func newWatch(ctx context.Context, wait time.Duration) *watch {
 	w.trace.GetConn = func(string) { w.sent.Store(w.connected.Load()) }
 	w.trace.GotConn = func(httptrace.GotConnInfo) { w.connected.Store(true); w.sent.Store(true) }
 	w.ctx = httptrace.WithClientTrace(w.ctx, &w.trace)
-	w.timer = time.AfterFunc(wait, func() { w.cancel(timeoutError(w.missed + w.wait.String())) })
+	w.timer = time.AfterFunc(wait, func() { w.late.Store(true); w.cancel(timeoutError(w.missed + w.wait.String())) })
 	return w
 }
 
@@ -98,7 +99,8 @@ func (w *watch) end(err error) error {
 }
 
 func (w *watch) explain(err error) error {
-	if timeout, ok := errors.AsType[timeoutError](context.Cause(w.ctx)); ok {
+	// The cause alone would not do: a caller may cancel with such an error.
+	if timeout, ok := errors.AsType[timeoutError](context.Cause(w.ctx)); ok && w.late.Load() {
 		return timeout
 	}
 	return err

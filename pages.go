@@ -24,10 +24,9 @@ func pages[R any, S service](ctx context.Context, s S, op string, r route, opts 
 		start = ListOptions[R]{slices.Clone(opts.Filter), slices.Clone(opts.Sort), opts.Limit, opts.Offset}
 	}
 	start.Limit = cmp.Or(start.Limit, pageSize)
-	plan := planFor(reflect.TypeFor[R]())
+	plan := planOf[R](clientOf(s))
 	id := Field[R](plan.id.names[0])
-	byID := len(start.Sort) == 0
-	if byID {
+	if len(start.Sort) == 0 {
 		start.Sort = OrderBy(id.Asc())
 	}
 	return func(yield func(R, error) bool) {
@@ -40,7 +39,7 @@ func pages[R any, S service](ctx context.Context, s S, op string, r route, opts 
 			idOf:  func(row *R) int64 { return plan.idOf(row) },
 			start: start,
 			yield: yield,
-			byID:  byID,
+			byID:  slices.Equal(start.Sort, OrderBy(id.Asc())),
 			full:  start.Limit,
 		}
 		if c := clientOf(s); c != nil {
@@ -76,6 +75,7 @@ type pager[R any] struct {
 	full        int   // rows of a page that is not short
 	seen        int   // rows yielded
 	first, last int64 // ids of the page before
+	before      []R   // that page, where a row does not say its id
 }
 
 // run reports whether there is to be another.
@@ -177,7 +177,9 @@ func (p *pager[R]) take(rows []R) bool {
 		}
 	}
 	if len(rows) > 0 {
-		p.first, p.last = p.idOf(&rows[0]), p.idOf(&rows[len(rows)-1])
+		if p.first, p.last = p.idOf(&rows[0]), p.idOf(&rows[len(rows)-1]); p.first == 0 {
+			p.before = rows
+		}
 		p.seen += len(rows)
 	}
 	return true
@@ -207,7 +209,10 @@ func (p *pager[R]) ascend(rows []R) bool {
 
 // check finds a page that was there before.
 func (p *pager[R]) check(rows []R) error {
-	if p.byID || len(rows) == 0 || p.first == 0 || p.idOf(&rows[0]) != p.first {
+	switch {
+	case p.byID || len(rows) == 0 || p.seen == 0 || p.idOf(&rows[0]) != p.first:
+		return nil
+	case p.first == 0 && !reflect.DeepEqual(rows, p.before):
 		return nil
 	}
 	err := p.fail(ErrPaginationStuck)

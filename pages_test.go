@@ -530,16 +530,18 @@ func TestAllWhileOthersWrite(t *testing.T) {
 	}
 }
 
-// The rows of a list may be deleted as they come.
+// The rows of a list by id may be deleted as they come.
 func TestAllDeletedAsTheyCome(t *testing.T) {
 	t.Parallel()
 	for _, ahead := range []int{0, 1, 4} {
-		s := newShelf(t, siptest.Options{}, 50, infinitysip.WithReadAhead(ahead))
-		for device, err := range s.client.Devices.All(t.Context(), s.domain, &infinitysip.DeviceListOptions{Limit: 5}) {
-			require.NoError(t, err)
-			s.remove(t, device.ID)
+		for _, sort := range [][]infinitysip.Sort[infinitysip.Device]{nil, infinitysip.OrderBy(infinitysip.DeviceFields.ID.Asc())} {
+			s := newShelf(t, siptest.Options{}, 50, infinitysip.WithReadAhead(ahead))
+			for device, err := range s.client.Devices.All(t.Context(), s.domain, &infinitysip.DeviceListOptions{Limit: 5, Sort: sort}) {
+				require.NoError(t, err)
+				s.remove(t, device.ID)
+			}
+			require.Empty(t, s.Devices(s.domain))
 		}
-		require.Empty(t, s.Devices(s.domain))
 	}
 }
 

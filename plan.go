@@ -54,6 +54,9 @@ func planOf[R any](c *Client) *plan { return once(c, reflect.TypeFor[R](), planF
 
 // once makes the plan of a type, once for each Client.
 func once[P any](c *Client, t reflect.Type, plan func(reflect.Type) P) P {
+	if c == nil {
+		return plan(t)
+	}
 	p, ok := c.plans.Load(t)
 	if !ok {
 		p, _ = c.plans.LoadOrStore(t, plan(t))
@@ -237,6 +240,10 @@ func (f *filler) keep(row []byte) map[string]json.RawMessage {
 	for _, m := range f.rest {
 		if secretName(m.name) {
 			kept[m.name] = json.RawMessage(`"` + redacted + `"`)
+			continue
+		}
+		if c := row[m.start]; c == '{' || c == '[' {
+			kept[m.name] = json.RawMessage(members(string(row[m.start:m.end])))
 			continue
 		}
 		start := len(values)

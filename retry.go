@@ -106,7 +106,7 @@ const (
 	lost                       // sent, and no answer of the API: 502, 504, 408, other 5xx, a dropped connection, silence
 	odd                        // a redirect, or a status that the API does not have
 	cut                        // the answer of a read ended before it was complete
-	gone                       // 404, where an attempt before this one may have been applied
+	gone                       // 404 or 410, where an attempt before this one may have been applied
 	clash                      // 409, where an attempt before this one may have been applied
 )
 
@@ -166,7 +166,7 @@ func classify(ctx context.Context, call *call, resp *http.Response, err error) f
 		return final
 	case code == http.StatusRequestTimeout, code >= 500 && code <= 599:
 		return lost
-	case code == http.StatusNotFound && call.unsettled:
+	case (code == http.StatusNotFound || code == http.StatusGone) && call.unsettled:
 		return gone
 	case code == http.StatusConflict && call.unsettled:
 		return clash

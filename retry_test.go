@@ -1,10 +1,12 @@
 package infinitysip_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -288,5 +290,45 @@ func TestTheLastAnswerIsInTheError(t *testing.T) {
 		_, err = stubClient(t, s).Users.Create(t.Context(), 1, newUser())
 		require.ErrorIs(t, err, io.EOF)
 		require.NotErrorIs(t, err, infinitysip.ErrRateLimited, "it is not what to go by")
+	})
+}
+
+// What is not there any more after a lost answer was deleted, whichever way the
+// server says so.
+func TestDeletedAndGone(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{404, 410} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+				if n == 1 {
+					return nil, io.EOF
+				}
+				return answer(status, ""), nil
+			}}
+			require.NoError(t, stubClient(t, s).Users.Delete(t.Context(), 1, 2), status)
+			require.Equal(t, 2, s.count(), status)
+		})
+	}
+}
+
+// A context that is cancelled with a timeout of another call as its cause, as
+// an errgroup does, is not a timeout of this one.
+func TestCalledOffForAnothersTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		}}
+		var log bytes.Buffer
+		client := stubClient(t, s, atOnce(), infinitysip.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		_, timeout := client.Users.List(t.Context(), 1)
+		require.ErrorContains(t, timeout, "no answer for 30s")
+		log.Reset()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Millisecond, func() { cancel(timeout) })
+		_, err := client.Users.List(ctx, 1)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Empty(t, log.String())
 	})
 }

@@ -2,6 +2,7 @@ package infinitysip
 
 import (
 	"errors"
+	"html"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,8 +14,10 @@ import (
 // may repeat all that a server sent.
 const maxErrorText = 16 << 10
 
-// longestSpelling is how many bytes one byte of a secret may be repeated as.
-const longestSpelling = 12
+const (
+	longestSpelling = 18 // bytes as which one byte of a secret may be repeated: &DiacriticalGrave;
+	longestEntity   = 33 // bytes that HTML has for a character by its name
+)
 
 // scrubber clears text that came from outside of the secrets that a call sent,
 // as text, JSON, Go syntax, a URL, a form or HTML spell them.
@@ -65,7 +68,7 @@ func spelled(text, secret string) []span {
 	var all, longer []span
 	first, _ := utf8.DecodeRuneInString(secret)
 	for i, c := range text {
-		if c == first || c == '\\' || c == '%' || c == '&' || c == '+' {
+		if c == first || c == utf8.RuneError || c == '\\' || c == '%' || c == '&' || c == '+' {
 			all = append(all, span{i, i})
 		}
 	}
@@ -98,7 +101,7 @@ func (s span) spell(spans []span, r rune, text string) []span {
 	}
 	text = text[s.end:]
 	c, size := utf8.DecodeRuneInString(text)
-	if c == r {
+	if c == r || c == utf8.RuneError && size == 1 && rune(text[0]) == r { // Latin-1
 		add(size)
 	}
 	switch c {
@@ -129,8 +132,8 @@ func (s span) spell(spans []span, r rune, text string) []span {
 	case '&':
 		add(entity(text, "&#", strconv.FormatInt(int64(r), 10)))
 		add(entity(text, "&#x", strconv.FormatInt(int64(r), 16)))
-		if i := strings.IndexRune(`"'&<>`, r); i >= 0 {
-			add(entity(text, "&", [...]string{"quot", "apos", "amp", "lt", "gt"}[i]))
+		if end := strings.IndexByte(text[:min(len(text), longestEntity)], ';') + 1; html.UnescapeString(text[:end]) == string(r) {
+			add(end)
 		}
 	}
 	return spans
@@ -154,17 +157,17 @@ func coded[C byte | uint16 | rune](text, prefix string, digits int, codes []C) i
 	return end
 }
 
-// entity returns the length of an entity of HTML at the start of text, or 0 if
-// it is not there. A number may have zeros before it.
-func entity(text, prefix, name string) int {
+// entity returns the length of a number in HTML at the start of text, or 0 if
+// it is not there. Zeros may be before it.
+func entity(text, prefix, number string) int {
 	if len(text) < len(prefix) || !strings.EqualFold(text[:len(prefix)], prefix) {
 		return 0
 	}
 	rest := strings.TrimLeft(text[len(prefix):], "0")
-	if len(rest) <= len(name) || !strings.EqualFold(rest[:len(name)], name) || rest[len(name)] != ';' {
+	if len(rest) <= len(number) || !strings.EqualFold(rest[:len(number)], number) || rest[len(number)] != ';' {
 		return 0
 	}
-	return len(text) - len(rest) + len(name) + 1
+	return len(text) - len(rest) + len(number) + 1
 }
 
 // cut returns the first limit bytes of text without the secrets, those by name

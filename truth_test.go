@@ -88,6 +88,7 @@ func TestSecretsInEverySpelling(t *testing.T) {
 		`s3cr3t&#039;pa&quot;ss&lt;é/`, `s3cr3t\u0027pa\u0022ss\u003C\u00e9\/`, `s3cr3t'pa\"ss\u003C\u00E9\/`, `s3cr3t'pa\"ss\u003c\u00e9\/`, `s3cr3t'pa"ss<é/`,
 		`s3cr3t'pa\\\"ss\\u003c\\u00e9\\/`, `s3cr3t\x27pa\x22ss\x3C\xC3\xA9/`,
 		`%2Bs3cr3t%2527pa%2522ss%253C%25C3%25A9%252F%2B`, `+s3cr3t%27pa%22ss%3C%C3%A9%2F+`, `+s3cr3t%27pa%22ss%3c%c3%a9%2f+`, `s3cr3t&#39;pa&#34;ss&lt;é/`,
+		`s3cr3t&apos;pa&quot;ss&lt;&eacute;&sol;`, "s3cr3t'pa\"ss<\xe9/",
 	} {
 		_, err := stubClient(t, always(409, "no: "+body+".")).Users.Create(t.Context(), 1, params)
 		failed, ok := errors.AsType[*infinitysip.Error](err)
@@ -175,12 +176,14 @@ func (requestError) Is(target error) bool {
 // A secret that no field claims does not print either.
 func TestSecretsInExtra(t *testing.T) {
 	t.Parallel()
-	s := always(200, `{"userId":"1","groupId":"2","password":"`+canaryPIN+`","Pin":"`+canaryPIN+`","locale":"en"}`)
+	s := always(200, `{"userId":"1","groupId":"2","password":"`+canaryPIN+`","Pin":"`+canaryPIN+`","locale":"en",`+
+		`"devices":[{"pbxDeviceId":"3","pbxDeviceToken":"`+canaryPIN+`"}],"phone":{"a":[{"pin" : "`+canaryPIN+`"}]}}`)
 	users, err := stubClient(t, s).Groups.ListUsers(t.Context(), 1, 2)
 	require.NoError(t, err)
 	require.JSONEq(t, `"en"`, string(users[0].Extra["locale"]))
 	require.Contains(t, users[0].Extra, "password")
-	requireNoSecret(t, "row", users[0], string(users[0].Extra["password"]), string(users[0].Extra["Pin"]))
+	requireNoSecret(t, "row", users[0], string(users[0].Extra["password"]), string(users[0].Extra["Pin"]), string(users[0].Extra["devices"]), string(users[0].Extra["phone"]))
+	require.JSONEq(t, `[{"pbxDeviceId":"3","pbxDeviceToken":"[redacted]"}]`, string(users[0].Extra["devices"]))
 }
 
 // A loop that panics, or a test that fails within one, leaves no connection.
@@ -297,6 +300,24 @@ func TestPagesOfRowsWhoseIDIsNotKnown(t *testing.T) {
 		n++
 	}
 	require.Equal(t, 3, n)
+}
+
+// A page that comes again is known by its rows where they do not say their ids.
+func TestTheSamePageOfRowsWhoseIDIsNotKnown(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []int{0, 4} {
+		s := always(200, `{"odd":"1","network":"10.0.0.0/24"}`+"\n"+`{"odd":"2","network":"10.0.1.0/24"}`+"\n")
+		n := 0
+		for _, err := range stubClient(t, s, infinitysip.WithReadAhead(ahead)).TrustedNetworks.All(t.Context(), 1, &infinitysip.TrustedNetworkListOptions{Limit: 2}) {
+			if err != nil {
+				require.ErrorIs(t, err, infinitysip.ErrPaginationStuck)
+				break
+			}
+			n++
+			require.LessOrEqual(t, n, 2)
+		}
+		require.Equal(t, 2, n)
+	}
 }
 
 func TestNothingIsLeftBehind(t *testing.T) { // not parallel: it counts goroutines

@@ -244,8 +244,9 @@ func (s *UsersService) AddDevice(ctx context.Context, domain DomainID, user User
 
 // RotateDeviceToken ends the association of a device with a user and makes it
 // anew, which gives another token. Until the device has it, the device cannot
-// register. If the second step fails, with ErrOutcomeUnknown, the device is
-// associated with nobody, or, with ErrTokenLost, by a token that nobody knows.
+// register. If the second step fails, which the error says, the device may be
+// associated with nobody, or by a token that nobody knows: after ErrTokenLost it
+// is the latter, after ErrOutcomeUnknown GetDevice tells.
 //
 // API: Delete PBX User Device, Create PBX User Device
 func (s *UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDeviceToken, error) {
