@@ -72,6 +72,40 @@ func TestOneConnectionForEachWorker(t *testing.T) { // not parallel: that would 
 	}
 }
 
+// A call whose connection breaks costs nobody else's.
+func TestABrokenConnectionLeavesTheOthers(t *testing.T) { // not parallel: see above
+	const workers = 16
+	srv := siptest.New(t)
+	domain := srv.AddDomain(infinitysip.Domain{})
+	client := srv.Client(infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1}))
+	t.Cleanup(client.CloseIdleConnections)
+	together := func(n int) {
+		var arrived, working sync.WaitGroup
+		arrived.Add(n)
+		srv.Fail(siptest.On("Devices.Create").Times(n).Before(func(*siptest.Server) {
+			arrived.Done()
+			arrived.Wait()
+		}))
+		for i := range n {
+			working.Go(func() {
+				_, err := client.Devices.Create(context.Background(), domain, infinitysip.DeviceCreateParams{Name: "d", MACAddress: fmt.Sprintf("10:20:30:00:%02x:%02x", n, i)})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		working.Wait()
+	}
+	together(workers)
+	srv.Fail(siptest.On("Devices.Create").Times(1).Reset())
+	_, err := client.Devices.Create(t.Context(), domain, infinitysip.DeviceCreateParams{Name: "d", MACAddress: "10:20:30:00:00:00"})
+	require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+	together(workers - 1)
+	opened, _ := srv.Connections()
+	require.GreaterOrEqual(t, opened, workers)
+	require.LessOrEqual(t, opened, workers+workers/4)
+}
+
 // A body that is longer than is worth reading costs a connection, and no more.
 func TestABodyIsReadWithinBounds(t *testing.T) {
 	t.Parallel()

@@ -126,8 +126,10 @@
 // is refused waits, and no other. How fast the server accepts calls in the two
 // seconds after that, ten a second at the least, becomes the limit for all
 // calls of the Client. From then on a second with refusals lowers it, by their
-// share or at least a twentieth, and a second that used it up without any
+// share, from a twentieth to a third, and a second that used it up without any
 // raises it, by a tenth until it was lowered once, by a hundredth after that.
-// It is forgotten two minutes after the last 429. A call whose turn would come
+// It is forgotten two minutes after the last 429. For a server that takes less
+// than ten calls a second say so with [WithRateLimit], or some of many calls at
+// a time may use up their attempts. A call whose turn would come
 // after its context's deadline fails at once, with [ErrRateLimited].
 package infinitysip

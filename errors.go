@@ -80,12 +80,12 @@ type Error struct {
 	Method string // "POST"
 	Path   string // "/config/v2/sip/domains/1/users"
 
-	StatusCode int           // of the last attempt's answer; 0 if it had none
+	StatusCode int           // of the last answer; 0 if the last request had none
 	Message    string        // what the server said, at most 512 bytes of printable text
 	Body       []byte        // what it sent, at most Limits.ErrorBody
 	RequestID  string        // its X-Request-Id, if it gave one
 	RetryAfter time.Duration // its Retry-After, if it gave one
-	Attempts   int           // how often the call was tried
+	Attempts   int           // how often the call was tried, counting one that got no turn by the rate limit
 	Outcome    Outcome       // whether it changed anything
 	Err        error         // the cause, if it is more than the status
 }

@@ -23,10 +23,11 @@ const (
 // Before the first 429 there is none. How fast the server accepts calls in the
 // two seconds after that becomes the limit. From then on each second may change
 // it. One with refusals lowers it by their share of the answers, but by a
-// twentieth at least and a third at most; the second after that does not count,
-// since calls that wait have their turns by the limit before. One that used it
-// up without a refusal raises it: by a tenth until it was lowered once, by a
-// hundredth after that. Two minutes without a 429, and it is forgotten.
+// twentieth at least and a third at most. What follows does not count until all
+// calls that wait have had their turns, which are by the limit before, and a
+// second more. One that used it up without a refusal raises it: by a tenth until
+// it was lowered once, by a hundredth after that. Two minutes without a 429, and
+// it is forgotten.
 type limiter struct {
 	configured *rate.Limiter
 
@@ -34,7 +35,7 @@ type limiter struct {
 	mu       sync.Mutex
 	learnt   *rate.Limiter // nil as long as the server is listened to
 	lowered  bool          // at least once
-	settling bool          // in the second before this one
+	settled  time.Time     // when it shows what came of that
 	yes, no  time.Time     // the last answer that was not a 429, and the last that was
 
 	second                     time.Time // since when these count
@@ -67,10 +68,10 @@ func (l *limiter) current(now time.Time) *rate.Limiter {
 		// of one. That is not counted.
 		perSecond := float64(l.accepted) / max(l.yes.Sub(l.second), time.Second).Seconds()
 		l.learnt = rate.NewLimiter(rate.Limit(max(perSecond, leastLearnt)), 1)
-		l.lowered, l.settling = false, false
+		l.lowered, l.settled = false, time.Time{}
 		l.begin(now)
 	case l.learnt != nil && since >= time.Second:
-		l.learnt.SetLimit(l.next(l.learnt.Limit(), since.Seconds()))
+		l.learnt.SetLimit(l.next(l.learnt.Limit(), since.Seconds(), now))
 		l.begin(now)
 	}
 	l.started++
@@ -78,13 +79,14 @@ func (l *limiter) current(now time.Time) *rate.Limiter {
 }
 
 // next returns what follows a limit that was in force for so many seconds.
-func (l *limiter) next(limit rate.Limit, seconds float64) rate.Limit {
+func (l *limiter) next(limit rate.Limit, seconds float64, now time.Time) rate.Limit {
 	switch {
-	case l.settling:
-		l.settling = false
+	case now.Before(l.settled):
 		return limit
 	case l.refused > 0:
-		l.lowered, l.settling = true, true
+		l.lowered = true
+		waits := max(-l.learnt.TokensAt(now), 0) / float64(limit)
+		l.settled = now.Add(time.Duration((1 + waits) * float64(time.Second)))
 		share := float64(l.accepted) / float64(l.accepted+l.refused)
 		return max(limit*rate.Limit(min(max(share, 2./3), 0.95)), leastLimit)
 	case float64(l.started) < 0.9*seconds*float64(limit):

@@ -70,8 +70,9 @@ func createUsers(client *infinitysip.Client, workers int, n int64) (failed int64
 	return lost.Load()
 }
 
-// Sixteen workers under a server's limit use nearly all of it, are seldom
-// refused, and lose nothing; whether or not the client is told the limit.
+// Sixteen workers under a server's limit use nearly all of it and are seldom
+// refused, whether or not the client is told the limit. Told, they lose nothing;
+// else a call that is refused four times is rare.
 func TestServersWithALimit(t *testing.T) {
 	t.Parallel()
 	const workers, creates = 16, 3000
@@ -85,26 +86,63 @@ func TestServersWithALimit(t *testing.T) {
 				opts    []infinitysip.Option
 				share   float64 // of what the server takes, at least
 				refused int64   // of a thousand, at most
+				lost    int64   // at most
 			}{
-				"configured": {[]infinitysip.Option{infinitysip.WithRateLimit(50, 1)}, 0.95, 5},
-				"learnt":     {nil, 0.90, 50},
+				"configured": {[]infinitysip.Option{infinitysip.WithRateLimit(50, 1)}, 0.95, 5, 0},
+				"learnt":     {nil, 0.90, 50, 1},
 			} {
 				t.Run(fmt.Sprintf("%s, %v, %s", name, headers, limit), func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
 						s := &limitedServer{takes: takes(), headers: headers}
 						start := time.Now()
-						require.Zero(t, createUsers(stubClient(t, s, test.opts...), workers, creates), "lost")
+						lost := createUsers(stubClient(t, s, test.opts...), workers, creates)
+						require.LessOrEqual(t, lost, test.lost, "lost")
 						share := creates / time.Since(start).Seconds() / 50
 						refused := s.refused.Load() * 1000 / creates
 						t.Logf("%.3f of the limit, %d refusals per 1,000", share, refused)
 						require.GreaterOrEqual(t, share, test.share)
 						require.LessOrEqual(t, refused, test.refused)
-						require.EqualValues(t, creates, s.taken.Load())
+						require.EqualValues(t, creates-lost, s.taken.Load())
 					})
 				})
 			}
 		}
+	}
+}
+
+// A server that counts by the clock's seconds is used as well as others are,
+// whenever in a second the first call comes.
+func TestAFixedWindowAtAnyTime(t *testing.T) {
+	t.Parallel()
+	const runs = 20
+	var share float64
+	var lost int64
+	for run := range runs {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Second * time.Duration(run) / runs)
+			s := &limitedServer{takes: fixedWindow(), headers: []string{"Retry-After", "1"}}
+			first := time.Now().Truncate(time.Second)
+			lost += createUsers(stubClient(t, s), 16, 1000)
+			windows := time.Since(first).Truncate(time.Second)/time.Second + 1
+			share += 1000 / (50 * float64(windows)) / runs
+		})
+	}
+	require.Greater(t, share, 0.89)
+	require.LessOrEqual(t, lost, int64(runs/5), "of 20,000")
+}
+
+// However long calls wait for their turns, what is refused of those by the limit
+// before does not lower the limit again.
+func TestManyWorkersUnderALimit(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{5, 50} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &limitedServer{takes: bucket(size), headers: []string{"Retry-After", "1"}}
+			start := time.Now()
+			require.Zero(t, createUsers(stubClient(t, s), 256, 3000), "lost")
+			require.Greater(t, 3000/time.Since(start).Seconds()/50, 0.85, size)
+		})
 	}
 }
 
@@ -120,7 +158,7 @@ func TestAServerThatLowersItsLimit(t *testing.T) {
 			}
 			return tokens.AllowN(now, 1)
 		}}
-		require.Zero(t, createUsers(stubClient(t, s), 16, 2000), "lost")
+		require.LessOrEqual(t, createUsers(stubClient(t, s), 16, 2000), int64(2), "lost")
 		require.Less(t, time.Since(start), 66*time.Second, "60 is the least")
 		require.Less(t, s.refused.Load(), int64(130))
 	})

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"net/http"
-	"reflect"
 	"slices"
 	"sync"
 )
@@ -26,7 +26,8 @@ func pages[R any, S service](ctx context.Context, s S, op string, r route, opts 
 	start.Limit = cmp.Or(start.Limit, pageSize)
 	plan := planOf[R](clientOf(s))
 	id := Field[R](plan.id.names[0])
-	if len(start.Sort) == 0 {
+	unsorted := len(start.Sort) == 0
+	if unsorted {
 		start.Sort = OrderBy(id.Asc())
 	}
 	return func(yield func(R, error) bool) {
@@ -35,12 +36,13 @@ func pages[R any, S service](ctx context.Context, s S, op string, r route, opts 
 			fail: func(err error) *Error {
 				return &Error{Op: op, Method: http.MethodGet, Path: r.path, Outcome: NotApplied, Err: err}
 			},
-			id:    id,
-			idOf:  func(row *R) int64 { return plan.idOf(row) },
-			start: start,
-			yield: yield,
-			byID:  slices.Equal(start.Sort, OrderBy(id.Asc())),
-			full:  start.Limit,
+			id:       id,
+			idOf:     func(row *R) int64 { return plan.idOf(row) },
+			start:    start,
+			yield:    yield,
+			byID:     slices.Equal(start.Sort, OrderBy(id.Asc())),
+			full:     start.Limit,
+			unsorted: unsorted,
 		}
 		if c := clientOf(s); c != nil {
 			p.ahead = c.ahead
@@ -71,11 +73,12 @@ type pager[R any] struct {
 	ahead int
 	yield func(R, error) bool
 
-	byID        bool  // the rows come by id, as far as is known
-	full        int   // rows of a page that is not short
-	seen        int   // rows yielded
-	first, last int64 // ids of the page before
-	before      []R   // that page, where a row does not say its id
+	unsorted    bool   // the caller asks for no order
+	byID        bool   // the rows come by id, as far as is known
+	full        int    // rows of a page that is not short
+	seen        int    // rows yielded
+	first, last int64  // ids of the page before
+	before      string // that page, where a row does not say its id
 }
 
 // run reports whether there is to be another.
@@ -91,10 +94,11 @@ func (p *pager[R]) run(ctx context.Context) bool {
 	if p.byID && (errors.Is(err, ErrInvalid) || err == nil && !p.ascend(rows)) {
 		// The server does not sort or filter by what is the id here.
 		p.byID = false
-		if p.seen == 0 && err != nil {
+		switch {
+		case p.seen > 0:
+			return true
+		case err != nil && p.unsorted:
 			p.start.Sort = nil
-		}
-		if p.seen > 0 || err != nil {
 			return true
 		}
 	}
@@ -178,7 +182,7 @@ func (p *pager[R]) take(rows []R) bool {
 	}
 	if len(rows) > 0 {
 		if p.first, p.last = p.idOf(&rows[0]), p.idOf(&rows[len(rows)-1]); p.first == 0 {
-			p.before = rows
+			p.before = fmt.Sprint(rows)
 		}
 		p.seen += len(rows)
 	}
@@ -212,7 +216,7 @@ func (p *pager[R]) check(rows []R) error {
 	switch {
 	case p.byID || len(rows) == 0 || p.seen == 0 || p.idOf(&rows[0]) != p.first:
 		return nil
-	case p.first == 0 && !reflect.DeepEqual(rows, p.before):
+	case p.first == 0 && fmt.Sprint(rows) != p.before:
 		return nil
 	}
 	err := p.fail(ErrPaginationStuck)

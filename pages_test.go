@@ -458,6 +458,18 @@ func TestAllOnAServerThatDoesOtherwise(t *testing.T) {
 	}
 }
 
+// An order that the caller asks for is not given up where the server refuses it.
+func TestAllKeepsTheOrderThatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, sort := range []infinitysip.Sort[infinitysip.Device]{infinitysip.DeviceFields.ID.Asc(), infinitysip.DeviceFields.Name.Asc()} {
+		s := always(400, "no such field")
+		for _, err := range stubClient(t, s).Devices.All(t.Context(), 1, &infinitysip.DeviceListOptions{Sort: infinitysip.OrderBy(sort)}) {
+			require.ErrorIs(t, err, infinitysip.ErrInvalid)
+		}
+		require.Equal(t, 1, s.count())
+	}
+}
+
 // TestAllWhileOthersWrite reads lists while rows come and go, before a page is
 // read and after. By id, a row that was there all the time comes exactly once,
 // and none comes twice.

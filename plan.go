@@ -243,7 +243,7 @@ func (f *filler) keep(row []byte) map[string]json.RawMessage {
 			continue
 		}
 		if c := row[m.start]; c == '{' || c == '[' {
-			kept[m.name] = json.RawMessage(members(string(row[m.start:m.end])))
+			kept[m.name] = jsonText(row[m.start:m.end]).redact()
 			continue
 		}
 		start := len(values)
@@ -251,6 +251,28 @@ func (f *filler) keep(row []byte) map[string]json.RawMessage {
 		kept[m.name] = slices.Clip(values[start:])
 	}
 	return kept
+}
+
+// redact copies a list or an object, less what is a secret by its name in it.
+func (t jsonText) redact() json.RawMessage {
+	var kept []byte
+	done := 0
+	for i := 0; i < len(t); {
+		if t[i] != '"' {
+			i++
+			continue
+		}
+		end := i + new(brackets).close(t[i:])
+		name, _ := scalar(t[i:end], true)
+		i = t.space(end)
+		if t.at(i) == ':' && secretName(string(name)) {
+			i = t.space(i + 1)
+			kept = append(append(kept, t[done:i]...), `"`+redacted+`"`...)
+			done, _, _ = t.value(i)
+			i = done
+		}
+	}
+	return append(kept, t[done:]...)
 }
 
 // secretName reports whether a member that no field claims is a secret all the

@@ -474,8 +474,8 @@ func rowByJSON(raw []byte) (row everyKind, ok bool) {
 	}, "c")
 	take(func(text string) (taken bool) { row.Network, taken = parseNetwork(text); return taken || text == "" }, "net")
 	take(func(text string) bool { row.PIN = NewSecret(text); return true }, "pin")
-	for name := range members {
-		if secretName(name) {
+	for name, value := range members {
+		if members[name] = redactByJSON(value); secretName(name) {
 			members[name] = json.RawMessage(`"[redacted]"`)
 		}
 	}
@@ -483,6 +483,35 @@ func rowByJSON(raw []byte) (row everyKind, ok bool) {
 		row.Extra = members
 	}
 	return row, ok && claimed
+}
+
+// redactByJSON takes a list or an object apart, and puts it together again less
+// what is a secret by its name.
+func redactByJSON(raw json.RawMessage) (kept json.RawMessage) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	open, _ := dec.Token()
+	if _, nested := open.(json.Delim); !nested {
+		return raw
+	}
+	done := 0
+	for dec.More() {
+		var name string
+		if open == json.Delim('{') {
+			token, _ := dec.Token()
+			name, _ = token.(string)
+		}
+		var value json.RawMessage
+		if dec.Decode(&value) != nil {
+			return raw
+		}
+		end := int(dec.InputOffset())
+		kept = append(kept, raw[done:end-len(value)]...)
+		if value = redactByJSON(value); secretName(name) {
+			value = json.RawMessage(`"[redacted]"`)
+		}
+		kept, done = append(kept, value...), end
+	}
+	return append(kept, raw[done:]...)
 }
 
 // Whatever the bytes, and however they come: the rows are those of
@@ -495,6 +524,7 @@ func FuzzRows(f *testing.F) {
 		"\xef\xbb\xbf{\"d\":1}\r\n\r\n{\"d\":2}", `{"user":"a","user":"b"}`, "<html>", `[{"d":1}] []`, `{"c":"0000-00-00 00:00:00"}`, `{"c":"2019-10-31 09:42:56"}`,
 		"{\"user\":\"a\",\n\"x\":1}", "[\n{\"user\"\t:\r\"a\"\n}\n]\n", `{"net":"10.0.20.10","net":"office","pin":"4711","PIN":1,"n":-5,"f":true,"s":"all"}`,
 		`{"id":"3","uid":"2","userId":"1","user":"\ud83d\ude00\ud83d\u0041\ude00\b\f\n\r\t\\\""}`, `{"user":1e3,"x":-0.5E+7,"y":01}`, "{\"d\":1}\n{\"\\u0064\":2,\"x\":3}\n{\"x\":4,\"d\":5}",
+		`{"d":1,"x":{"note":"my \"pin\": 5"},"y":["\"pin\":"],"z":["\"pin\": [1","b"]}`, `{"d":1,"x":[{"p\u0069n" : {"a":[1]}, "b":2}]}`,
 	} {
 		f.Add([]byte(seed), uint16(len(seed)/2))
 	}

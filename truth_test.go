@@ -184,6 +184,11 @@ func TestSecretsInExtra(t *testing.T) {
 	require.Contains(t, users[0].Extra, "password")
 	requireNoSecret(t, "row", users[0], string(users[0].Extra["password"]), string(users[0].Extra["Pin"]), string(users[0].Extra["devices"]), string(users[0].Extra["phone"]))
 	require.JSONEq(t, `[{"pbxDeviceId":"3","pbxDeviceToken":"[redacted]"}]`, string(users[0].Extra["devices"]))
+	// A text that holds the name of a secret is not a secret.
+	const texts = `["\"pin\": [1","b",{"note":"my \"pin\": 5"}]`
+	users, err = stubClient(t, always(200, `{"userId":"1","groupId":"2","x":`+texts+`}`)).Groups.ListUsers(t.Context(), 1, 2)
+	require.NoError(t, err)
+	require.Equal(t, texts, string(users[0].Extra["x"]))
 }
 
 // A loop that panics, or a test that fails within one, leaves no connection.
@@ -306,9 +311,9 @@ func TestPagesOfRowsWhoseIDIsNotKnown(t *testing.T) {
 func TestTheSamePageOfRowsWhoseIDIsNotKnown(t *testing.T) {
 	t.Parallel()
 	for _, ahead := range []int{0, 4} {
-		s := always(200, `{"odd":"1","network":"10.0.0.0/24"}`+"\n"+`{"odd":"2","network":"10.0.1.0/24"}`+"\n")
+		s := always(200, `{"user":"a","pbxDeviceToken":"t0ken"}`+"\n"+`{"user":"b","pbxDeviceToken":"t0ken"}`+"\n")
 		n := 0
-		for _, err := range stubClient(t, s, infinitysip.WithReadAhead(ahead)).TrustedNetworks.All(t.Context(), 1, &infinitysip.TrustedNetworkListOptions{Limit: 2}) {
+		for _, err := range stubClient(t, s, infinitysip.WithReadAhead(ahead)).Users.AllDevices(t.Context(), 1, 1, &infinitysip.UserDeviceListOptions{Limit: 2}) {
 			if err != nil {
 				require.ErrorIs(t, err, infinitysip.ErrPaginationStuck)
 				break
