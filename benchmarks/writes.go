@@ -265,16 +265,19 @@ func failingWrites(w io.Writer, c config, certificate tls.Certificate, n int) er
 			"Those that try again do so at once, %d times in all.", attempts),
 		Head: []string{"transport", "share of the ideal", "requests", "connections"},
 	}
-	shares, opened := make(map[string]float64), make(map[string]int)
-	for _, way := range writers() {
-		var all []written
-		for range max(1, c.count) {
+	results := make(map[string][]written)
+	for range c.rounds(3) {
+		for _, way := range writers() {
 			result, err := writeAll(certificate, way, n, workers, 10)
 			if err != nil {
 				return err
 			}
-			all = append(all, result)
+			results[way.name] = append(results[way.name], result)
 		}
+	}
+	shares, opened := make(map[string]float64), make(map[string]int)
+	for _, way := range writers() {
+		all := results[way.name]
 		shares[way.name], opened[way.name] = middle(all)
 		table.Add(way.name, fmt.Sprintf("%.2f", shares[way.name]), fmt.Sprint(all[0].requests), fmt.Sprint(opened[way.name]))
 	}
