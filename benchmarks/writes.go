@@ -224,11 +224,12 @@ func writes(w io.Writer, c config) error {
 		Head: []string{"transport", "8 workers", "16 workers", "64 workers"},
 	}
 	shares, opened := make(map[string][]float64), make(map[string][]int)
-	for _, run := range []struct{ workers, rounds int }{{8, 1}, {16, 1}, {64, 3}} {
+	counts := []int{8, 16, 64}
+	for _, workers := range counts {
 		results := make(map[string][]written)
-		for range max(run.rounds, c.count) {
+		for range c.rounds(3) {
 			for _, way := range writers() {
-				result, err := writeAll(certificate, way, n, run.workers, 0)
+				result, err := writeAll(certificate, way, n, workers, 0)
 				if err != nil {
 					return err
 				}
@@ -247,7 +248,7 @@ func writes(w io.Writer, c config) error {
 		}
 		table.Add(line...)
 	}
-	for i, workers := range []int{8, 16, 64} {
+	for i, workers := range counts {
 		table.Goals = append(table.Goals,
 			bench.AtLeast(0.98, " ×", fmt.Sprintf("%s, %d workers, share against the tuned transport's", wayPlain, workers), shares[wayPlain][i]/shares[wayTuned][i]),
 			bench.AtMost(1, "", fmt.Sprintf("%s, %d workers, connections a worker", wayPlain, workers), float64(opened[wayPlain][i])/float64(workers)))
