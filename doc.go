@@ -130,6 +130,6 @@
 // raises it, by a tenth until it was lowered once, by a hundredth after that.
 // It is forgotten two minutes after the last 429. For a server that takes less
 // than ten calls a second say so with [WithRateLimit], or some of many calls at
-// a time may use up their attempts. A call whose turn would come
-// after its context's deadline fails at once, with [ErrRateLimited].
+// a time may use up their attempts. A call whose turn would come after its
+// context's deadline fails at once, with [ErrRateLimited].
 package infinitysip

@@ -404,7 +404,8 @@ func (v *verification) lookBefore(ctx context.Context, sent form) {
 // look shows one that is as it was sent.
 func (v *verification) run(ctx context.Context, call *call, created bool, waits []time.Duration) (verdict, int64) {
 	ctx = withCall(ctx, call)
-	answered, rewritten := false, []found(nil)
+	answered := false
+	var rewritten *found // the one row of its key, which differs
 	for _, wait := range waits {
 		if err := sleep(ctx, wait); err != nil {
 			v.blame(err)
@@ -417,7 +418,8 @@ func (v *verification) run(ctx context.Context, call *call, created bool, waits 
 			continue
 		}
 		v.good++
-		rows, rewritten = slices.DeleteFunc(rows, func(row found) bool { return v.before[row.id] }), nil
+		rows = slices.DeleteFunc(rows, func(row found) bool { return v.before[row.id] })
+		rewritten = nil
 		equal := slices.DeleteFunc(slices.Clone(rows), func(row found) bool { return len(row.differs) > 0 })
 		switch {
 		case len(rows) == 0:
@@ -428,7 +430,7 @@ func (v *verification) run(ctx context.Context, call *call, created bool, waits 
 		case len(equal) == 1 && (len(rows) == 1 || created):
 			return present, equal[0].id
 		case len(rows) == 1 && created:
-			rewritten = rows
+			rewritten = &rows[0]
 			continue
 		case len(rows) == 1:
 			v.blame(fmt.Errorf("%w: the row with id %d has the same name and another %s than was sent", ErrConflict, rows[0].id, strings.Join(rows[0].differs, ", ")))
@@ -443,8 +445,8 @@ func (v *verification) run(ctx context.Context, call *call, created bool, waits 
 		return undecided, 0
 	}
 	switch {
-	case len(rewritten) == 1:
-		return present, rewritten[0].id
+	case rewritten != nil:
+		return present, rewritten.id
 	case answered && v.good >= 2:
 		return absent, 0
 	}

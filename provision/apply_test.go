@@ -491,11 +491,7 @@ func TestNewTokenThatIsCutShort(t *testing.T) {
 	require.ErrorIs(t, err, infinitysip.ErrForbidden)
 	require.Empty(t, a.Devices(a.domain)[0].User)
 
-	changes := a.plan(t, desired, opts)
-	require.Equal(t, "+ device 00:00:5E:00:53:01: user joe\n", changes.String())
-	results, err := changes.Apply(t.Context(), a.client, nil)
-	require.NoError(t, err)
-	require.Len(t, results[0].Token.Reveal(), 25)
+	a.givesToken(t, a.plan(t, desired, opts), "+ device 00:00:5E:00:53:01: user joe\n")
 }
 
 // A token is for somebody: a plan that would give it to somebody else by now is
@@ -710,11 +706,7 @@ func TestMoveThatIsCutShort(t *testing.T) {
 	require.Equal(t, provision.Stopped, results[0].Status)
 	require.Empty(t, a.Devices(a.domain)[0].User)
 
-	changes := a.plan(t, desired, nil)
-	require.Equal(t, "+ device 00:00:5E:00:53:01: user ann\n", changes.String())
-	results, err = changes.Apply(t.Context(), a.client, nil)
-	require.NoError(t, err)
-	require.Len(t, results[0].Token.Reveal(), 25)
+	a.givesToken(t, a.plan(t, desired, nil), "+ device 00:00:5E:00:53:01: user ann\n")
 }
 
 // A phone stays whose it is until there is somebody to give it to.
@@ -943,4 +935,13 @@ func TestReadDomainDoesNotTrustALongList(t *testing.T) {
 			require.EqualError(t, err, "provision: the server gave exactly 10000 "+test.want+", which may not be all")
 		})
 	}
+}
+
+// givesToken applies a plan of one line, which gives a device a token.
+func (a *acme) givesToken(t *testing.T, changes *provision.Changes, line string) {
+	t.Helper()
+	require.Equal(t, line, changes.String())
+	results, err := changes.Apply(t.Context(), a.client, nil)
+	require.NoError(t, err)
+	require.Len(t, results[0].Token.Reveal(), 25)
 }

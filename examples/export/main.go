@@ -17,8 +17,8 @@
 // deleted that are nobody's, for which it has no room. For another domain, the
 // groups that it names must be there already, or in a JSON beside it. (If the
 // domain holds what the provision example takes for a mistake, such as an e-mail
-// address that is none, it tells so.) It goes to the standard output or to the file of -o; all
-// else goes to the standard error.
+// address that is none, it tells so.) It goes to the standard output or to the
+// file of -o; all else goes to the standard error.
 package main
 
 import (
