@@ -20,7 +20,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/go-retryablehttp"
-	"golang.org/x/time/rate"
+	"github.com/infinitysip/infinitysip/internal/ratelimit"
 )
 
 const (
@@ -109,7 +109,7 @@ type settings struct {
 	logger       *slog.Logger
 	retry        RetryPolicy
 	limits       Limits
-	limiter      *rate.Limiter
+	limiter      *ratelimit.Limiter
 	ahead        int
 	problems     []FieldError
 }
@@ -187,7 +187,7 @@ func WithRateLimit(perSecond float64, burst int) Option {
 			s.report("WithRateLimit", "both values must be positive")
 			return
 		}
-		s.limiter = rate.NewLimiter(rate.Limit(perSecond), burst)
+		s.limiter = ratelimit.New(perSecond, burst)
 	}
 }
 
@@ -238,7 +238,7 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 		host:          base.Host,
 		authorization: credentials.authorization,
 		userAgent:     strings.TrimSpace(s.product + " " + userAgent),
-		limiter:       limiter{configured: s.limiter},
+		limiter:       cmp.Or(s.limiter, new(ratelimit.Limiter)),
 		logger:        s.logger,
 	}
 	if t.base == nil {
@@ -349,7 +349,7 @@ type transport struct {
 	authorization Secret
 	userAgent     string
 	limits        Limits
-	limiter       limiter
+	limiter       *ratelimit.Limiter
 	logger        *slog.Logger
 }
 
@@ -366,8 +366,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (t *transport) attempt(req *http.Request, call *call) (*http.Response, error) {
-	if err := t.limiter.wait(req.Context()); err != nil {
+	if err := t.limiter.Wait(req.Context()); err != nil {
 		closeBody(req.Body)
+		if errors.Is(err, ratelimit.ErrNoTurn) {
+			err = fmt.Errorf("%w: %w", ErrRateLimited, err)
+		}
 		return nil, err
 	}
 	watch := newWatch(req.Context(), t.limits.Header)
@@ -389,7 +392,7 @@ func (t *transport) attempt(req *http.Request, call *call) (*http.Response, erro
 		return nil, watch.end(err)
 	}
 	call.status = resp.StatusCode
-	t.limiter.note(call.status == http.StatusTooManyRequests)
+	t.limiter.Note(call.status == http.StatusTooManyRequests)
 	// Redirects are not followed; where one leads to is not looked at either.
 	resp.Header.Del("Location")
 	end := t.limits.Error

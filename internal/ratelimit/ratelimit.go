@@ -1,8 +1,11 @@
-package infinitysip
+// Package ratelimit gives out turns: every attempt of every call waits for one.
+// They come at a rate that is configured, or else at one that is learnt from
+// what the server refuses.
+package ratelimit
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,62 +14,72 @@ import (
 )
 
 const (
-	listenFor   = 2 * time.Second // after the first 429, to learn what the server accepts
+	listenFor   = 2 * time.Second // after the first refusal, to learn what the server accepts
 	leastLearnt = 10              // calls a second; what seems to be less may be that few were made
 	leastLimit  = 1               // calls a second
-	forgetAfter = 2 * time.Minute // without a 429
+	forgetAfter = 2 * time.Minute // without a refusal
 )
 
-// limiter holds back the attempts of all calls of a Client together: to the
-// limit that is configured, or else to one that it learns from the server.
+// ErrNoTurn is the error of a wait that could not end before the context's
+// deadline.
+var ErrNoTurn = errors.New("no turn before the context's deadline")
+
+// Limiter holds back all attempts together: to the limit that is configured, or
+// else to one that it learns from the server. The zero Limiter learns.
 //
-// Before the first 429 there is none. How fast the server accepts calls in the
+// Before the first refusal there is none. How fast the server accepts calls in the
 // two seconds after that becomes the limit. From then on each second may change
 // it. One with refusals lowers it by their share of the answers, but by a
 // twentieth at least and a third at most. What follows does not count until all
 // calls that wait have had their turns, which are by the limit before, and a
 // second more. One that used it up without a refusal raises it: by a tenth until
-// it was lowered once, by a hundredth after that. Two minutes without a 429, and
+// it was lowered once, by a hundredth after that. Two minutes without a refusal, and
 // it is forgotten.
-type limiter struct {
+type Limiter struct {
 	configured *rate.Limiter
 
-	learning atomic.Bool // a 429 was seen and is not forgotten
-	mu       sync.Mutex
-	learnt   *rate.Limiter // nil as long as the server is listened to
-	lowered  bool          // at least once
-	settled  time.Time     // when it shows what came of that
-	yes, no  time.Time     // the last answer that was not a 429, and the last that was
+	learning     atomic.Bool // a refusal was seen and is not forgotten
+	mu           sync.Mutex
+	learnt       *rate.Limiter // nil as long as the server is listened to
+	lowered      bool          // at least once
+	settled      time.Time     // when it shows what came of that
+	lastAccepted time.Time     // the last answer that was no refusal
+	lastRefused  time.Time
 
 	second                     time.Time // since when these count
 	started, accepted, refused int
 }
 
-// wait waits for the turn of an attempt.
-func (l *limiter) wait(ctx context.Context) error {
+// New returns a Limiter for so many attempts a second, after a first burst.
+func New(perSecond float64, burst int) *Limiter {
+	return &Limiter{configured: rate.NewLimiter(rate.Limit(perSecond), burst)}
+}
+
+// Wait waits for the turn of an attempt.
+func (l *Limiter) Wait(ctx context.Context) error {
 	limit := l.configured
 	if limit == nil && l.learning.Load() {
 		limit = l.current(time.Now())
 	}
 	if limit != nil && limit.Wait(ctx) != nil && ctx.Err() == nil {
-		return fmt.Errorf("%w: no turn before the context's deadline", ErrRateLimited)
+		return ErrNoTurn
 	}
 	return ctx.Err()
 }
 
 // current returns the limit for an attempt that starts now, or nil.
-func (l *limiter) current(now time.Time) *rate.Limiter {
+func (l *Limiter) current(now time.Time) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	since := now.Sub(l.second)
 	switch {
-	case now.Sub(l.no) >= forgetAfter:
+	case now.Sub(l.lastRefused) >= forgetAfter:
 		l.learnt = nil
 		l.learning.Store(false)
 	case l.learnt == nil && since >= listenFor:
 		// A server that counts by the clock's seconds refuses all of the rest
 		// of one. That is not counted.
-		perSecond := float64(l.accepted) / max(l.yes.Sub(l.second), time.Second).Seconds()
+		perSecond := float64(l.accepted) / max(l.lastAccepted.Sub(l.second), time.Second).Seconds()
 		l.learnt = rate.NewLimiter(rate.Limit(max(perSecond, leastLearnt)), 1)
 		l.lowered, l.settled = false, time.Time{}
 		l.begin(now)
@@ -79,7 +92,7 @@ func (l *limiter) current(now time.Time) *rate.Limiter {
 }
 
 // next returns what follows a limit that was in force for so many seconds.
-func (l *limiter) next(limit rate.Limit, seconds float64, now time.Time) rate.Limit {
+func (l *Limiter) next(limit rate.Limit, seconds float64, now time.Time) rate.Limit {
 	switch {
 	case now.Before(l.settled):
 		return limit
@@ -98,8 +111,8 @@ func (l *limiter) next(limit rate.Limit, seconds float64, now time.Time) rate.Li
 	}
 }
 
-// note learns from an answer.
-func (l *limiter) note(refused bool) {
+// Note learns from an answer: whether the server refused the attempt.
+func (l *Limiter) Note(refused bool) {
 	if l.configured != nil || !refused && !l.learning.Load() {
 		return
 	}
@@ -107,11 +120,11 @@ func (l *limiter) note(refused bool) {
 	defer l.mu.Unlock()
 	now := time.Now()
 	if !refused {
-		l.yes = now
+		l.lastAccepted = now
 		l.accepted++
 		return
 	}
-	l.no = now
+	l.lastRefused = now
 	if !l.learning.Load() {
 		l.learning.Store(true)
 		l.begin(now)
@@ -119,6 +132,6 @@ func (l *limiter) note(refused bool) {
 	l.refused++
 }
 
-func (l *limiter) begin(now time.Time) {
+func (l *Limiter) begin(now time.Time) {
 	l.second, l.started, l.accepted, l.refused = now, 0, 0, 0
 }
