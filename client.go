@@ -433,7 +433,7 @@ func (t *transport) log(req *http.Request, call *call, resp *http.Response, err 
 		slog.Duration("took", took),
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", call.clean().error(err).Error()))
+		attrs = append(attrs, slog.String("error", call.clean().Error(err).Error()))
 	} else {
 		attrs = append(attrs, slog.Int("status", resp.StatusCode))
 	}

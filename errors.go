@@ -9,12 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
-)
 
-// maxErrorMessage is how much is shown of an error's body, in bytes.
-const maxErrorMessage = 512
+	"github.com/infinitysip/infinitysip/internal/redact"
+)
 
 // What a call's error is, by errors.Is. An *Error or *ValidationError in the
 // chain has the details.
@@ -175,14 +172,14 @@ func (e *ValidationError) Is(target error) bool { return target == ErrInvalid }
 
 // readBody takes what the server wrote of an error. What can be read of it is
 // enough: why the rest cannot is not the news here.
-func (e *Error) readBody(r io.Reader, limit int, scrub *scrubber) {
+func (e *Error) readBody(r io.Reader, limit int, scrub *redact.Scrubber) {
 	body, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
 	if err != nil {
 		limit = min(limit, len(body)-1) // what breaks off may end within a secret
 	}
-	e.Body = []byte(scrub.cut(string(body), limit))
+	e.Body = []byte(scrub.Cut(string(body), limit))
 	// Again, because taking JSON apart undoes its escapes.
-	e.Message = printable(scrub.text(members(serverMessage(e.Body))))
+	e.Message = redact.Line(scrub.Text(scrub.Members(serverMessage(e.Body))))
 }
 
 // serverMessage finds the words in an error's body: plain text, a JSON string,
@@ -209,26 +206,6 @@ func serverMessage(body []byte) string {
 		}
 	}
 	return text
-}
-
-// printable bounds text and makes it one line.
-func printable(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) <= maxErrorMessage {
-		return text
-	}
-	const ellipsis = "…"
-	end := maxErrorMessage - len(ellipsis)
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + ellipsis
 }
 
 // and puts two errors, of which either may be nil, on one line.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/infinitysip/infinitysip/internal/redact"
 )
 
 // plan tells, for a row type, which of its fields takes which member of a row.
@@ -238,8 +240,8 @@ func (f *filler) keep(row []byte) map[string]json.RawMessage {
 	}
 	kept, values := make(map[string]json.RawMessage, len(f.rest)), make([]byte, 0, size)
 	for _, m := range f.rest {
-		if secretName(m.name) {
-			kept[m.name] = json.RawMessage(`"` + redacted + `"`)
+		if secretNames.Has(m.name) {
+			kept[m.name] = json.RawMessage(`"` + redact.Mark + `"`)
 			continue
 		}
 		if c := row[m.start]; c == '{' || c == '[' {
@@ -265,20 +267,14 @@ func (t jsonText) redact() json.RawMessage {
 		end := i + new(brackets).close(t[i:])
 		name, _ := scalar(t[i:end], true)
 		i = t.space(end)
-		if t.at(i) == ':' && secretName(string(name)) {
+		if t.at(i) == ':' && secretNames.Has(string(name)) {
 			i = t.space(i + 1)
-			kept = append(append(kept, t[done:i]...), `"`+redacted+`"`...)
+			kept = append(append(kept, t[done:i]...), `"`+redact.Mark+`"`...)
 			done, _, _ = t.value(i)
 			i = done
 		}
 	}
 	return append(kept, t[done:]...)
-}
-
-// secretName reports whether a member that no field claims is a secret all the
-// same: some row type has a Secret of this name.
-func secretName(name string) bool {
-	return strings.EqualFold(name, "password") || strings.EqualFold(name, "pin") || strings.EqualFold(name, "pbxDeviceToken")
 }
 
 // set takes a value as the field needs it, whether the server sent a string, a

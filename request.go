@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/infinitysip/infinitysip/internal/redact"
 )
 
 const (
@@ -52,7 +54,7 @@ type call struct {
 
 	client *Client
 	behind *call     // the create that this call looks for, if it does
-	scrub  *scrubber // see clean
+	scrub  *redact.Scrubber // see clean
 
 	status    int // of the last attempt's answer; 0: it has none
 	attempts  int
@@ -374,12 +376,12 @@ func (c *Client) request(ctx context.Context, call *call) (*retryablehttp.Reques
 // fail is the error of a call that did not succeed. resp, where there is one,
 // is the answer that it failed on.
 func (call *call) fail(resp *http.Response, err error) *Error {
-	e := &Error{Op: call.op, Method: call.method, Path: call.path, StatusCode: call.status, Attempts: call.attempts, Outcome: NotApplied, Err: call.clean().error(err)}
+	e := &Error{Op: call.op, Method: call.method, Path: call.path, StatusCode: call.status, Attempts: call.attempts, Outcome: NotApplied, Err: call.clean().Error(err)}
 	if call.unsettled {
 		e.Outcome = Unknown
 	}
 	if resp != nil {
-		e.RequestID = printable(call.clean().text(resp.Header.Get("X-Request-Id")))
+		e.RequestID = redact.Line(call.clean().Text(resp.Header.Get("X-Request-Id")))
 		e.RetryAfter = retryAfter(resp)
 	}
 	return e
@@ -399,9 +401,9 @@ func (call *call) secrets() []string {
 
 // clean returns what clears text of the call's secrets and query. Most calls
 // never need it.
-func (call *call) clean() *scrubber {
+func (call *call) clean() *redact.Scrubber {
 	if call.scrub == nil {
-		call.scrub = newScrubber(call.secrets(), append([]string{call.query.Encode()}, call.query["filter[]"]...))
+		call.scrub = redact.New(call.secrets(), append([]string{call.query.Encode()}, call.query["filter[]"]...), secretNames)
 	}
 	return call.scrub
 }

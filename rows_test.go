@@ -475,7 +475,7 @@ func rowByJSON(raw []byte) (row everyKind, ok bool) {
 	take(func(text string) (taken bool) { row.Network, taken = parseNetwork(text); return taken || text == "" }, "net")
 	take(func(text string) bool { row.PIN = NewSecret(text); return true }, "pin")
 	for name, value := range members {
-		if members[name] = redactByJSON(value); secretName(name) {
+		if members[name] = redactByJSON(value); secretNames.Has(name) {
 			members[name] = json.RawMessage(`"[redacted]"`)
 		}
 	}
@@ -506,7 +506,7 @@ func redactByJSON(raw json.RawMessage) (kept json.RawMessage) {
 		}
 		end := int(dec.InputOffset())
 		kept = append(kept, raw[done:end-len(value)]...)
-		if value = redactByJSON(value); secretName(name) {
+		if value = redactByJSON(value); secretNames.Has(name) {
 			value = json.RawMessage(`"[redacted]"`)
 		}
 		kept, done = append(kept, value...), end

@@ -6,9 +6,13 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+
+	"github.com/infinitysip/infinitysip/internal/redact"
 )
 
-const redacted = "[redacted]"
+// secretNames are the members of rows that are secrets, also where no field
+// takes them: some row type has a Secret of each name.
+var secretNames = redact.Names{"password", "pin", "pbxDeviceToken"}
 
 // Secret holds a password, a PIN, a device token or the like. However it is
 // printed, logged or marshalled it says "[redacted]"; only Reveal gives the
@@ -48,7 +52,7 @@ func (s Secret) String() string {
 	if s.IsZero() {
 		return ""
 	}
-	return redacted
+	return redact.Mark
 }
 
 // Format prints what String returns, whatever the verb.

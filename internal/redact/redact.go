@@ -1,4 +1,6 @@
-package infinitysip
+// Package redact clears text that came from outside of secrets: of those that a
+// call sent, in whatever spelling, and of what is a secret by its name.
+package redact
 
 import (
 	"errors"
@@ -6,30 +8,51 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
+// Mark is what stands for a secret.
+const Mark = "[redacted]"
+
+// Names are the names of members that are secrets, in any case.
+type Names []string
+
+// Has reports whether a member of this name is a secret.
+func (n Names) Has(name string) bool {
+	for _, secret := range n {
+		if strings.EqualFold(secret, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // maxErrorText is how much is looked at of an error's text, in bytes: a library
 // may repeat all that a server sent.
 const maxErrorText = 16 << 10
+
+// maxLine is how long a Line is, in bytes.
+const maxLine = 512
 
 const (
 	longestSpelling = 18 // bytes as which one byte of a secret may be repeated: &DiacriticalGrave;
 	longestEntity   = 33 // bytes that HTML has for a character by its name
 )
 
-// scrubber clears text that came from outside of the secrets that a call sent,
+// Scrubber clears text that came from outside of the secrets that a call sent,
 // as text, JSON, Go syntax, a URL, a form or HTML spell them.
-type scrubber struct {
+type Scrubber struct {
+	names   Names
 	secrets []string
 	longest int // of those that may leave no piece behind, in bytes
 }
 
-// newScrubber clears secrets, and others of which a piece may stay where text
-// is cut.
-func newScrubber(secrets, others []string) *scrubber {
-	s := new(scrubber)
+// New returns a Scrubber of secrets, of others of which a piece may stay where
+// text is cut, and of members by their names.
+func New(secrets, others []string, names Names) *Scrubber {
+	s := &Scrubber{names: names}
 	for _, secret := range secrets {
 		s.secrets = append(s.secrets, secret, strings.TrimSpace(secret))
 		s.longest = max(s.longest, len(secret))
@@ -40,8 +63,8 @@ func newScrubber(secrets, others []string) *scrubber {
 	return s
 }
 
-// text returns text without the secrets. Where two overlap, both go.
-func (s *scrubber) text(text string) string {
+// Text returns text without the secrets. Where two overlap, both go.
+func (s *Scrubber) Text(text string) string {
 	var all []span
 	for _, secret := range s.secrets {
 		all = append(all, spelled(text, secret)...)
@@ -51,7 +74,7 @@ func (s *scrubber) text(text string) string {
 	done := 0
 	for _, next := range all {
 		if next.start >= done {
-			b.WriteString(text[done:next.start] + redacted)
+			b.WriteString(text[done:next.start] + Mark)
 		}
 		done = max(done, next.end)
 	}
@@ -170,23 +193,23 @@ func entity(text, prefix, number string) int {
 	return len(text) - len(rest) + len(number) + 1
 }
 
-// cut returns the first limit bytes of text without the secrets, those by name
+// Cut returns the first limit bytes of text without the secrets, those by name
 // too. When text is longer, a secret may begin in them that ends beyond: so
 // much is left out at the end.
-func (s *scrubber) cut(text string, limit int) string {
+func (s *Scrubber) Cut(text string, limit int) string {
 	if len(text) <= limit {
-		return s.text(members(text))
+		return s.Text(s.Members(text))
 	}
-	text = s.text(members(text[:max(limit, 0)]))
+	text = s.Text(s.Members(text[:max(limit, 0)]))
 	return text[:max(len(text)-longestSpelling*s.longest, 0)]
 }
 
 // space is what may stand between the parts of JSON.
 const space = " \t\n\f\r"
 
-// members returns text without what is a secret by its name in it, such as a
+// Members returns text without what is a secret by its name in it, such as a
 // token that the server gave.
-func members(text string) string {
+func (s *Scrubber) Members(text string) string {
 	var b strings.Builder
 	for rest := text; ; {
 		_, name, quoted := strings.Cut(rest, `"`)
@@ -196,7 +219,7 @@ func members(text string) string {
 		rest = name
 		name, after, _ := strings.Cut(name, `"`)
 		bare := strings.TrimRight(name, `\`) // JSON within JSON
-		if !secretName(bare) {
+		if !s.names.Has(bare) {
 			continue
 		}
 		value, ok := strings.CutPrefix(strings.TrimLeft(after, space), ":")
@@ -207,7 +230,7 @@ func members(text string) string {
 			continue
 		}
 		quote := slashes + `"`
-		b.WriteString(text[:len(text)-len(value)] + quote + redacted + quote)
+		b.WriteString(text[:len(text)-len(value)] + quote + Mark + quote)
 		text = value[size:]
 		rest = text
 	}
@@ -250,14 +273,14 @@ func valueSize(text, slashes string) int {
 	return len(text)
 }
 
-// error returns an error that shows the text of err, less the secrets and as
+// Error returns an error that shows the text of err, less the secrets and as
 // one line, and nothing else of it: another's error may hold a whole request.
-func (s *scrubber) error(err error) error {
+func (s *Scrubber) Error(err error) error {
 	if err == nil {
 		return nil
 	}
 	return &scrubbedError{
-		printable(s.cut(err.Error(), maxErrorText)),
+		Line(s.Cut(err.Error(), maxErrorText)),
 		func(target error) bool { return errors.Is(err, target) },
 		func(target any) bool { return errors.As(err, target) },
 	}
@@ -273,3 +296,23 @@ type scrubbedError struct {
 func (e *scrubbedError) Error() string        { return e.text }
 func (e *scrubbedError) Is(target error) bool { return e.is(target) }
 func (e *scrubbedError) As(target any) bool   { return e.as(target) }
+
+// Line makes text one printable line, of 512 bytes at most.
+func Line(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) <= maxLine {
+		return text
+	}
+	const ellipsis = "…"
+	end := maxLine - len(ellipsis)
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + ellipsis
+}
