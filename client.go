@@ -15,7 +15,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -47,9 +46,8 @@ type Client struct {
 	base      *url.URL
 	retry     *retrier
 	limits    Limits
-	ahead     int       // pages, see WithReadAhead
-	secrets   []Secret  // the credentials, to keep them out of errors
-	plans     *sync.Map // of rows and of forms, by their type
+	ahead     int      // pages, see WithReadAhead
+	secrets   []Secret // the credentials, to keep them out of errors
 }
 
 // Credentials are what a Client authenticates with: APIKey, BasicAuth or
@@ -263,7 +261,6 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 		limits:    t.limits,
 		ahead:     s.ahead,
 		secrets:   credentials.secrets,
-		plans:     new(sync.Map),
 	}
 	c.Domains = &DomainsService{c}
 	c.Users = &UsersService{c}

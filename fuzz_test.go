@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -97,7 +96,7 @@ func FuzzMAC(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		mac := canonicalMAC(text)
-		sent, problems := encode(&Client{plans: new(sync.Map)}, DeviceCreateParams{Name: "x", MACAddress: text})
+		sent, problems := encode(new(Client), DeviceCreateParams{Name: "x", MACAddress: text})
 		want, err := net.ParseMAC(text)
 		if err != nil || len(want) != 6 {
 			require.Empty(t, mac)
@@ -132,7 +131,7 @@ func FuzzNetwork(f *testing.F) {
 		}
 		require.Equal(t, err == nil, ok)
 		require.Equal(t, prefix, network)
-		sent, problems := encode(&Client{plans: new(sync.Map)}, TrustedNetworkCreateParams{Network: network})
+		sent, problems := encode(new(Client), TrustedNetworkCreateParams{Network: network})
 		require.Equal(t, ok, len(problems) == 0)
 		if !ok {
 			return
@@ -197,7 +196,7 @@ func FuzzForm(f *testing.F) {
 
 func requireForm(t *testing.T, want url.Values, good bool, params any) {
 	t.Helper()
-	form, problems := encode(&Client{plans: new(sync.Map)}, params)
+	form, problems := encode(new(Client), params)
 	require.Equal(t, good, len(problems) == 0, "%+v: %v", params, problems)
 	if !good {
 		return

@@ -107,7 +107,7 @@ func (w *watch) explain(err error) error {
 }
 
 // body goes on to watch the body of an answer that has begun. wait is how long
-// all of it may take, or, where its reader calls progress, until the next
+// all of it may take, or, where its reader calls Progress, until the next
 // call. end is how long the rest of it may take when it is closed.
 func (w *watch) body(body io.ReadCloser, wait, end time.Duration) io.ReadCloser {
 	if w.timer.Stop() { // else it has ended, and the context with it
@@ -140,8 +140,8 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// progress gives the full wait again.
-func (b *watchedBody) progress() { b.left = b.wait }
+// Progress gives the full wait again.
+func (b *watchedBody) Progress() { b.left = b.wait }
 
 // Close first reads the end of a body whose news is known, so that its
 // connection can serve another call, unless that is much or takes long.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/infinitysip/infinitysip/internal/rows"
 )
 
 // serverCap is the most rows that a sibling of this API gives in one answer: a
@@ -62,14 +64,14 @@ func (r anyRow) value(name string) (string, bool) {
 	if !sent {
 		return "", false
 	}
-	text, err := scalar(raw, true)
-	return string(text), err == nil
+	text, err := rows.Text(raw)
+	return text, err == nil
 }
 
 func (r anyRow) id(names []string) int64 {
 	for _, name := range names {
 		if text, ok := r.value(name); ok {
-			n, _ := parseNumber([]byte(text))
+			n, _ := rows.Number(text)
 			return n
 		}
 	}
@@ -88,7 +90,7 @@ type naturalKey[R any] struct {
 // among looks in a list for the rows whose key is as it was sent.
 func among[R any, S service](s S, key naturalKey[R]) look {
 	return func(ctx context.Context, sent form) ([]found, error) {
-		ids := planOf[R](clientOf(s)).id.names
+		ids := rows.LayoutOf[R](rowFormat).IDNames()
 		want := sent.values.Get(key.name)
 		field := Field[anyRow](key.name)
 		where, same := field.EqFold(want), sameValue
@@ -97,12 +99,12 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 		} else if bare := strings.TrimSpace(want); bare != want {
 			where = field.ContainsFold(bare) // the server may have taken the blanks off
 		}
-		rows, err := narrowed(ctx, s, key.op, key.list, where)
+		list, err := narrowed(ctx, s, key.op, key.list, where)
 		if err != nil {
 			return nil, err
 		}
 		var all, alike []found // alike: but for case and blanks, which a server may change
-		for _, row := range rows {
+		for _, row := range list {
 			got, ok := row.value(key.name)
 			if !ok {
 				return nil, fmt.Errorf("a row does not say its %s", key.name)
@@ -125,8 +127,8 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 		if len(all) == 0 {
 			all = alike
 		}
-		if len(all) == 0 && len(rows) >= serverCap {
-			return nil, fmt.Errorf("%d rows, which may not be all", len(rows))
+		if len(all) == 0 && len(list) >= serverCap {
+			return nil, fmt.Errorf("%d rows, which may not be all", len(list))
 		}
 		return all, nil
 	}
@@ -136,11 +138,11 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 // ignore a filter, where the API's page does not have one, and one that refuses
 // it is asked for all rows.
 func narrowed[R any, S service](ctx context.Context, s S, op string, r route, where Filter[R]) ([]R, error) {
-	rows, err := list(ctx, s, op, r, &ListOptions[R]{Filter: Where(where)})
+	all, err := list(ctx, s, op, r, &ListOptions[R]{Filter: Where(where)})
 	if errors.Is(err, ErrInvalid) {
-		rows, err = list[R](ctx, s, op, r, nil)
+		all, err = list[R](ctx, s, op, r, nil)
 	}
-	return rows, err
+	return all, err
 }
 
 // alone looks for the one row at a path of its own.
@@ -153,6 +155,6 @@ func alone[R any, S service](s S, op string, r route) look {
 		case err != nil:
 			return nil, err
 		}
-		return []found{{id: planOf[R](clientOf(s)).idOf(row)}}, nil
+		return []found{{id: rows.LayoutOf[R](rowFormat).ID(row)}}, nil
 	}
 }

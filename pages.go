@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+
+	"github.com/infinitysip/infinitysip/internal/rows"
 )
 
 const (
@@ -24,8 +26,8 @@ func pages[R any, S service](ctx context.Context, s S, op string, r route, opts 
 		start = ListOptions[R]{slices.Clone(opts.Filter), slices.Clone(opts.Sort), opts.Limit, opts.Offset}
 	}
 	start.Limit = cmp.Or(start.Limit, pageSize)
-	plan := planOf[R](clientOf(s))
-	id := Field[R](plan.id.names[0])
+	layout := rows.LayoutOf[R](rowFormat)
+	id := Field[R](layout.IDNames()[0])
 	unsorted := len(start.Sort) == 0
 	if unsorted {
 		start.Sort = OrderBy(id.Asc())
@@ -37,7 +39,7 @@ func pages[R any, S service](ctx context.Context, s S, op string, r route, opts 
 				return &Error{Op: op, Method: http.MethodGet, Path: r.path, Outcome: NotApplied, Err: err}
 			},
 			id:       id,
-			idOf:     func(row *R) int64 { return plan.idOf(row) },
+			idOf:     func(row *R) int64 { return layout.ID(row) },
 			start:    start,
 			yield:    yield,
 			byID:     slices.Equal(start.Sort, OrderBy(id.Asc())),

@@ -9,9 +9,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/google/go-querystring/query"
+
+	"github.com/infinitysip/infinitysip/internal/redact"
+	"github.com/infinitysip/infinitysip/internal/rows"
 )
 
 // maxOrder is the most ids an order can name: of a longer PUT form the server
@@ -43,6 +47,16 @@ type param struct {
 	name     string
 	optional bool
 	rule     string // of the check tag
+}
+
+var formPlans sync.Map // by reflect.Type
+
+func formPlanOf(t reflect.Type) *formPlan {
+	cached, ok := formPlans.Load(t)
+	if !ok {
+		cached, _ = formPlans.LoadOrStore(t, formPlanFor(t))
+	}
+	return cached.(*formPlan)
 }
 
 // formPlanFor reads the tags that encode goes by.
@@ -78,7 +92,7 @@ func encode(c *Client, params any) (form, []FieldError) {
 	if err != nil {
 		return form{}, []FieldError{{"params", err.Error()}}
 	}
-	plan, all := once(c, reflect.TypeOf(params), formPlanFor), reflect.ValueOf(params)
+	plan, all := formPlanOf(reflect.TypeOf(params)), reflect.ValueOf(params)
 	f := form{values: values, secret: plan.secret}
 	var problems []FieldError
 	for i, p := range plan.fields {
@@ -218,4 +232,33 @@ func canonicalMAC(text string) string {
 		return ""
 	}
 	return strings.ToUpper(mac.String())
+}
+
+// parseNetwork reads a network in CIDR notation, or an address alone.
+func parseNetwork(text string) (netip.Prefix, bool) {
+	if prefix, err := netip.ParsePrefix(text); err == nil {
+		return prefix, true
+	}
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(addr, addr.BitLen()), true
+	}
+	return netip.Prefix{}, false
+}
+
+// rowFormat is how the rows of this API are written.
+var rowFormat = &rows.Format{
+	Set: func(to any, text []byte) bool {
+		switch to := to.(type) {
+		case *Secret:
+			*to = NewSecret(string(text))
+			return true
+		case *netip.Prefix:
+			var taken bool
+			*to, taken = parseNetwork(string(text))
+			return taken
+		}
+		return false
+	},
+	Hidden: secretNames.Has,
+	Mark:   redact.Mark,
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/infinitysip/infinitysip/internal/redact"
+	"github.com/infinitysip/infinitysip/internal/rows"
 )
 
 const (
@@ -53,7 +54,7 @@ type call struct {
 	problems []FieldError
 
 	client *Client
-	behind *call     // the create that this call looks for, if it does
+	behind *call            // the create that this call looks for, if it does
 	scrub  *redact.Scrubber // see clean
 
 	status    int // of the last attempt's answer; 0: it has none
@@ -102,19 +103,20 @@ func get[R any, S service](ctx context.Context, s S, op string, r route) (*R, er
 	c := clientOf(s)
 	row := new(R)
 	err := c.do(ctx, newRead[R](op, read, r, nil), func(resp *http.Response) (err error) {
-		rows := newRows[R](planOf[R](c), resp.Body, c.limits.Answer)
-		defer rows.close()
-		if *row, err = rows.next(); err == io.EOF {
+		layout := rows.LayoutOf[R](rowFormat)
+		reader := rows.NewReader[R](layout, resp.Body, c.limits.Answer)
+		defer reader.Close()
+		if *row, err = reader.Next(); err == io.EOF {
 			return errors.New("no row")
 		} else if err != nil {
 			return err
 		}
-		if _, err = rows.next(); err == nil {
+		if _, err = reader.Next(); err == nil {
 			return errors.New("more than one row")
 		} else if err != io.EOF {
 			return err
 		}
-		if id := rows.plan.idOf(row); id != 0 && !strings.HasSuffix(r.path, "/"+strconv.FormatInt(id, 10)) {
+		if id := layout.ID(row); id != 0 && !strings.HasSuffix(r.path, "/"+strconv.FormatInt(id, 10)) {
 			return fmt.Errorf("this is the row of another id, %d", id)
 		}
 		return nil
@@ -130,12 +132,12 @@ func list[R any, S service](ctx context.Context, s S, op string, r route, opts *
 	c := clientOf(s)
 	call := newRead(op, read, r, opts)
 	call.list = true
-	var rows []R
+	var all []R
 	err := c.do(ctx, call, func(resp *http.Response) (err error) {
-		rows, err = readRows[R](planOf[R](c), resp.Body, c.limits.Row)
+		all, err = rows.ReadAll[R](rows.LayoutOf[R](rowFormat), resp.Body, c.limits.Row)
 		return err
 	})
-	return rows, err
+	return all, err
 }
 
 // stream reads the rows at r in one request and yields them as they arrive.
@@ -146,10 +148,10 @@ func stream[R any, S service](ctx context.Context, s S, op string, r route) iter
 		call.list = true
 		more := true
 		err := c.do(ctx, call, func(resp *http.Response) error {
-			rows := newRows[R](planOf[R](c), resp.Body, c.limits.Row)
-			defer rows.close()
+			reader := rows.NewReader[R](rows.LayoutOf[R](rowFormat), resp.Body, c.limits.Row)
+			defer reader.Close()
 			for more {
-				row, err := rows.next()
+				row, err := reader.Next()
 				if err == io.EOF {
 					break
 				} else if err != nil {
@@ -176,19 +178,19 @@ func exec[S service](ctx context.Context, s S, op, method string, r route, param
 	return clientOf(s).do(ctx, newCall(s, op, k, method, r, params), noRow)
 }
 
-// addMembers adds ids to those who are in rows.
-func addMembers[I ID, R any, S service](ctx context.Context, s S, op string, r route, ids []I, params func([]I) any, rows iter.Seq2[R, error]) error {
+// addMembers adds ids to members.
+func addMembers[I ID, R any, S service](ctx context.Context, s S, op string, r route, ids []I, params func([]I) any, members iter.Seq2[R, error]) error {
 	return batches(clientOf(s), newCall(s, op, add, http.MethodPost, r, params(ids)), ids, params, func(call *call, batch []I) error {
 		return addMissing(ctx, clientOf(s), call, batch, params, func() (map[int64]bool, error) {
-			plan := planOf[R](clientOf(s))
+			layout := rows.LayoutOf[R](rowFormat)
 			there := make(map[int64]bool)
-			for row, err := range rows {
+			for row, err := range members {
 				if err != nil {
 					return nil, err
 				}
-				id := plan.idOf(&row)
+				id := layout.ID(&row)
 				if id == 0 {
-					return nil, fmt.Errorf("a row does not say its %s", plan.id.names[0])
+					return nil, fmt.Errorf("a row does not say its %s", layout.IDNames()[0])
 				}
 				there[id] = true
 			}
@@ -265,10 +267,11 @@ func associate[R, Look any, S service](ctx context.Context, s S, op string, r ro
 func post[R any](ctx context.Context, c *Client, call *call) (*R, error) {
 	var created *R
 	err := c.do(ctx, call, func(resp *http.Response) error {
-		rows := newRows[R](planOf[R](c), resp.Body, c.limits.Answer)
-		defer rows.close()
-		row, err := rows.next()
-		named := err == nil && rows.plan.idOf(&row) > 0
+		layout := rows.LayoutOf[R](rowFormat)
+		reader := rows.NewReader[R](layout, resp.Body, c.limits.Answer)
+		defer reader.Close()
+		row, err := reader.Next()
+		named := err == nil && layout.ID(&row) > 0
 		switch {
 		case resp.StatusCode == http.StatusOK && named, resp.StatusCode == http.StatusCreated && err == nil:
 			created = &row
@@ -334,7 +337,7 @@ func (c *Client) do(ctx context.Context, call *call, decode func(*http.Response)
 			return nil
 		}
 		f := odd
-		if errors.Is(err, errCut) {
+		if errors.Is(err, rows.ErrCut) {
 			f = cut
 		}
 		if !c.retry.repeats(ctx, call, f, nil, err) || sleep(ctx, c.retry.pause(n, 0)) != nil {

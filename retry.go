@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/infinitysip/infinitysip/internal/rows"
 )
 
 const (
@@ -386,10 +388,10 @@ const (
 
 // lookBefore notes what has the natural key already, where several may.
 func (v *verification) lookBefore(ctx context.Context, sent form) {
-	rows, err := v.look(ctx, sent)
+	candidates, err := v.look(ctx, sent)
 	v.blind = err != nil
-	v.before = make(map[int64]bool, len(rows))
-	for _, row := range rows {
+	v.before = make(map[int64]bool, len(candidates))
+	for _, row := range candidates {
 		if row.id == 0 {
 			v.blind = true // it cannot be told from the one that is made
 		} else {
@@ -461,7 +463,7 @@ func createOnce[R any](ctx context.Context, c *Client, call *call, v *verificati
 		v.sent = append(v.sent, time.Now())
 		row, err := post[R](ctx, c, call)
 		if err == nil && row != nil {
-			return row, planOf[R](c).idOf(row), nil
+			return row, rows.LayoutOf[R](rowFormat).ID(row), nil
 		} else if err == nil {
 			return nil, 0, nil
 		}

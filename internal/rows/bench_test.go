@@ -1,11 +1,10 @@
-package infinitysip
+package rows
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -90,11 +89,11 @@ func benchmarkRows[R, Strings any](b *testing.B, name, row string, n int) {
 	body := listOf(row, n)
 	b.Run(fmt.Sprintf("%s/%d/infinitysip", name, n), func(b *testing.B) {
 		b.ReportAllocs()
-		p := planFor(reflect.TypeFor[R]())
+		p := LayoutOf[R](format)
 		for done := 0; done < b.N; {
-			rows := newRows[R](p, bytes.NewReader(body), maxRow)
-			done += count(b, func() error { _, err := rows.next(); return err })
-			rows.close()
+			rows := NewReader[R](p, bytes.NewReader(body), maxRow)
+			done += count(b, func() error { _, err := rows.Next(); return err })
+			rows.Close()
 		}
 	})
 	b.Run(fmt.Sprintf("%s/%d/json", name, n), func(b *testing.B) {
@@ -141,23 +140,23 @@ func TestRowsAllocations(t *testing.T) {
 func allocations[R any](t *testing.T, row string, n int) float64 {
 	text := listOf(row, n)
 	body := bytes.NewReader(text)
-	rows := newRows[R](planFor(reflect.TypeFor[R]()), body, maxRow)
+	rows := NewReader[R](LayoutOf[R](format), body, maxRow)
 	return testing.AllocsPerRun(10, func() {
 		body.Reset(text)
 		rows.open(body, maxRow)
-		require.Equal(t, n, count(t, func() error { _, err := rows.next(); return err }))
+		require.Equal(t, n, count(t, func() error { _, err := rows.Next(); return err }))
 	}) / float64(n)
 }
 
 // A reader is used again. With the race detector a sync.Pool loses some.
 func TestRowsReadersAreUsedAgain(t *testing.T) {
 	t.Parallel()
-	p := planFor(reflect.TypeFor[User]())
+	p := LayoutOf[User](format)
 	again := false
 	for range 100 {
-		first := newRows[User](p, strings.NewReader(""), maxRow)
-		first.close()
-		again = again || newRows[User](p, strings.NewReader(""), maxRow) == first
+		first := NewReader[User](p, strings.NewReader(""), maxRow)
+		first.Close()
+		again = again || NewReader[User](p, strings.NewReader(""), maxRow) == first
 	}
 	require.True(t, again)
 }

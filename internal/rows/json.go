@@ -1,4 +1,4 @@
-package infinitysip
+package rows
 
 import (
 	"bytes"

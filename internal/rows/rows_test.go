@@ -1,4 +1,4 @@
-package infinitysip
+package rows
 
 import (
 	"bytes"
@@ -31,7 +31,7 @@ func TestRowsTakeEverySpelling(t *testing.T) {
 		"spaced":  " { \"pbxDeviceId\" : 1 ,\t\"pbxDeviceName\": \"Lobby 1\", \"domainId\": 2, \"deviceMacAddress\":\"10:20:30:1A:2B:3C\", \"createDatetime\": \"2019-10-31 09:42:56\", \"userId\": 11, \"user\": \"joe\"\r} ",
 		"lines":   "[\n{\n  \"pbxDeviceId\": 1,\n  \"pbxDeviceName\": \"Lobby 1\",\n  \"domainId\": 2, \"deviceMacAddress\":\"10:20:30:1A:2B:3C\", \"createDatetime\": \"2019-10-31 09:42:56\",\n  \"userId\": 11, \"user\": \"joe\"\n}\n]\n",
 	} {
-		rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), iotest.OneByteReader(strings.NewReader(body)), maxRow)
+		rows, err := ReadAll[Device](LayoutOf[Device](format), iotest.OneByteReader(strings.NewReader(body)), maxRow)
 		require.NoError(t, err, name)
 		require.Equal(t, []Device{want}, rows, name)
 	}
@@ -40,7 +40,7 @@ func TestRowsTakeEverySpelling(t *testing.T) {
 func TestRowsOfAnEmptyList(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"", "\n", "\xef\xbb\xbf", "[]", " [ ]\n"} {
-		rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), strings.NewReader(body), maxRow)
+		rows, err := ReadAll[Device](LayoutOf[Device](format), strings.NewReader(body), maxRow)
 		require.NoError(t, err, "%q", body)
 		require.Empty(t, rows, "%q", body)
 	}
@@ -49,7 +49,7 @@ func TestRowsOfAnEmptyList(t *testing.T) {
 func TestRowsValues(t *testing.T) {
 	t.Parallel()
 	user := func(member string) (User, error) {
-		rows, err := readRows[User](planFor(reflect.TypeFor[User]()), strings.NewReader(`{"userId":"1",`+member+`}`), maxRow)
+		rows, err := ReadAll[User](LayoutOf[User](format), strings.NewReader(`{"userId":"1",`+member+`}`), maxRow)
 		if err != nil {
 			return User{}, err
 		}
@@ -94,13 +94,13 @@ func TestRowsNetworks(t *testing.T) {
 		"10.0.20.10/24": "10.0.20.10/24", "10.0.20.10": "10.0.20.10/32", "2001:db8::1": "2001:db8::1/128", "2001:db8::/32": "2001:db8::/32",
 	} {
 		body, _ := json.Marshal(map[string]string{"trustedNetworkId": "1", "network": text})
-		rows, err := readRows[TrustedNetwork](planFor(reflect.TypeFor[TrustedNetwork]()), bytes.NewReader(body), maxRow)
+		rows, err := ReadAll[TrustedNetwork](LayoutOf[TrustedNetwork](format), bytes.NewReader(body), maxRow)
 		require.NoError(t, err)
 		require.Equal(t, netip.MustParsePrefix(want), rows[0].Network)
 		require.Nil(t, rows[0].Extra)
 	}
 
-	rows, err := readRows[TrustedNetwork](planFor(reflect.TypeFor[TrustedNetwork]()), strings.NewReader(`{"trustedNetworkId":"1","network":"office"}`), maxRow)
+	rows, err := ReadAll[TrustedNetwork](LayoutOf[TrustedNetwork](format), strings.NewReader(`{"trustedNetworkId":"1","network":"office"}`), maxRow)
 	require.NoError(t, err)
 	require.False(t, rows[0].Network.IsValid())
 	require.JSONEq(t, `"office"`, string(rows[0].Extra["network"]), "what the field cannot hold is not lost")
@@ -109,11 +109,11 @@ func TestRowsNetworks(t *testing.T) {
 func TestRowsNearSpellingsOfTheTrustedNetworkID(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"trustedNetworkId", "trustednetworkId", "trustedNetworksId", "sipTrustedNetworkId", "networkId", "id"} {
-		rows, err := readRows[TrustedNetwork](planFor(reflect.TypeFor[TrustedNetwork]()), strings.NewReader(`{"`+name+`":"5"}`), maxRow)
+		rows, err := ReadAll[TrustedNetwork](LayoutOf[TrustedNetwork](format), strings.NewReader(`{"`+name+`":"5"}`), maxRow)
 		require.NoError(t, err)
 		require.Equal(t, TrustedNetworkID(5), rows[0].ID, name)
 	}
-	rows, err := readRows[TrustedNetwork](planFor(reflect.TypeFor[TrustedNetwork]()), strings.NewReader(`{"id":"9","trustedNetworkId":"5"}`), maxRow)
+	rows, err := ReadAll[TrustedNetwork](LayoutOf[TrustedNetwork](format), strings.NewReader(`{"id":"9","trustedNetworkId":"5"}`), maxRow)
 	require.NoError(t, err)
 	require.Equal(t, TrustedNetworkID(5), rows[0].ID, "the page's own way of naming ids comes first")
 	require.Contains(t, rows[0].Extra, "id")
@@ -128,7 +128,7 @@ func TestRowsInAnyOrder(t *testing.T) {
 {"userId":"3"}
 {}
 `
-	rows, err := readRows[User](planFor(reflect.TypeFor[User]()), strings.NewReader(strings.Replace(body, "{}", `{"user":"d","z":null}`, 1)), maxRow)
+	rows, err := ReadAll[User](LayoutOf[User](format), strings.NewReader(strings.Replace(body, "{}", `{"user":"d","z":null}`, 1)), maxRow)
 	require.NoError(t, err)
 	require.Equal(t, []User{
 		{ID: 1, User: "a", Email: "a@x", Extra: map[string]json.RawMessage{"x": json.RawMessage(`"1"`), "y": json.RawMessage("2")}},
@@ -137,7 +137,7 @@ func TestRowsInAnyOrder(t *testing.T) {
 		{User: "d", Extra: map[string]json.RawMessage{"z": json.RawMessage("null")}},
 	}, rows)
 
-	_, err = readRows[User](planFor(reflect.TypeFor[User]()), strings.NewReader(body), maxRow)
+	_, err = ReadAll[User](LayoutOf[User](format), strings.NewReader(body), maxRow)
 	require.EqualError(t, err, "row 4: no field of this kind of row is in it")
 }
 
@@ -145,7 +145,7 @@ func TestRowsInAnyOrder(t *testing.T) {
 // be good.
 func TestRowsWithAMemberTwice(t *testing.T) {
 	t.Parallel()
-	rows, err := readRows[User](planFor(reflect.TypeFor[User]()), strings.NewReader(`{"userId":"x","user":"a","z":1,"\u007a":2,"userId":"7","us\u0065r":"b"}`), maxRow)
+	rows, err := ReadAll[User](LayoutOf[User](format), strings.NewReader(`{"userId":"x","user":"a","z":1,"\u007a":2,"userId":"7","us\u0065r":"b"}`), maxRow)
 	require.NoError(t, err)
 	require.Equal(t, []User{{ID: 7, User: "b", Extra: map[string]json.RawMessage{"z": json.RawMessage("2")}}}, rows)
 }
@@ -153,7 +153,7 @@ func TestRowsWithAMemberTwice(t *testing.T) {
 // Many names that nobody knows are kept like few.
 func TestRowsWithManyUnknownMembers(t *testing.T) {
 	t.Parallel()
-	p := planFor(reflect.TypeFor[anyRow]())
+	p := LayoutOf[anyRow](format)
 	for range 2 {
 		var body strings.Builder
 		for row := range 3 {
@@ -162,7 +162,7 @@ func TestRowsWithManyUnknownMembers(t *testing.T) {
 			}
 			body.WriteString("}\n")
 		}
-		rows, err := readRows[anyRow](p, strings.NewReader(body.String()), maxRow)
+		rows, err := ReadAll[anyRow](p, strings.NewReader(body.String()), maxRow)
 		require.NoError(t, err)
 		require.Len(t, rows, 3)
 		for row, any := range rows {
@@ -178,7 +178,7 @@ func TestRowsWithManyUnknownMembers(t *testing.T) {
 // Neither holds a secret, nor gives a way from one value to another.
 func TestRowsKeepSecretsApart(t *testing.T) {
 	t.Parallel()
-	rows, err := readRows[UserDevice](planFor(reflect.TypeFor[UserDevice]()), strings.NewReader(`{"pbxDeviceId":"1","a":"one","PIN":"4711","password":["hunter2"],"pbxDeviceToken":"t0ken","b":"two","user":"joe"}`), maxRow)
+	rows, err := ReadAll[UserDevice](LayoutOf[UserDevice](format), strings.NewReader(`{"pbxDeviceId":"1","a":"one","PIN":"4711","password":["hunter2"],"pbxDeviceToken":"t0ken","b":"two","user":"joe"}`), maxRow)
 	require.NoError(t, err)
 	row := rows[0]
 	require.Equal(t, "t0ken", row.Token.Reveal())
@@ -196,11 +196,11 @@ func TestRowsKeepSecretsApart(t *testing.T) {
 func TestRowsLeaveNothingBehind(t *testing.T) {
 	t.Parallel()
 	for _, row := range []string{`{"userId":"1","password":"hunter2\n","pin":"hunter2","user":"hunter2"}`, `{"userId":"1","x":{"y":"hunter2"},"password":"hunter2`, `{"userId":"1","user":"` + strings.Repeat("hunter2", rowBuffer) + `"}`} {
-		rows := newRows[User](planFor(reflect.TypeFor[User]()), iotest.HalfReader(strings.NewReader(strings.Repeat(`{"userId":"1","user":"hunter2"}`+"\n", 5000)+row)), maxRow)
+		rows := NewReader[User](LayoutOf[User](format), iotest.HalfReader(strings.NewReader(strings.Repeat(`{"userId":"1","user":"hunter2"}`+"\n", 5000)+row)), maxRow)
 		for err := error(nil); err == nil; {
-			_, err = rows.next()
+			_, err = rows.Next()
 		}
-		rows.close()
+		rows.Close()
 		require.NotContains(t, string(rows.buf[:cap(rows.buf)]), "hunter2")
 		require.LessOrEqual(t, len(rows.buf), rowBuffer)
 		require.Zero(t, rows.row)
@@ -256,22 +256,22 @@ func TestRowsErrorsNameRowAndField(t *testing.T) {
 		"an unknown long name":   {`{"` + strings.Repeat("x", 1000) + `":nil}`, "row 1: " + strings.Repeat("x", 1000) + ": not JSON"},
 	} {
 		for _, reader := range []func(io.Reader) io.Reader{asItIs, iotest.HalfReader, iotest.DataErrReader} {
-			rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), reader(strings.NewReader(test.body)), maxRow)
+			rows, err := ReadAll[Device](LayoutOf[Device](format), reader(strings.NewReader(test.body)), maxRow)
 			require.ErrorContains(t, err, test.want, name)
-			require.NotErrorIs(t, err, errCut, name)
+			require.NotErrorIs(t, err, ErrCut, name)
 			require.Nil(t, rows, name)
 		}
 	}
 
-	_, err := readRows[User](planFor(reflect.TypeFor[User]()), strings.NewReader(`{"userId":"1","dashboard":"2"}`), maxRow)
+	_, err := ReadAll[User](LayoutOf[User](format), strings.NewReader(`{"userId":"1","dashboard":"2"}`), maxRow)
 	require.EqualError(t, err, `row 1: dashboard: "2" is not a flag: want 1 or 0`)
 }
 
 // A reader that gives nothing, and no error either, does not hang the call.
 func TestRowsOfAReaderThatGivesNothing(t *testing.T) {
 	t.Parallel()
-	_, err := readRows[Device](planFor(reflect.TypeFor[Device]()), nothing{}, maxRow)
-	require.ErrorIs(t, err, errCut)
+	_, err := ReadAll[Device](LayoutOf[Device](format), nothing{}, maxRow)
+	require.ErrorIs(t, err, ErrCut)
 	require.ErrorIs(t, err, io.ErrNoProgress)
 }
 
@@ -284,12 +284,12 @@ func (nothing) Read([]byte) (int, error) { return 0, nil }
 func TestRowsDoNotWaitForTheNext(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{`{"pbxDeviceId":"1"}`, `[{"pbxDeviceId":"1"}`} {
-		rows := newRows[Device](planFor(reflect.TypeFor[Device]()), io.MultiReader(iotest.OneByteReader(strings.NewReader(body)), iotest.ErrReader(io.ErrUnexpectedEOF)), maxRow)
-		row, err := rows.next()
+		rows := NewReader[Device](LayoutOf[Device](format), io.MultiReader(iotest.OneByteReader(strings.NewReader(body)), iotest.ErrReader(io.ErrUnexpectedEOF)), maxRow)
+		row, err := rows.Next()
 		require.NoError(t, err)
 		require.Equal(t, DeviceID(1), row.ID)
-		_, err = rows.next()
-		require.ErrorIs(t, err, errCut)
+		_, err = rows.Next()
+		require.ErrorIs(t, err, ErrCut)
 	}
 }
 
@@ -299,14 +299,14 @@ func TestRowsALongRowIsNotLost(t *testing.T) {
 	for limit, want := range map[int]int{len(row) - 1: 0, len(row): 2} {
 		for _, body := range []string{row + "\r\n\r\n" + row + "\n", "[ " + row + " , " + row + " ]"} {
 			for _, reader := range []func(io.Reader) io.Reader{iotest.OneByteReader, iotest.DataErrReader} {
-				rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), reader(strings.NewReader(body)), limit)
+				rows, err := ReadAll[Device](LayoutOf[Device](format), reader(strings.NewReader(body)), limit)
 				require.Equal(t, want == 0, err != nil, "%d: %v", limit, err)
 				require.Len(t, rows, want)
 			}
 		}
 	}
 	long := strings.Repeat("x", maxRow-100)
-	rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), strings.NewReader(`{"pbxDeviceName":"`+long+`"}`+"\n"+`{"pbxDeviceName":"`+long+`"}`), maxRow)
+	rows, err := ReadAll[Device](LayoutOf[Device](format), strings.NewReader(`{"pbxDeviceName":"`+long+`"}`+"\n"+`{"pbxDeviceName":"`+long+`"}`), maxRow)
 	require.NoError(t, err)
 	require.Len(t, rows, 2)
 	require.Len(t, rows[1].Name, len(long))
@@ -319,7 +319,7 @@ func TestRowsOfALongList(t *testing.T) {
 	array := fmt.Sprintf("[%s]", bytes.ReplaceAll(bytes.TrimSpace(lines), []byte("\n"), []byte(", ")))
 	for _, body := range []string{string(lines), array} {
 		for _, reader := range []func(io.Reader) io.Reader{asItIs, iotest.HalfReader, iotest.OneByteReader, iotest.DataErrReader} {
-			rows, err := readRows[User](planFor(reflect.TypeFor[User]()), reader(strings.NewReader(body)), maxRow)
+			rows, err := ReadAll[User](LayoutOf[User](format), reader(strings.NewReader(body)), maxRow)
 			require.NoError(t, err)
 			require.Len(t, rows, 2000)
 			for i, row := range rows {
@@ -344,22 +344,22 @@ func TestRowsCutIsAnError(t *testing.T) {
 	const array = `[{"pbxDeviceId":"1","user":"a"},{"pbxDeviceId":"2","user":"b"}]`
 	for _, body := range []string{whole, array, byteOrderMark} {
 		for n := range len(body) + 1 {
-			rows, err := readRows[Device](planFor(reflect.TypeFor[Device]()), io.MultiReader(strings.NewReader(body[:n]), iotest.ErrReader(io.ErrUnexpectedEOF)), maxRow)
-			require.ErrorIs(t, err, errCut, "%q", body[:n])
+			rows, err := ReadAll[Device](LayoutOf[Device](format), io.MultiReader(strings.NewReader(body[:n]), iotest.ErrReader(io.ErrUnexpectedEOF)), maxRow)
+			require.ErrorIs(t, err, ErrCut, "%q", body[:n])
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%q", body[:n])
 			require.Nil(t, rows)
 		}
 	}
 	for n := 1; n < len(array); n++ {
-		_, err := readRows[Device](planFor(reflect.TypeFor[Device]()), strings.NewReader(array[:n]), maxRow)
-		require.ErrorIs(t, err, errCut, "%q", array[:n])
+		_, err := ReadAll[Device](LayoutOf[Device](format), strings.NewReader(array[:n]), maxRow)
+		require.ErrorIs(t, err, ErrCut, "%q", array[:n])
 	}
 	for n := 1; n < len(whole)-1; n++ {
 		if whole[n-1] == '}' || whole[n-1] == '\n' {
 			continue // with no framing, a cut between two rows cannot show
 		}
-		_, err := readRows[Device](planFor(reflect.TypeFor[Device]()), strings.NewReader(whole[:n]), maxRow)
-		require.ErrorIs(t, err, errCut, "%q", whole[:n])
+		_, err := ReadAll[Device](LayoutOf[Device](format), strings.NewReader(whole[:n]), maxRow)
+		require.ErrorIs(t, err, ErrCut, "%q", whole[:n])
 	}
 }
 
@@ -467,7 +467,7 @@ func rowByJSON(raw []byte) (row everyKind, ok bool) {
 	take(func(text string) bool {
 		if text != "" && text != "0" && !strings.HasPrefix(text, "0000-00-00") {
 			var err error
-			row.Created, err = time.Parse(datetimeLayout, text)
+			row.Created, err = time.Parse(time.DateTime, text)
 			ok = ok && err == nil
 		}
 		return true
@@ -475,7 +475,7 @@ func rowByJSON(raw []byte) (row everyKind, ok bool) {
 	take(func(text string) (taken bool) { row.Network, taken = parseNetwork(text); return taken || text == "" }, "net")
 	take(func(text string) bool { row.PIN = NewSecret(text); return true }, "pin")
 	for name, value := range members {
-		if members[name] = redactByJSON(value); secretNames.Has(name) {
+		if members[name] = redactByJSON(value); format.Hidden(name) {
 			members[name] = json.RawMessage(`"[redacted]"`)
 		}
 	}
@@ -506,7 +506,7 @@ func redactByJSON(raw json.RawMessage) (kept json.RawMessage) {
 		}
 		end := int(dec.InputOffset())
 		kept = append(kept, raw[done:end-len(value)]...)
-		if value = redactByJSON(value); secretNames.Has(name) {
+		if value = redactByJSON(value); format.Hidden(name) {
 			value = json.RawMessage(`"[redacted]"`)
 		}
 		kept, done = append(kept, value...), end
@@ -529,12 +529,12 @@ func FuzzRows(f *testing.F) {
 		f.Add([]byte(seed), uint16(len(seed)/2))
 	}
 	// One plan for all, since its readers must not remember an answer.
-	p := planFor(reflect.TypeFor[everyKind]())
+	p := LayoutOf[everyKind](format)
 	read := func(body io.Reader, limit int) (given []everyKind, err error) {
-		rows := newRows[everyKind](p, body, limit)
-		defer rows.close()
+		rows := NewReader[everyKind](p, body, limit)
+		defer rows.Close()
 		for {
-			row, err := rows.next()
+			row, err := rows.Next()
 			if err != nil {
 				return given, err
 			}
@@ -577,7 +577,7 @@ func FuzzRows(f *testing.F) {
 		equal(t, given[:min(len(short), len(given))], short)
 		require.NotErrorIs(t, err, io.EOF)
 		if complete {
-			require.ErrorIs(t, err, errCut)
+			require.ErrorIs(t, err, ErrCut)
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		}
 	})

@@ -1,4 +1,9 @@
-package infinitysip
+// Package rows reads JSON rows into structs as they arrive: objects on a line
+// each, or one array of them. A number may come as a string or the other way
+// round; members that no field takes are kept; an answer that is cut is an error.
+// It reads flat objects itself, several times faster than encoding/json, and
+// takes what that takes.
+package rows
 
 import (
 	"bytes"
@@ -14,44 +19,45 @@ const (
 	rowBuffer     = 64 << 10 // of a reader, in bytes; it grows for a longer row
 )
 
-// errCut marks an answer that ended before it was complete. Rows that came
-// before the cut are good; that they are all is what cannot be said.
-var errCut = errors.New("the answer was cut short")
+// ErrCut marks an answer that ended before it was complete. Rows that came
+// before the cut are good, and there may be more.
+var ErrCut = errors.New("the answer was cut short")
 
-// rows reads rows of type R off the wire: JSON objects on a line each, or one
-// array of them.
-type rows[R any] struct {
+// Reader reads rows of type R.
+type Reader[R any] struct {
 	answer
-	filler
-	row R // which the filler fills
+	decoder
+	row R // which the decoder fills
 }
 
-// newRows reads rows of at most limit bytes. Close them, so that another
-// answer can be read with the same buffers.
-func newRows[R any](p *plan, body io.Reader, limit int) *rows[R] {
-	r, ok := p.idle.Get().(*rows[R])
+// NewReader reads rows of at most limit bytes from body. Close it, so that
+// another answer can be read with the same buffers. A body that has a Progress
+// method is told of each row.
+func NewReader[R any](l *Layout, body io.Reader, limit int) *Reader[R] {
+	r, ok := l.idle.Get().(*Reader[R])
 	if !ok {
-		r = new(rows[R])
-		r.follow(p, reflect.ValueOf(&r.row).Elem())
+		r = new(Reader[R])
+		r.into(l, reflect.ValueOf(&r.row).Elem())
 	}
 	r.open(body, limit)
 	return r
 }
 
-func (r *rows[R]) close() {
+// Close wipes the buffers and keeps them for the next reader.
+func (r *Reader[R]) Close() {
 	var none R
 	r.row = none
 	r.forget()
-	r.plan.idle.Put(r)
+	r.layout.idle.Put(r)
 }
 
-// readRows reads a complete answer.
-func readRows[R any](p *plan, body io.Reader, limit int) ([]R, error) {
-	rows := newRows[R](p, body, limit)
-	defer rows.close()
+// ReadAll reads a complete answer.
+func ReadAll[R any](l *Layout, body io.Reader, limit int) ([]R, error) {
+	r := NewReader[R](l, body, limit)
+	defer r.Close()
 	var all []R
 	for {
-		row, err := rows.next()
+		row, err := r.Next()
 		if err == io.EOF {
 			return all, nil
 		} else if err != nil {
@@ -61,20 +67,20 @@ func readRows[R any](p *plan, body io.Reader, limit int) ([]R, error) {
 	}
 }
 
-// next returns the next row. Its error is io.EOF after the last row of a
-// complete answer, wraps errCut when the answer ends before that, and
+// Next returns the next row. Its error is io.EOF after the last row of a
+// complete answer, wraps ErrCut when the answer ends before that, and
 // otherwise names the row and the field that are wrong.
-func (r *rows[R]) next() (R, error) {
+func (r *Reader[R]) Next() (R, error) {
 	var none R
 	r.row = none
-	if err := r.read(&r.filler); err == io.EOF {
+	if err := r.read(&r.decoder); err == io.EOF {
 		return none, err
 	} else if err != nil {
 		return none, fmt.Errorf("row %d: %w", r.n+1, err)
 	}
 	r.n++
-	if body, ok := r.body.(*watchedBody); ok {
-		body.progress()
+	if body, ok := r.body.(interface{ Progress() }); ok {
+		body.Progress()
 	}
 	return r.row, nil
 }
@@ -105,9 +111,9 @@ func (a *answer) forget() {
 	}
 }
 
-// read has f fill its row with the next one. The row is taken as soon as its
+// read has d decode the next row. The row is taken as soon as its
 // last bracket is there: what comes after it may come late, or never.
-func (a *answer) read(f *filler) error {
+func (a *answer) read(d *decoder) error {
 	if err := a.begin(); err != nil {
 		return err
 	}
@@ -118,11 +124,11 @@ func (a *answer) read(f *filler) error {
 		if !a.array {
 			line, _, ended = bytes.Cut(text, []byte("\n"))
 		}
-		size, err := f.find(line)
+		size, err := d.find(line)
 		switch {
 		case err == nil:
 			a.start += size
-			return f.fill(line[:size])
+			return d.fill(line[:size])
 		case ended || !errors.Is(err, errShort):
 			return err
 		case len(text) == a.limit:
@@ -169,9 +175,9 @@ func (a *answer) more() bool {
 
 func (a *answer) cut() error {
 	if a.ended == io.EOF {
-		return errCut
+		return ErrCut
 	}
-	return fmt.Errorf("%w: %w", errCut, a.ended)
+	return fmt.Errorf("%w: %w", ErrCut, a.ended)
 }
 
 func (a *answer) tooLong() error { return fmt.Errorf("too long: more than %d bytes", a.limit) }

@@ -1,27 +1,40 @@
-package infinitysip
+package rows
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/infinitysip/infinitysip/internal/redact"
 )
 
-// plan tells, for a row type, which of its fields takes which member of a row.
-type plan struct {
+// Format is what the rows of an API have of their own.
+type Format struct {
+	// Set sets a field of a type that this package does not know: to is a
+	// pointer to it. It reports false for a text that the field cannot hold,
+	// which then stays in Extra.
+	Set func(to any, text []byte) bool
+
+	// Hidden tells the names of members whose values are not kept in Extra. Mark
+	// is kept in their place.
+	Hidden func(name string) bool
+	Mark   string
+
+	layouts sync.Map // by reflect.Type
+}
+
+// Layout tells which field of a row type takes which member of a row.
+type Layout struct {
+	format *Format
 	fields []field
 	id     field     // the row's own id
 	extra  int       // the index of Extra
-	idle   sync.Pool // of *rows: to make one takes longer than to read a row
+	idle   sync.Pool // of *Reader: to make one takes longer than to read a row
 }
 
 type field struct {
@@ -30,52 +43,53 @@ type field struct {
 	id    bool     // the row's own id: it must be one
 }
 
-// planFor reads the tags of a row type. json names the member that a field
-// takes; row:"id" marks the row's own id, and may add other spellings of its
-// name.
-func planFor(t reflect.Type) *plan {
-	p := new(plan)
+// LayoutOf returns the layout of the row type R, a struct. The json tag of a
+// field names the member that it takes; the tag row:"id" marks the row's own id,
+// and may add other spellings of its name; json:"-" marks Extra, a
+// map[string]json.RawMessage of the members that no field takes.
+func LayoutOf[R any](f *Format) *Layout {
+	t := reflect.TypeFor[R]()
+	cached, ok := f.layouts.Load(t)
+	if !ok {
+		cached, _ = f.layouts.LoadOrStore(t, newLayout(f, t))
+	}
+	return cached.(*Layout)
+}
+
+func newLayout(format *Format, t reflect.Type) *Layout {
+	l := &Layout{format: format}
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		if name == "-" {
-			p.extra = i
+			l.extra = i
 			continue
 		}
 		tag := strings.Split(t.Field(i).Tag.Get("row"), ",")
 		f := field{index: i, names: append([]string{name}, tag[1:]...), id: tag[0] == "id"}
 		if f.id {
-			p.id = f
+			l.id = f
 		}
-		p.fields = append(p.fields, f)
+		l.fields = append(l.fields, f)
 	}
-	return p
+	return l
 }
 
-// planOf is planFor, once for each Client and type.
-func planOf[R any](c *Client) *plan { return once(c, reflect.TypeFor[R](), planFor) }
+// IDNames are the names that a row's own id may have, the usual one first.
+func (l *Layout) IDNames() []string { return l.id.names }
 
-// once makes the plan of a type, once for each Client.
-func once[P any](c *Client, t reflect.Type, plan func(reflect.Type) P) P {
-	if c == nil {
-		return plan(t)
+// ID returns the own id of a row, which row points to, or 0.
+func (l *Layout) ID(row any) int64 {
+	if l.id.names == nil {
+		return 0
 	}
-	p, ok := c.plans.Load(t)
-	if !ok {
-		p, _ = c.plans.LoadOrStore(t, plan(t))
-	}
-	return p.(P)
+	return reflect.ValueOf(row).Elem().Field(l.id.index).Int()
 }
 
-// idOf returns the own id of a row.
-func (p *plan) idOf(row any) int64 {
-	return reflect.ValueOf(row).Elem().Field(p.id.index).Int()
-}
-
-// filler fills one row by a plan, again and again.
-type filler struct {
-	plan   *plan
+// decoder decodes one row after the other into the same struct.
+type decoder struct {
+	layout *Layout
 	extra  *map[string]json.RawMessage
-	claims []*member // that the fields take, in the order of the plan
+	claims []*member // that the fields take, in the order of the layout
 	byName map[string]*member
 	before member   // its next is the first one of a row
 	rest   []member // of the row, that no field takes
@@ -87,23 +101,23 @@ type member struct {
 	name  string
 	next  *member // the claim that came after it last time
 	to    any     // what points to the field that takes it; nil: none does
-	field int     // its place in the plan
+	field int     // its place in the layout
 	id    bool
 
 	start, end int  // 0: the row has none
 	escaped    bool // a string with escapes
 }
 
-// follow has f fill row by p.
-func (f *filler) follow(p *plan, row reflect.Value) {
-	f.plan, f.byName = p, make(map[string]*member)
-	f.extra = row.Field(p.extra).Addr().Interface().(*map[string]json.RawMessage)
-	last := &f.before
-	for i, field := range p.fields {
+// into has d decode into row, a struct of the layout's type.
+func (d *decoder) into(l *Layout, row reflect.Value) {
+	d.layout, d.byName = l, make(map[string]*member)
+	d.extra = row.Field(l.extra).Addr().Interface().(*map[string]json.RawMessage)
+	last := &d.before
+	for i, field := range l.fields {
 		for _, name := range field.names {
 			m := &member{name: name, to: pointer(row.Field(field.index)), field: i, id: field.id}
-			f.claims = append(f.claims, m)
-			f.byName[name] = m
+			d.claims = append(d.claims, m)
+			d.byName[name] = m
 			last.next = m
 			last = m
 		}
@@ -124,25 +138,25 @@ func pointer(field reflect.Value) any {
 }
 
 // find finds the members of the row that t begins with, and its length.
-func (f *filler) find(t jsonText) (int, error) {
+func (d *decoder) find(t jsonText) (int, error) {
 	if t.at(0) != '{' {
 		return 0, errors.New("not an object")
 	}
-	f.size, f.rest = 0, f.rest[:0]
-	for _, m := range f.claims {
+	d.size, d.rest = 0, d.rest[:0]
+	for _, m := range d.claims {
 		m.end = 0
 	}
 	i := t.space(1)
 	if t.at(i) == '}' {
 		return i + 1, nil
 	}
-	last := &f.before
+	last := &d.before
 	for {
 		// Most rows have their members in the order of the row before.
 		m, err := last.next, error(nil)
 		if m != nil && t.named(i, m.name) {
 			i += len(m.name) + len(`""`)
-		} else if m, i, err = f.lookUp(t, i); err != nil {
+		} else if m, i, err = d.lookUp(t, i); err != nil {
 			return 0, err
 		} else if m.to != nil {
 			last.next = m
@@ -159,8 +173,8 @@ func (f *filler) find(t jsonText) (int, error) {
 			last = m
 		}
 		if _, ok := m.to.(*string); ok {
-			if f.size += m.end - i; t[i] == '"' {
-				f.size -= len(`""`)
+			if d.size += m.end - i; t[i] == '"' {
+				d.size -= len(`""`)
 			}
 		}
 		switch i = t.space(m.end); t.at(i) {
@@ -175,7 +189,7 @@ func (f *filler) find(t jsonText) (int, error) {
 }
 
 // lookUp returns the member whose name is at i, and where the name ends.
-func (f *filler) lookUp(t jsonText, i int) (*member, int, error) {
+func (d *decoder) lookUp(t jsonText, i int) (*member, int, error) {
 	if t.at(i) != '"' {
 		return nil, 0, t.wrong(i)
 	}
@@ -184,12 +198,12 @@ func (f *filler) lookUp(t jsonText, i int) (*member, int, error) {
 		return nil, 0, err
 	}
 	name, _ := scalar(t[i:end], escaped) // a string is one
-	if m, ok := f.byName[string(name)]; ok {
+	if m, ok := d.byName[string(name)]; ok {
 		return m, end, nil
 	}
-	n := len(f.rest)
-	f.rest = slices.Grow(f.rest, 1)[:n+1]
-	m := &f.rest[n]
+	n := len(d.rest)
+	d.rest = slices.Grow(d.rest, 1)[:n+1]
+	m := &d.rest[n]
 	m.to = nil
 	if m.name != string(name) { // it is most often that of the row before
 		m.name = string(name)
@@ -199,11 +213,11 @@ func (f *filler) lookUp(t jsonText, i int) (*member, int, error) {
 
 // fill sets the fields to the members that were found, and Extra to those that
 // no field takes. One string holds the text of all fields, but for the secrets.
-func (f *filler) fill(row []byte) error {
+func (d *decoder) fill(row []byte) error {
 	var text strings.Builder
-	text.Grow(f.size)
+	text.Grow(d.size)
 	field := -1
-	for _, m := range f.claims {
+	for _, m := range d.claims {
 		if m.end == 0 {
 			continue
 		}
@@ -212,40 +226,40 @@ func (f *filler) fill(row []byte) error {
 			field = m.field
 			value, err := scalar(row[m.start:m.end], m.escaped)
 			if err == nil {
-				taken, err = m.set(value, &text)
+				taken, err = d.set(m, value, &text)
 			}
 			if err != nil {
 				return fmt.Errorf("%s: %w", m.name, err)
 			}
 		}
 		if !taken {
-			f.rest = append(f.rest, *m)
+			d.rest = append(d.rest, *m)
 		}
 	}
-	if field < 0 && len(f.claims) > 0 {
+	if field < 0 && len(d.claims) > 0 {
 		return errors.New("no field of this kind of row is in it")
 	}
-	if len(f.rest) > 0 {
-		*f.extra = f.keep(row)
+	if len(d.rest) > 0 {
+		*d.extra = d.keep(row)
 	}
 	return nil
 }
 
 // keep returns the rest of row. The values share one array. As in
 // encoding/json, the last one of a name counts.
-func (f *filler) keep(row []byte) map[string]json.RawMessage {
+func (d *decoder) keep(row []byte) map[string]json.RawMessage {
 	size := 0
-	for _, m := range f.rest {
+	for _, m := range d.rest {
 		size += m.end - m.start
 	}
-	kept, values := make(map[string]json.RawMessage, len(f.rest)), make([]byte, 0, size)
-	for _, m := range f.rest {
-		if secretNames.Has(m.name) {
-			kept[m.name] = json.RawMessage(`"` + redact.Mark + `"`)
+	kept, values := make(map[string]json.RawMessage, len(d.rest)), make([]byte, 0, size)
+	for _, m := range d.rest {
+		if d.layout.format.Hidden(m.name) {
+			kept[m.name] = slices.Clip(json.RawMessage(`"` + d.layout.format.Mark + `"`))
 			continue
 		}
 		if c := row[m.start]; c == '{' || c == '[' {
-			kept[m.name] = jsonText(row[m.start:m.end]).redact()
+			kept[m.name] = d.layout.format.redact(jsonText(row[m.start:m.end]))
 			continue
 		}
 		start := len(values)
@@ -255,8 +269,8 @@ func (f *filler) keep(row []byte) map[string]json.RawMessage {
 	return kept
 }
 
-// redact copies a list or an object, less what is a secret by its name in it.
-func (t jsonText) redact() json.RawMessage {
+// redact copies a list or an object, with the mark for what is hidden in it.
+func (f *Format) redact(t jsonText) json.RawMessage {
 	var kept []byte
 	done := 0
 	for i := 0; i < len(t); {
@@ -267,9 +281,9 @@ func (t jsonText) redact() json.RawMessage {
 		end := i + new(brackets).close(t[i:])
 		name, _ := scalar(t[i:end], true)
 		i = t.space(end)
-		if t.at(i) == ':' && secretNames.Has(string(name)) {
+		if t.at(i) == ':' && f.Hidden(string(name)) {
 			i = t.space(i + 1)
-			kept = append(append(kept, t[done:i]...), `"`+redact.Mark+`"`...)
+			kept = append(append(kept, t[done:i]...), `"`+f.Mark+`"`...)
 			done, _, _ = t.value(i)
 			i = done
 		}
@@ -280,7 +294,7 @@ func (t jsonText) redact() json.RawMessage {
 // set takes a value as the field needs it, whether the server sent a string, a
 // number, a bool or null. It reports false for a value that is kept in Extra
 // instead.
-func (m *member) set(value []byte, text *strings.Builder) (taken bool, err error) {
+func (d *decoder) set(m *member, value []byte, text *strings.Builder) (taken bool, err error) {
 	switch to := m.to.(type) {
 	case *string:
 		start := text.Len()
@@ -304,13 +318,8 @@ func (m *member) set(value []byte, text *strings.Builder) (taken bool, err error
 		*to = int(n)
 	case *time.Time:
 		*to, err = parseDatetime(value)
-	case *netip.Prefix:
-		*to, taken = parseNetwork(string(value))
-		return taken || len(value) == 0, nil
-	case *Secret:
-		if len(value) > 0 {
-			*to = NewSecret(string(value))
-		}
+	default:
+		return len(value) == 0 || d.layout.format.Set(to, value), nil
 	}
 	return true, err
 }
@@ -352,7 +361,7 @@ func parseDatetime(text []byte) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	// The standard library is quickest with its own layout.
-	if len(text) == len(datetimeLayout) && text[len("2006-01-02")] == ' ' {
+	if len(text) == len(time.DateTime) && text[len("2006-01-02")] == ' ' {
 		var t time.Time
 		rfc3339 := [len(time.DateTime) + 1]byte{}
 		copy(rfc3339[:], text)
@@ -361,20 +370,20 @@ func parseDatetime(text []byte) (time.Time, error) {
 			return t, nil
 		}
 	}
-	t, err := time.Parse(datetimeLayout, string(text))
+	t, err := time.Parse(time.DateTime, string(text))
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is not a time: want %s", text, datetimeLayout)
+		return time.Time{}, fmt.Errorf("%q is not a time: want %s", text, time.DateTime)
 	}
 	return t, nil
 }
 
-// parseNetwork reads a network in CIDR notation, or an address alone.
-func parseNetwork(text string) (netip.Prefix, bool) {
-	if prefix, err := netip.ParsePrefix(text); err == nil {
-		return prefix, true
-	}
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return netip.PrefixFrom(addr, addr.BitLen()), true
-	}
-	return netip.Prefix{}, false
+// Text returns what is in a JSON string, a number or a bool as it is written,
+// and nothing for null.
+func Text(value json.RawMessage) (string, error) {
+	text, err := scalar(value, true)
+	return string(text), err
 }
+
+// Number reads a whole number from the text of a value: 0 for none and false, 1
+// for true.
+func Number(text string) (int64, error) { return parseNumber([]byte(text)) }
