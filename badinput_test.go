@@ -162,8 +162,8 @@ func badClients() []badInput {
 			}},
 			badInput{name: "zero service", fields: "client", do: func(*infinitysip.Client) error {
 				return call(context.Background(), &infinitysip.Client{
-					Domains: new(infinitysip.DomainsService), Users: new(infinitysip.UsersService), Groups: new(infinitysip.GroupsService),
-					Queues: new(infinitysip.QueuesService), TrustedNetworks: new(infinitysip.TrustedNetworksService), Devices: new(infinitysip.DevicesService),
+					Domains: infinitysip.DomainsService{}, Users: infinitysip.UsersService{}, Groups: infinitysip.GroupsService{},
+					Queues: infinitysip.QueuesService{}, TrustedNetworks: infinitysip.TrustedNetworksService{}, Devices: infinitysip.DevicesService{},
 				})
 			}},
 		)

@@ -34,20 +34,14 @@ const (
 // Client makes the calls. It serves any number of goroutines. Make one with
 // NewClient and keep it: it holds the connections.
 type Client struct {
-	Domains         *DomainsService
-	Users           *UsersService
-	Groups          *GroupsService
-	Queues          *QueuesService
-	TrustedNetworks *TrustedNetworksService
-	Devices         *DevicesService
+	Domains         DomainsService
+	Users           UsersService
+	Groups          GroupsService
+	Queues          QueuesService
+	TrustedNetworks TrustedNetworksService
+	Devices         DevicesService
 
-	http      *retryablehttp.Client
-	transport *transport
-	base      *url.URL
-	retry     *retrier
-	limits    Limits
-	ahead     int      // pages, see WithReadAhead
-	secrets   []Secret // the credentials, to keep them out of errors
+	caller *caller
 }
 
 // Credentials are what a Client authenticates with: APIKey, BasicAuth or
@@ -243,7 +237,7 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 		t.own = newTransport()
 		t.base = t.own
 	}
-	c := &Client{
+	c := &caller{
 		http: &retryablehttp.Client{
 			HTTPClient: &http.Client{
 				Transport:     t,
@@ -262,20 +256,22 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 		ahead:     s.ahead,
 		secrets:   credentials.secrets,
 	}
-	c.Domains = &DomainsService{c}
-	c.Users = &UsersService{c}
-	c.Groups = &GroupsService{c}
-	c.Queues = &QueuesService{c}
-	c.TrustedNetworks = &TrustedNetworksService{c}
-	c.Devices = &DevicesService{c}
-	return c, nil
+	return &Client{
+		Domains:         DomainsService{c},
+		Users:           UsersService{c},
+		Groups:          GroupsService{c},
+		Queues:          QueuesService{c},
+		TrustedNetworks: TrustedNetworksService{c},
+		Devices:         DevicesService{c},
+		caller:          c,
+	}, nil
 }
 
 // CloseIdleConnections closes the connections that no call uses now. It leaves
 // alone those of a transport that WithHTTPClient gave.
 func (c *Client) CloseIdleConnections() {
-	if c != nil && c.transport != nil && c.transport.own != nil {
-		c.transport.own.CloseIdleConnections()
+	if c != nil && c.caller != nil && c.caller.transport.own != nil {
+		c.caller.transport.own.CloseIdleConnections()
 	}
 }
 

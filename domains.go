@@ -12,7 +12,7 @@ type DomainID int64
 
 // DomainsService makes the calls on SIP domains. Domains are made and deleted
 // by Infinity, not by this API.
-type DomainsService handle
+type DomainsService struct{ caller *caller }
 
 // Domain is a SIP domain row.
 type Domain struct {
@@ -42,27 +42,27 @@ type DomainUpdateParams struct {
 // List returns the domains that the credentials give access to.
 //
 // API: List SIP Domains
-func (s *DomainsService) List(ctx context.Context) ([]Domain, error) {
-	return list[Domain](ctx, s, "Domains.List", at("/domains"), nil)
+func (s DomainsService) List(ctx context.Context) ([]Domain, error) {
+	return list[Domain](ctx, s.caller, "Domains.List", path("/domains"), nil)
 }
 
 // All is List as an iterator: one request, rows as they arrive.
 //
 // API: List SIP Domains
-func (s *DomainsService) All(ctx context.Context) iter.Seq2[Domain, error] {
-	return stream[Domain](ctx, s, "Domains.List", at("/domains"))
+func (s DomainsService) All(ctx context.Context) iter.Seq2[Domain, error] {
+	return stream[Domain](ctx, s.caller, "Domains.List", path("/domains"))
 }
 
 // Get returns one domain.
 //
 // API: Read SIP Domain
-func (s *DomainsService) Get(ctx context.Context, domain DomainID) (*Domain, error) {
-	return get[Domain](ctx, s, "Domains.Get", at("/domains/{domainId}", domain))
+func (s DomainsService) Get(ctx context.Context, domain DomainID) (*Domain, error) {
+	return get[Domain](ctx, s.caller, "Domains.Get", path("/domains/{domainId}", domain))
 }
 
 // Update sets the display name and call recording of a domain.
 //
 // API: Update SIP Domain
-func (s *DomainsService) Update(ctx context.Context, domain DomainID, params DomainUpdateParams) error {
-	return exec(ctx, s, "Domains.Update", http.MethodPost, at("/domains/{domainId}", domain), params)
+func (s DomainsService) Update(ctx context.Context, domain DomainID, params DomainUpdateParams) error {
+	return exec(ctx, s.caller, "Domains.Update", http.MethodPost, path("/domains/{domainId}", domain), params)
 }

@@ -608,11 +608,7 @@ func TestEndpointDocs(t *testing.T) {
 			if !ok || method.Recv == nil || !method.Name.IsExported() {
 				continue
 			}
-			pointer, ok := method.Recv.List[0].Type.(*ast.StarExpr)
-			if !ok {
-				continue
-			}
-			receiver, ok := pointer.X.(*ast.Ident)
+			receiver, ok := method.Recv.List[0].Type.(*ast.Ident)
 			if !ok {
 				continue
 			}

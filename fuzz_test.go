@@ -96,7 +96,7 @@ func FuzzMAC(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		mac := canonicalMAC(text)
-		sent, problems := encode(new(Client), DeviceCreateParams{Name: "x", MACAddress: text})
+		sent, problems := encode(DeviceCreateParams{Name: "x", MACAddress: text})
 		want, err := net.ParseMAC(text)
 		if err != nil || len(want) != 6 {
 			require.Empty(t, mac)
@@ -131,7 +131,7 @@ func FuzzNetwork(f *testing.F) {
 		}
 		require.Equal(t, err == nil, ok)
 		require.Equal(t, prefix, network)
-		sent, problems := encode(new(Client), TrustedNetworkCreateParams{Network: network})
+		sent, problems := encode(TrustedNetworkCreateParams{Network: network})
 		require.Equal(t, ok, len(problems) == 0)
 		if !ok {
 			return
@@ -196,7 +196,7 @@ func FuzzForm(f *testing.F) {
 
 func requireForm(t *testing.T, want url.Values, good bool, params any) {
 	t.Helper()
-	form, problems := encode(new(Client), params)
+	form, problems := encode(params)
 	require.Equal(t, good, len(problems) == 0, "%+v: %v", params, problems)
 	if !good {
 		return

@@ -16,7 +16,7 @@ type GroupID int64
 type CallerNameFormat string
 
 // GroupsService makes the calls on SIP groups and the users in them.
-type GroupsService handle
+type GroupsService struct{ caller *caller }
 
 // Group is a SIP group row.
 type Group struct {
@@ -88,64 +88,64 @@ type userSpec struct {
 // List returns the groups of a domain.
 //
 // API: List SIP Groups
-func (s *GroupsService) List(ctx context.Context, domain DomainID) ([]Group, error) {
-	return list[Group](ctx, s, "Groups.List", at("/domains/{domainId}/groups", domain), nil)
+func (s GroupsService) List(ctx context.Context, domain DomainID) ([]Group, error) {
+	return list[Group](ctx, s.caller, "Groups.List", path("/domains/{domainId}/groups", domain), nil)
 }
 
 // All is List as an iterator: one request, rows as they arrive.
 //
 // API: List SIP Groups
-func (s *GroupsService) All(ctx context.Context, domain DomainID) iter.Seq2[Group, error] {
-	return stream[Group](ctx, s, "Groups.List", at("/domains/{domainId}/groups", domain))
+func (s GroupsService) All(ctx context.Context, domain DomainID) iter.Seq2[Group, error] {
+	return stream[Group](ctx, s.caller, "Groups.List", path("/domains/{domainId}/groups", domain))
 }
 
 // Get returns one group.
 //
 // API: Read SIP Group
-func (s *GroupsService) Get(ctx context.Context, domain DomainID, group GroupID) (*Group, error) {
-	return get[Group](ctx, s, "Groups.Get", at("/domains/{domainId}/groups/{groupId}", domain, group))
+func (s GroupsService) Get(ctx context.Context, domain DomainID, group GroupID) (*Group, error) {
+	return get[Group](ctx, s.caller, "Groups.Get", path("/domains/{domainId}/groups/{groupId}", domain, group))
 }
 
 // Create adds a group to a domain and returns its id.
 //
 // API: Create SIP Group
-func (s *GroupsService) Create(ctx context.Context, domain DomainID, params GroupCreateParams) (GroupID, error) {
-	return create[GroupID](ctx, s, "Groups.Create", at("/domains/{domainId}/groups", domain), params, naturalKey[Group]{op: "Groups.List", name: "groupName"})
+func (s GroupsService) Create(ctx context.Context, domain DomainID, params GroupCreateParams) (GroupID, error) {
+	return create[GroupID](ctx, s.caller, "Groups.Create", path("/domains/{domainId}/groups", domain), params, naturalKey[Group]{op: "Groups.List", name: "groupName"})
 }
 
 // Update sets every property of a group.
 //
 // API: Update SIP Group
-func (s *GroupsService) Update(ctx context.Context, domain DomainID, group GroupID, params GroupUpdateParams) error {
-	return exec(ctx, s, "Groups.Update", http.MethodPost, at("/domains/{domainId}/groups/{groupId}", domain, group), params)
+func (s GroupsService) Update(ctx context.Context, domain DomainID, group GroupID, params GroupUpdateParams) error {
+	return exec(ctx, s.caller, "Groups.Update", http.MethodPost, path("/domains/{domainId}/groups/{groupId}", domain, group), params)
 }
 
 // Delete removes a group. Its users stay.
 //
 // API: Delete SIP Group
-func (s *GroupsService) Delete(ctx context.Context, domain DomainID, group GroupID) error {
-	return exec(ctx, s, "Groups.Delete", http.MethodDelete, at("/domains/{domainId}/groups/{groupId}", domain, group), nil)
+func (s GroupsService) Delete(ctx context.Context, domain DomainID, group GroupID) error {
+	return exec(ctx, s.caller, "Groups.Delete", http.MethodDelete, path("/domains/{domainId}/groups/{groupId}", domain, group), nil)
 }
 
 // ListUsers returns the users who are in a group.
 //
 // API: List SIP Group Users
-func (s *GroupsService) ListUsers(ctx context.Context, domain DomainID, group GroupID) ([]GroupUser, error) {
-	return list[GroupUser](ctx, s, "Groups.ListUsers", at("/domains/{domainId}/groups/{groupId}/users", domain, group), nil)
+func (s GroupsService) ListUsers(ctx context.Context, domain DomainID, group GroupID) ([]GroupUser, error) {
+	return list[GroupUser](ctx, s.caller, "Groups.ListUsers", path("/domains/{domainId}/groups/{groupId}/users", domain, group), nil)
 }
 
 // AllUsers is ListUsers as an iterator: one request, rows as they arrive.
 //
 // API: List SIP Group Users
-func (s *GroupsService) AllUsers(ctx context.Context, domain DomainID, group GroupID) iter.Seq2[GroupUser, error] {
-	return stream[GroupUser](ctx, s, "Groups.ListUsers", at("/domains/{domainId}/groups/{groupId}/users", domain, group))
+func (s GroupsService) AllUsers(ctx context.Context, domain DomainID, group GroupID) iter.Seq2[GroupUser, error] {
+	return stream[GroupUser](ctx, s.caller, "Groups.ListUsers", path("/domains/{domainId}/groups/{groupId}/users", domain, group))
 }
 
 // AddUsers puts users into a group, at most 500 a request.
 //
 // API: Add SIP Group Users
-func (s *GroupsService) AddUsers(ctx context.Context, domain DomainID, group GroupID, users []UserID) error {
-	return addMembers(ctx, s, "Groups.AddUsers", at("/domains/{domainId}/groups/{groupId}/users", domain, group), users,
+func (s GroupsService) AddUsers(ctx context.Context, domain DomainID, group GroupID, users []UserID) error {
+	return addMembers(ctx, s.caller, "Groups.AddUsers", path("/domains/{domainId}/groups/{groupId}/users", domain, group), users,
 		func(batch []UserID) any { return userSpec{batch} }, s.AllUsers(ctx, domain, group))
 }
 
@@ -153,7 +153,7 @@ func (s *GroupsService) AddUsers(ctx context.Context, domain DomainID, group Gro
 // themselves stay. An empty list is refused: to the server it might mean all.
 //
 // API: Delete SIP Group Users
-func (s *GroupsService) RemoveUsers(ctx context.Context, domain DomainID, group GroupID, users []UserID) error {
-	return removeMembers(ctx, s, "Groups.RemoveUsers", at("/domains/{domainId}/groups/{groupId}/users", domain, group), users,
+func (s GroupsService) RemoveUsers(ctx context.Context, domain DomainID, group GroupID, users []UserID) error {
+	return removeMembers(ctx, s.caller, "Groups.RemoveUsers", path("/domains/{domainId}/groups/{groupId}/users", domain, group), users,
 		func(batch []UserID) any { return userSpec{batch} })
 }

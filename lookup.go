@@ -88,7 +88,7 @@ type naturalKey[R any] struct {
 }
 
 // among looks in a list for the rows whose key is as it was sent.
-func among[R any, S service](s S, key naturalKey[R]) look {
+func among[R any](c *caller, key naturalKey[R]) look {
 	return func(ctx context.Context, sent form) ([]found, error) {
 		ids := rows.LayoutOf[R](rowFormat).IDNames()
 		want := sent.values.Get(key.name)
@@ -99,7 +99,7 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 		} else if bare := strings.TrimSpace(want); bare != want {
 			where = field.ContainsFold(bare) // the server may have taken the blanks off
 		}
-		list, err := narrowed(ctx, s, key.op, key.list, where)
+		list, err := narrowed(ctx, c, key.op, key.list, where)
 		if err != nil {
 			return nil, err
 		}
@@ -137,18 +137,18 @@ func among[R any, S service](s S, key naturalKey[R]) look {
 // narrowed reads the rows at r that satisfy where, in one request. A server may
 // ignore a filter, where the API's page does not have one, and one that refuses
 // it is asked for all rows.
-func narrowed[R any, S service](ctx context.Context, s S, op string, r route, where Filter[R]) ([]R, error) {
-	all, err := list(ctx, s, op, r, &ListOptions[R]{Filter: Where(where)})
+func narrowed[R any](ctx context.Context, c *caller, op string, r route, where Filter[R]) ([]R, error) {
+	all, err := list(ctx, c, op, r, &ListOptions[R]{Filter: Where(where)})
 	if errors.Is(err, ErrInvalid) {
-		all, err = list[R](ctx, s, op, r, nil)
+		all, err = list[R](ctx, c, op, r, nil)
 	}
 	return all, err
 }
 
 // alone looks for the one row at a path of its own.
-func alone[R any, S service](s S, op string, r route) look {
+func alone[R any](c *caller, op string, r route) look {
 	return func(ctx context.Context, _ form) ([]found, error) {
-		row, err := get[R](ctx, s, op, r)
+		row, err := get[R](ctx, c, op, r)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			return nil, nil

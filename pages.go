@@ -20,7 +20,7 @@ const (
 )
 
 // pages reads the rows at r page by page: by id unless opts sort otherwise.
-func pages[R any, S service](ctx context.Context, s S, op string, r route, opts *ListOptions[R]) iter.Seq2[R, error] {
+func pages[R any](ctx context.Context, c *caller, op string, r route, opts *ListOptions[R]) iter.Seq2[R, error] {
 	var start ListOptions[R]
 	if opts != nil {
 		start = ListOptions[R]{slices.Clone(opts.Filter), slices.Clone(opts.Sort), opts.Limit, opts.Offset}
@@ -34,7 +34,7 @@ func pages[R any, S service](ctx context.Context, s S, op string, r route, opts 
 	}
 	return func(yield func(R, error) bool) {
 		p := &pager[R]{
-			ask: func(ctx context.Context, opts ListOptions[R]) ([]R, error) { return list(ctx, s, op, r, &opts) },
+			ask: func(ctx context.Context, opts ListOptions[R]) ([]R, error) { return list(ctx, c, op, r, &opts) },
 			fail: func(err error) *Error {
 				return &Error{Op: op, Method: http.MethodGet, Path: r.path, Outcome: NotApplied, Err: err}
 			},
@@ -46,7 +46,7 @@ func pages[R any, S service](ctx context.Context, s S, op string, r route, opts 
 			full:     start.Limit,
 			unsorted: unsorted,
 		}
-		if c := clientOf(s); c != nil {
+		if c := c; c != nil {
 			p.ahead = c.ahead
 		}
 		for p.run(ctx) {

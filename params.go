@@ -82,10 +82,8 @@ func formPlanFor(t reflect.Type) *formPlan {
 //   - a pointer is an optional field of an update; one at least must be given;
 //   - a list of ids is not empty; check:"order" forbids a doubled id;
 //   - check:"mac" is a MAC address.
-//
-// Without a Client there is nothing to encode for, and do refuses the call.
-func encode(c *Client, params any) (form, []FieldError) {
-	if c == nil || params == nil {
+func encode(params any) (form, []FieldError) {
+	if params == nil {
 		return form{}, nil
 	}
 	values, err := query.Values(params)

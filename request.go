@@ -23,23 +23,19 @@ import (
 )
 
 const (
-	root     = "/config/v2/sip" // every path of the API begins so
+	apiRoot  = "/config/v2/sip" // every path of the API begins so
 	maxDrain = 256 << 10        // what is read of an answer for its connection's sake, in bytes
 )
 
-// handle is what every service is: a way to its client.
-type handle struct{ client *Client }
-
-type service interface {
-	*DomainsService | *UsersService | *GroupsService | *QueuesService | *TrustedNetworksService | *DevicesService
-}
-
-// clientOf returns nil for the service of a Client that NewClient did not make.
-func clientOf[S service](s S) *Client {
-	if s == nil {
-		return nil
-	}
-	return (*handle)(s).client
+// caller makes the calls of a Client, for all its services.
+type caller struct {
+	http      *retryablehttp.Client
+	transport *transport
+	base      *url.URL
+	retry     *retrier
+	limits    Limits
+	ahead     int      // pages, see WithReadAhead
+	secrets   []Secret // the credentials, to keep them out of errors
 }
 
 // call is one call of the API, from its method to its last attempt.
@@ -53,7 +49,7 @@ type call struct {
 	form
 	problems []FieldError
 
-	client *Client
+	caller *caller
 	behind *call            // the create that this call looks for, if it does
 	scrub  *redact.Scrubber // see clean
 
@@ -70,10 +66,10 @@ type route struct {
 	problems []FieldError
 }
 
-// at puts ids into a path as the API's page writes it.
-func at(template string, ids ...any) route {
+// path puts ids into a path as the API's page writes it.
+func path(template string, ids ...any) route {
 	var r route
-	path := append(make([]byte, 0, 96), root...) // most are shorter
+	text := append(make([]byte, 0, 96), apiRoot...) // most are shorter
 	for _, id := range ids {
 		before, rest, _ := strings.Cut(template, "{")
 		name, after, _ := strings.Cut(rest, "}")
@@ -81,15 +77,15 @@ func at(template string, ids ...any) route {
 		if n <= 0 {
 			r.problems = append(r.problems, FieldError{name, "must be a positive id, not " + strconv.FormatInt(n, 10)})
 		}
-		path = strconv.AppendInt(append(path, before...), n, 10)
+		text = strconv.AppendInt(append(text, before...), n, 10)
 		template = after
 	}
-	r.path = string(append(path, template...))
+	r.path = string(append(text, template...))
 	return r
 }
 
-func newCall[S service](s S, op string, k kind, method string, r route, params any) *call {
-	form, problems := encode(clientOf(s), params)
+func newCall(op string, k kind, method string, r route, params any) *call {
+	form, problems := encode(params)
 	return &call{op: op, kind: k, method: method, path: r.path, form: form, problems: append(r.problems, problems...)}
 }
 
@@ -99,8 +95,7 @@ func newRead[R any](op string, k kind, r route, opts *ListOptions[R]) *call {
 }
 
 // get reads the one row at r.
-func get[R any, S service](ctx context.Context, s S, op string, r route) (*R, error) {
-	c := clientOf(s)
+func get[R any](ctx context.Context, c *caller, op string, r route) (*R, error) {
 	row := new(R)
 	err := c.do(ctx, newRead[R](op, read, r, nil), func(resp *http.Response) (err error) {
 		layout := rows.LayoutOf[R](rowFormat)
@@ -128,8 +123,7 @@ func get[R any, S service](ctx context.Context, s S, op string, r route) (*R, er
 }
 
 // list reads the rows at r in one request.
-func list[R any, S service](ctx context.Context, s S, op string, r route, opts *ListOptions[R]) ([]R, error) {
-	c := clientOf(s)
+func list[R any](ctx context.Context, c *caller, op string, r route, opts *ListOptions[R]) ([]R, error) {
 	call := newRead(op, read, r, opts)
 	call.list = true
 	var all []R
@@ -141,9 +135,8 @@ func list[R any, S service](ctx context.Context, s S, op string, r route, opts *
 }
 
 // stream reads the rows at r in one request and yields them as they arrive.
-func stream[R any, S service](ctx context.Context, s S, op string, r route) iter.Seq2[R, error] {
+func stream[R any](ctx context.Context, c *caller, op string, r route) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		c := clientOf(s)
 		call := newRead[R](op, handOn, r, nil)
 		call.list = true
 		more := true
@@ -170,18 +163,18 @@ func stream[R any, S service](ctx context.Context, s S, op string, r route) iter
 
 // exec makes a call that answers with a status alone. params is a struct that
 // encode takes, or nil for no form.
-func exec[S service](ctx context.Context, s S, op, method string, r route, params any) error {
+func exec(ctx context.Context, c *caller, op, method string, r route, params any) error {
 	k := update
 	if method == http.MethodDelete {
 		k = remove
 	}
-	return clientOf(s).do(ctx, newCall(s, op, k, method, r, params), noRow)
+	return c.do(ctx, newCall(op, k, method, r, params), noRow)
 }
 
 // addMembers adds ids to members.
-func addMembers[I ID, R any, S service](ctx context.Context, s S, op string, r route, ids []I, params func([]I) any, members iter.Seq2[R, error]) error {
-	return batches(clientOf(s), newCall(s, op, add, http.MethodPost, r, params(ids)), ids, params, func(call *call, batch []I) error {
-		return addMissing(ctx, clientOf(s), call, batch, params, func() (map[int64]bool, error) {
+func addMembers[I ID, R any](ctx context.Context, c *caller, op string, r route, ids []I, params func([]I) any, members iter.Seq2[R, error]) error {
+	return batches(c, newCall(op, add, http.MethodPost, r, params(ids)), ids, params, func(call *call, batch []I) error {
+		return addMissing(ctx, c, call, batch, params, func() (map[int64]bool, error) {
 			layout := rows.LayoutOf[R](rowFormat)
 			there := make(map[int64]bool)
 			for row, err := range members {
@@ -200,22 +193,22 @@ func addMembers[I ID, R any, S service](ctx context.Context, s S, op string, r r
 }
 
 // removeMembers removes ids, which a DELETE carries in its body.
-func removeMembers[I ID, S service](ctx context.Context, s S, op string, r route, ids []I, params func([]I) any) error {
-	return batches(clientOf(s), newCall(s, op, take, http.MethodDelete, r, params(ids)), ids, params, func(call *call, _ []I) error {
-		return clientOf(s).do(ctx, call, noRow)
+func removeMembers[I ID](ctx context.Context, c *caller, op string, r route, ids []I, params func([]I) any) error {
+	return batches(c, newCall(op, take, http.MethodDelete, r, params(ids)), ids, params, func(call *call, _ []I) error {
+		return c.do(ctx, call, noRow)
 	})
 }
 
 // batches sends ids in several requests, because of a long array the server
 // drops the end and says nothing. whole is the call with all of them.
-func batches[I ID](c *Client, whole *call, ids []I, params func([]I) any, send func(*call, []I) error) error {
+func batches[I ID](c *caller, whole *call, ids []I, params func([]I) any, send func(*call, []I) error) error {
 	if c == nil || len(whole.problems) > 0 {
 		return send(whole, ids) // which refuses it
 	}
 	sent := 0
 	for batch := range slices.Chunk(ids, c.limits.IDs) {
 		call := &call{op: whole.op, kind: whole.kind, method: whole.method, path: whole.path}
-		call.form, _ = encode(c, params(batch))
+		call.form, _ = encode(params(batch))
 		err := send(call, batch)
 		if failed, ok := errors.AsType[*Error](err); ok && sent > 0 {
 			failed.Outcome = Unknown // of the call as a whole, which was applied in part
@@ -230,10 +223,10 @@ func batches[I ID](c *Client, whole *call, ids []I, params func([]I) any, send f
 }
 
 // create makes a thing and returns its id.
-func create[I ID, R any, S service](ctx context.Context, s S, op string, r route, params any, key naturalKey[R]) (I, error) {
-	c, call := clientOf(s), newCall(s, op, insert, http.MethodPost, r, params)
+func create[I ID, R any](ctx context.Context, c *caller, op string, r route, params any, key naturalKey[R]) (I, error) {
+	call := newCall(op, insert, http.MethodPost, r, params)
 	key.list.path = cmp.Or(key.list.path, r.path)
-	v := &verification{look: among(s, key), where: key.op}
+	v := &verification{look: among(c, key), where: key.op}
 	if key.shared && c != nil && len(call.problems) == 0 {
 		v.lookBefore(ctx, call.form)
 	}
@@ -250,9 +243,9 @@ func create[I ID, R any, S service](ctx context.Context, s S, op string, r route
 // associate makes a thing whose answer, which is given once, is wanted whole.
 // lookAt, read by lookOp, is where the thing is then. An answer that is not
 // good is as one that was lost.
-func associate[R, Look any, S service](ctx context.Context, s S, op string, r route, params any, lookOp string, lookAt route, good func(*R) bool) (*R, error) {
-	c, call := clientOf(s), newCall(s, op, insert, http.MethodPost, r, params)
-	row, _, err := createOnce[R](ctx, c, call, &verification{look: alone[Look](s, lookOp, lookAt), where: lookOp})
+func associate[R, Look any](ctx context.Context, c *caller, op string, r route, params any, lookOp string, lookAt route, good func(*R) bool) (*R, error) {
+	call := newCall(op, insert, http.MethodPost, r, params)
+	row, _, err := createOnce[R](ctx, c, call, &verification{look: alone[Look](c, lookOp, lookAt), where: lookOp})
 	switch {
 	case err != nil:
 		return nil, err
@@ -264,7 +257,7 @@ func associate[R, Look any, S service](ctx context.Context, s S, op string, r ro
 
 // post sends what creates a thing. The row is nil where the answer is a
 // success that holds none.
-func post[R any](ctx context.Context, c *Client, call *call) (*R, error) {
+func post[R any](ctx context.Context, c *caller, call *call) (*R, error) {
 	var created *R
 	err := c.do(ctx, call, func(resp *http.Response) error {
 		layout := rows.LayoutOf[R](rowFormat)
@@ -299,7 +292,7 @@ func noRow(resp *http.Response) error {
 // do sends a call and has decode take the answer of a success. It does so
 // again where that does no harm. Its error is a *ValidationError, when nothing
 // was sent, or an *Error.
-func (c *Client) do(ctx context.Context, call *call, decode func(*http.Response) error) error {
+func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response) error) error {
 	if c == nil || c.http == nil {
 		call.problems = []FieldError{{"client", "make it with NewClient"}}
 	}
@@ -309,7 +302,7 @@ func (c *Client) do(ctx context.Context, call *call, decode func(*http.Response)
 	if len(call.problems) > 0 {
 		return &ValidationError{Op: call.op, Fields: call.problems}
 	}
-	call.client, call.behind = c, callFrom(ctx)
+	call.caller, call.behind = c, callFrom(ctx)
 	for n := 0; ; n++ {
 		req, err := c.request(ctx, call)
 		if err != nil {
@@ -356,7 +349,7 @@ func (call *call) accept(resp *http.Response, decode func(*http.Response) error)
 	return decode(resp)
 }
 
-func (c *Client) request(ctx context.Context, call *call) (*retryablehttp.Request, error) {
+func (c *caller) request(ctx context.Context, call *call) (*retryablehttp.Request, error) {
 	var body any // a nil func would be a body
 	if len(call.values) > 0 {
 		text := call.values.Encode()
@@ -393,7 +386,7 @@ func (call *call) fail(resp *http.Response, err error) *Error {
 // secrets are what the call sends that nobody else is to see.
 func (call *call) secrets() []string {
 	all := call.form.secrets()
-	for _, secret := range call.client.secrets {
+	for _, secret := range call.caller.secrets {
 		all = append(all, secret.Reveal())
 	}
 	if call.behind != nil {

@@ -458,7 +458,7 @@ func (v *verification) run(ctx context.Context, call *call, created bool, waits 
 // createOnce sends what creates a thing, and sends it again only when it has
 // been looked for and is not there. It returns the row of the answer, if that
 // can be read, and the id, or 0 if it is created and the id is not known.
-func createOnce[R any](ctx context.Context, c *Client, call *call, v *verification) (*R, int64, error) {
+func createOnce[R any](ctx context.Context, c *caller, call *call, v *verification) (*R, int64, error) {
 	for resent := false; ; resent = true {
 		v.sent = append(v.sent, time.Now())
 		row, err := post[R](ctx, c, call)
@@ -499,7 +499,7 @@ func createOnce[R any](ctx context.Context, c *Client, call *call, v *verificati
 
 // addMissing sends ids to be added. After an attempt that may have added some
 // it looks who is there, and sends the others.
-func addMissing[I ID](ctx context.Context, c *Client, call *call, ids []I, params func([]I) any, members func() (map[int64]bool, error)) error {
+func addMissing[I ID](ctx context.Context, c *caller, call *call, ids []I, params func([]I) any, members func() (map[int64]bool, error)) error {
 	for {
 		err := c.do(ctx, call, noRow)
 		failed, ok := errors.AsType[*Error](err)
@@ -522,6 +522,6 @@ func addMissing[I ID](ctx context.Context, c *Client, call *call, ids []I, param
 			failed.Err = and(and(failed.Err, fmt.Errorf("at %s %d of them were not there, the first %d", looked, len(ids), ids[0])), ctx.Err())
 			return failed
 		}
-		call.form, _ = encode(c, params(ids))
+		call.form, _ = encode(params(ids))
 	}
 }

@@ -28,10 +28,10 @@ func TestTransportGivesTheCredentialsToTheirHostAlone(t *testing.T) {
 		"https://gw.example.com/config/v2/sip/domains":      "",
 		"https://example.com:8443/config/v2/sip/domains":    "",
 	} {
-		call := &call{op: "Domains.List", client: client}
+		call := &call{op: "Domains.List", caller: client.caller}
 		req, err := http.NewRequestWithContext(withCall(t.Context(), call), http.MethodGet, target, nil)
 		require.NoError(t, err)
-		resp, err := client.transport.RoundTrip(req)
+		resp, err := client.caller.transport.RoundTrip(req)
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, want, got, target)

@@ -19,7 +19,7 @@ type PhoneID int64
 
 // UsersService makes the calls on SIP users, the devices associated with them
 // and the groups they are in.
-type UsersService handle
+type UsersService struct{ caller *caller }
 
 // User is a SIP user row.
 type User struct {
@@ -165,65 +165,65 @@ type (
 // List returns the users of a domain.
 //
 // API: List SIP Users
-func (s *UsersService) List(ctx context.Context, domain DomainID) ([]User, error) {
-	return list[User](ctx, s, "Users.List", at("/domains/{domainId}/users", domain), nil)
+func (s UsersService) List(ctx context.Context, domain DomainID) ([]User, error) {
+	return list[User](ctx, s.caller, "Users.List", path("/domains/{domainId}/users", domain), nil)
 }
 
 // All is List as an iterator: one request, rows as they arrive.
 //
 // API: List SIP Users
-func (s *UsersService) All(ctx context.Context, domain DomainID) iter.Seq2[User, error] {
-	return stream[User](ctx, s, "Users.List", at("/domains/{domainId}/users", domain))
+func (s UsersService) All(ctx context.Context, domain DomainID) iter.Seq2[User, error] {
+	return stream[User](ctx, s.caller, "Users.List", path("/domains/{domainId}/users", domain))
 }
 
 // Get returns one user.
 //
 // API: Read SIP User
-func (s *UsersService) Get(ctx context.Context, domain DomainID, user UserID) (*User, error) {
-	return get[User](ctx, s, "Users.Get", at("/domains/{domainId}/users/{userId}", domain, user))
+func (s UsersService) Get(ctx context.Context, domain DomainID, user UserID) (*User, error) {
+	return get[User](ctx, s.caller, "Users.Get", path("/domains/{domainId}/users/{userId}", domain, user))
 }
 
 // Create adds a user to a domain and returns its id.
 //
 // API: Create SIP User
-func (s *UsersService) Create(ctx context.Context, domain DomainID, params UserCreateParams) (UserID, error) {
-	return create[UserID](ctx, s, "Users.Create", at("/domains/{domainId}/users", domain), params, naturalKey[User]{op: "Users.List", name: "user"})
+func (s UsersService) Create(ctx context.Context, domain DomainID, params UserCreateParams) (UserID, error) {
+	return create[UserID](ctx, s.caller, "Users.Create", path("/domains/{domainId}/users", domain), params, naturalKey[User]{op: "Users.List", name: "user"})
 }
 
 // Update changes what params give.
 //
 // API: Update SIP User
-func (s *UsersService) Update(ctx context.Context, domain DomainID, user UserID, params UserUpdateParams) error {
-	return exec(ctx, s, "Users.Update", http.MethodPost, at("/domains/{domainId}/users/{userId}", domain, user), params)
+func (s UsersService) Update(ctx context.Context, domain DomainID, user UserID, params UserUpdateParams) error {
+	return exec(ctx, s.caller, "Users.Update", http.MethodPost, path("/domains/{domainId}/users/{userId}", domain, user), params)
 }
 
 // Delete removes a user.
 //
 // API: Delete SIP User
-func (s *UsersService) Delete(ctx context.Context, domain DomainID, user UserID) error {
-	return exec(ctx, s, "Users.Delete", http.MethodDelete, at("/domains/{domainId}/users/{userId}", domain, user), nil)
+func (s UsersService) Delete(ctx context.Context, domain DomainID, user UserID) error {
+	return exec(ctx, s.caller, "Users.Delete", http.MethodDelete, path("/domains/{domainId}/users/{userId}", domain, user), nil)
 }
 
 // ListDevices returns the devices that a user is associated with; opts may be
 // nil.
 //
 // API: List PBX User Devices
-func (s *UsersService) ListDevices(ctx context.Context, domain DomainID, user UserID, opts *UserDeviceListOptions) ([]UserDevice, error) {
-	return list(ctx, s, "Users.ListDevices", at("/domains/{domainId}/users/{userId}/devices", domain, user), opts)
+func (s UsersService) ListDevices(ctx context.Context, domain DomainID, user UserID, opts *UserDeviceListOptions) ([]UserDevice, error) {
+	return list(ctx, s.caller, "Users.ListDevices", path("/domains/{domainId}/users/{userId}/devices", domain, user), opts)
 }
 
 // AllDevices is ListDevices as an iterator over every page; opts may be nil.
 //
 // API: List PBX User Devices
-func (s *UsersService) AllDevices(ctx context.Context, domain DomainID, user UserID, opts *UserDeviceListOptions) iter.Seq2[UserDevice, error] {
-	return pages(ctx, s, "Users.ListDevices", at("/domains/{domainId}/users/{userId}/devices", domain, user), opts)
+func (s UsersService) AllDevices(ctx context.Context, domain DomainID, user UserID, opts *UserDeviceListOptions) iter.Seq2[UserDevice, error] {
+	return pages(ctx, s.caller, "Users.ListDevices", path("/domains/{domainId}/users/{userId}/devices", domain, user), opts)
 }
 
 // GetDevice returns one device that a user is associated with.
 //
 // API: Read PBX User Device
-func (s *UsersService) GetDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDevice, error) {
-	return get[UserDevice](ctx, s, "Users.GetDevice", at("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device))
+func (s UsersService) GetDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDevice, error) {
+	return get[UserDevice](ctx, s.caller, "Users.GetDevice", path("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device))
 }
 
 // AddDevice associates a device with a user and returns the token that the
@@ -233,9 +233,9 @@ func (s *UsersService) GetDevice(ctx context.Context, domain DomainID, user User
 // a token that you may have.
 //
 // API: Create PBX User Device
-func (s *UsersService) AddDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDeviceToken, error) {
-	return associate[UserDeviceToken, UserDevice](ctx, s, "Users.AddDevice", at("/domains/{domainId}/users/{userId}/devices", domain, user), deviceSpec{device},
-		"Users.GetDevice", at("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device),
+func (s UsersService) AddDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDeviceToken, error) {
+	return associate[UserDeviceToken, UserDevice](ctx, s.caller, "Users.AddDevice", path("/domains/{domainId}/users/{userId}/devices", domain, user), deviceSpec{device},
+		"Users.GetDevice", path("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device),
 		func(t *UserDeviceToken) bool {
 			t.DeviceID, t.UserID = cmp.Or(t.DeviceID, device), cmp.Or(t.UserID, user) // what is not said is as asked
 			return t.DeviceID == device && t.UserID == user && !t.Token.IsZero()
@@ -249,7 +249,7 @@ func (s *UsersService) AddDevice(ctx context.Context, domain DomainID, user User
 // is the latter, after ErrOutcomeUnknown GetDevice tells.
 //
 // API: Delete PBX User Device, Create PBX User Device
-func (s *UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDeviceToken, error) {
+func (s UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDeviceToken, error) {
 	if err := s.RemoveDevice(ctx, domain, user, device); err != nil {
 		return nil, err
 	}
@@ -267,28 +267,28 @@ func (s *UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, u
 // itself stays.
 //
 // API: Delete PBX User Device
-func (s *UsersService) RemoveDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) error {
-	return exec(ctx, s, "Users.RemoveDevice", http.MethodDelete, at("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device), nil)
+func (s UsersService) RemoveDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) error {
+	return exec(ctx, s.caller, "Users.RemoveDevice", http.MethodDelete, path("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device), nil)
 }
 
 // ListGroups returns the groups that a user is in; opts may be nil.
 //
 // API: List SIP User Groups
-func (s *UsersService) ListGroups(ctx context.Context, domain DomainID, user UserID, opts *UserGroupListOptions) ([]UserGroup, error) {
-	return list(ctx, s, "Users.ListGroups", at("/domains/{domainId}/users/{userId}/groups", domain, user), opts)
+func (s UsersService) ListGroups(ctx context.Context, domain DomainID, user UserID, opts *UserGroupListOptions) ([]UserGroup, error) {
+	return list(ctx, s.caller, "Users.ListGroups", path("/domains/{domainId}/users/{userId}/groups", domain, user), opts)
 }
 
 // AllGroups is ListGroups as an iterator over every page; opts may be nil.
 //
 // API: List SIP User Groups
-func (s *UsersService) AllGroups(ctx context.Context, domain DomainID, user UserID, opts *UserGroupListOptions) iter.Seq2[UserGroup, error] {
-	return pages(ctx, s, "Users.ListGroups", at("/domains/{domainId}/users/{userId}/groups", domain, user), opts)
+func (s UsersService) AllGroups(ctx context.Context, domain DomainID, user UserID, opts *UserGroupListOptions) iter.Seq2[UserGroup, error] {
+	return pages(ctx, s.caller, "Users.ListGroups", path("/domains/{domainId}/users/{userId}/groups", domain, user), opts)
 }
 
 // AddGroups puts a user into groups, at most 500 a request.
 //
 // API: Add SIP User Groups
-func (s *UsersService) AddGroups(ctx context.Context, domain DomainID, user UserID, groups []GroupID) error {
-	return addMembers(ctx, s, "Users.AddGroups", at("/domains/{domainId}/users/{userId}/groups", domain, user), groups,
+func (s UsersService) AddGroups(ctx context.Context, domain DomainID, user UserID, groups []GroupID) error {
+	return addMembers(ctx, s.caller, "Users.AddGroups", path("/domains/{domainId}/users/{userId}/groups", domain, user), groups,
 		func(batch []GroupID) any { return groupSpec{batch} }, s.AllGroups(ctx, domain, user, nil))
 }
