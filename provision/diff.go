@@ -127,7 +127,7 @@ func (d *differ) report(at place, field, format string, args ...any) {
 // plan adds a change of what is on the server under id, or is not there yet.
 func (d *differ) plan(id int64, c Change) *change {
 	planned := &change{Change: &c, id: id}
-	if c.Op == Delete && !slices.Contains([]Kind{KindGroupMembers, KindOwner, KindQueueMember}, c.Kind) {
+	if c.Op == OpDelete && !slices.Contains([]Kind{KindGroupMembers, KindOwner, KindQueueMember}, c.Kind) {
 		d.last = append(d.last, planned)
 	} else {
 		d.changes = append(d.changes, planned)
@@ -190,7 +190,7 @@ func compare[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R
 	if d.opts.Prune && res.wants != nil {
 		for _, t := range there {
 			if !kept[t] {
-				c := d.plan(t.id, Change{Op: Delete, Kind: res.kind, Name: t.shown()})
+				c := d.plan(t.id, Change{Op: OpDelete, Kind: res.kind, Name: t.shown()})
 				t.remove = c.step(func(x *execution) error { return res.calls(x.client).remove(x.ctx, x.domain, I(t.id)) })
 			}
 		}
@@ -213,7 +213,7 @@ func create[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R,
 			d.report(t.at, field, "required: %s %s is not on the server yet", t.kind, quote(t.name))
 		}
 	}
-	c := d.plan(0, Change{Op: Create, Kind: t.kind, Name: t.shown(), Fields: fields})
+	c := d.plan(0, Change{Op: OpCreate, Kind: t.kind, Name: t.shown(), Fields: fields})
 	t.make = c.step(func(x *execution) error {
 		params := res.creates(&created)
 		fill(&params, &created)
@@ -250,7 +250,7 @@ func update[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R,
 	if len(changes) == 0 {
 		return
 	}
-	c := d.plan(t.id, Change{Op: Update, Kind: t.kind, Name: t.shown(), Fields: changes})
+	c := d.plan(t.id, Change{Op: OpUpdate, Kind: t.kind, Name: t.shown(), Fields: changes})
 	t.update = c.step(func(x *execution) error {
 		params := res.unchanged(row)
 		fill(&params, want, changes...)
