@@ -2,7 +2,6 @@ package infinitysip
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -12,11 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-querystring/query"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
-
-// maxOrder is the most ids an order can name: of a longer PUT form the server
-// keeps nothing, and says nothing.
-const maxOrder = 1000
 
 // form is what a call sends: the pairs, and which of them are secret.
 type form struct {
@@ -132,7 +128,7 @@ func (f *form) check(p param, v reflect.Value) string {
 		case text == "" && !p.optional && p.rule != "mayBeEmpty":
 			return "required"
 		case p.rule == "mac":
-			mac := canonicalMAC(text)
+			mac := wire.MAC(text)
 			if mac == "" {
 				return "not a MAC address of six octets: " + quote(text)
 			}
@@ -155,8 +151,8 @@ func idsProblem(ids reflect.Value, order bool) string {
 	if ids.Len() == 0 {
 		return "an empty list of ids"
 	}
-	if order && ids.Len() > maxOrder {
-		return fmt.Sprintf("%d ids: the server takes an order of at most %d", ids.Len(), maxOrder)
+	if order && ids.Len() > wire.MaxOrder {
+		return fmt.Sprintf("%d ids: the server takes an order of at most %d", ids.Len(), wire.MaxOrder)
 	}
 	seen := make(map[int64]bool, ids.Len())
 	for i := range ids.Len() {
@@ -208,14 +204,4 @@ func (f CallerNameFormat) problem() string {
 		}
 		rest = rest[i+2+end:]
 	}
-}
-
-// canonicalMAC writes a MAC address of six octets as the API does, and
-// anything else as "".
-func canonicalMAC(text string) string {
-	mac, err := net.ParseMAC(text)
-	if err != nil || len(mac) != 6 {
-		return ""
-	}
-	return strings.ToUpper(mac.String())
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
 // plan tells, for a row type, which of its fields takes which member of a row.
@@ -309,7 +311,7 @@ func (m *member) set(value []byte, text *strings.Builder) (taken bool, err error
 	case *time.Time:
 		*to, err = parseDatetime(value)
 	case *netip.Prefix:
-		*to, taken = parseNetwork(string(value))
+		*to, taken = wire.Network(string(value))
 		return taken || len(value) == 0, nil
 	case *Secret:
 		if len(value) > 0 {
@@ -370,15 +372,4 @@ func parseDatetime(text []byte) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%q is not a time: want %s", text, datetimeLayout)
 	}
 	return t, nil
-}
-
-// parseNetwork reads a network in CIDR notation, or an address alone.
-func parseNetwork(text string) (netip.Prefix, bool) {
-	if prefix, err := netip.ParsePrefix(text); err == nil {
-		return prefix, true
-	}
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return netip.PrefixFrom(addr, addr.BitLen()), true
-	}
-	return netip.Prefix{}, false
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/infinitysip/infinitysip/internal/wire"
 	"github.com/stretchr/testify/require"
 )
 
@@ -100,10 +101,12 @@ func TestRowsNetworks(t *testing.T) {
 		require.Nil(t, rows[0].Extra)
 	}
 
-	rows, err := readRows[TrustedNetwork](planFor(reflect.TypeFor[TrustedNetwork]()), strings.NewReader(`{"trustedNetworkId":"1","network":"office"}`), maxRow)
-	require.NoError(t, err)
-	require.False(t, rows[0].Network.IsValid())
-	require.JSONEq(t, `"office"`, string(rows[0].Extra["network"]), "what the field cannot hold is not lost")
+	for _, text := range []string{"office", "fe80::1%eth0"} {
+		rows, err := readRows[TrustedNetwork](planFor(reflect.TypeFor[TrustedNetwork]()), strings.NewReader(`{"trustedNetworkId":"1","network":"`+text+`"}`), maxRow)
+		require.NoError(t, err)
+		require.False(t, rows[0].Network.IsValid(), text)
+		require.JSONEq(t, `"`+text+`"`, string(rows[0].Extra["network"]), "what the field cannot hold is not lost")
+	}
 }
 
 func TestRowsNearSpellingsOfTheTrustedNetworkID(t *testing.T) {
@@ -472,7 +475,7 @@ func rowByJSON(raw []byte) (row everyKind, ok bool) {
 		}
 		return true
 	}, "c")
-	take(func(text string) (taken bool) { row.Network, taken = parseNetwork(text); return taken || text == "" }, "net")
+	take(func(text string) (taken bool) { row.Network, taken = wire.Network(text); return taken || text == "" }, "net")
 	take(func(text string) bool { row.PIN = NewSecret(text); return true }, "pin")
 	for name, value := range members {
 		if members[name] = redactByJSON(value); secretName(name) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
 // thing is a user, a group, a queue, a network, a device or a queue's member,
@@ -31,7 +32,7 @@ func (t *thing) String() string { return string(t.kind) + " " + printable(t.name
 // shown is the name as a plan has it.
 func (t *thing) shown() string {
 	if t.kind == KindDevice {
-		return macKey(t.name)
+		return wire.MAC(t.name)
 	}
 	return t.name
 }
@@ -200,8 +201,8 @@ func compare[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R
 
 // create plans to make a thing.
 func create[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R, I, C, U], t *thing, want *W) {
-	if len(res.rows) == knownCap && !res.paged {
-		d.report(t.at, res.named, "the server gave exactly %d rows, which may not be all, and %s is not among them", knownCap, quote(t.name))
+	if len(res.rows) == wire.MaxRows && !res.paged {
+		d.report(t.at, res.named, "the server gave exactly %d rows, which may not be all, and %s is not among them", wire.MaxRows, quote(t.name))
 	}
 	created := *want
 	if res.complete != nil {

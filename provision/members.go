@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
 // membership is who is to be in a group.
@@ -153,7 +154,7 @@ func (d *differ) owners() {
 		if device == nil {
 			continue // it has been told
 		}
-		mac := macKey(want.MACAddress)
+		mac := wire.MAC(want.MACAddress)
 		var (
 			from     infinitysip.UserID
 			fromName string
@@ -214,18 +215,18 @@ func (d *differ) owners() {
 func (d *differ) rotated() map[string]bool {
 	inState := map[string]*Device{}
 	for i := range d.desired.Devices {
-		inState[macKey(d.desired.Devices[i].MACAddress)] = &d.desired.Devices[i]
+		inState[wire.MAC(d.desired.Devices[i].MACAddress)] = &d.desired.Devices[i]
 	}
 	rotate := map[string]bool{}
 	for i, mac := range d.opts.RotateTokens {
 		at := place{path: fmt.Sprintf("RotateTokens[%d]", i)}
-		switch want := inState[macKey(mac)]; {
+		switch want := inState[wire.MAC(mac)]; {
 		case want == nil:
 			d.report(at, "", "%s is not the MAC address of a device in the state", quote(mac))
 		case want.Owner == nil:
 			d.report(at, "", "the state does not say whose %s is: were the device taken from its user and not given back, nothing would tell", quote(mac))
 		}
-		rotate[macKey(mac)] = true
+		rotate[wire.MAC(mac)] = true
 	}
 	return rotate
 }
@@ -361,8 +362,8 @@ func (d *differ) order(queue *thing, at place, slots []slot, removals []*step, a
 	if ordered {
 		return
 	}
-	if len(slots) > maxQueueMembers {
-		d.report(at, "members", "%d of them with those on the server: the API orders at most %d", len(slots), maxQueueMembers)
+	if len(slots) > wire.MaxOrder {
+		d.report(at, "members", "%d of them with those on the server: the API orders at most %d", len(slots), wire.MaxOrder)
 		return
 	}
 	slices.SortStableFunc(named, func(a, b slot) int { return a.rank - b.rank })
