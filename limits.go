@@ -9,6 +9,8 @@ import (
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
+
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
 // Limits bound what one attempt of a call may take. A zero field means its
@@ -43,8 +45,8 @@ func (l Limits) problem() string {
 	switch {
 	case min(l.Row, l.Answer, l.ErrorBody, l.IDs) < 0 || min(l.Header, l.Progress, l.Error, l.Attempt) < 0:
 		return "holds a negative value"
-	case l.IDs > maxOrder:
-		return fmt.Sprintf("IDs: of more than %d the server drops the end and says nothing", maxOrder)
+	case l.IDs > wire.MaxOrder:
+		return fmt.Sprintf("IDs: of more than %d the server drops the end and says nothing", wire.MaxOrder)
 	}
 	return ""
 }

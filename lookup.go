@@ -9,11 +9,8 @@ import (
 	"strings"
 
 	"github.com/infinitysip/infinitysip/internal/rows"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
-
-// serverCap is the most rows that a sibling of this API gives in one answer: a
-// list as long as this may go on.
-const serverCap = 10_000
 
 // found is a row that may be the one which a create made.
 type found struct {
@@ -33,20 +30,20 @@ func sameValue(sent, got string) bool {
 
 // sameAddress reports whether two texts are the same MAC address or network.
 func sameAddress(sent, got string) bool {
-	if mac := canonicalMAC(sent); mac != "" {
-		return mac == canonicalMAC(got)
+	if mac := wire.MAC(sent); mac != "" {
+		return mac == wire.MAC(got)
 	}
-	a, ok := parseNetwork(sent)
-	b, okToo := parseNetwork(got)
+	a, ok := wire.Network(sent)
+	b, okToo := wire.Network(got)
 	return ok && okToo && (b == a || b == a.Masked())
 }
 
 // addresses are the ways in which a server may keep a MAC address or a network.
 func addresses(sent string) []any {
-	if mac := canonicalMAC(sent); mac != "" {
+	if mac := wire.MAC(sent); mac != "" {
 		return []any{mac, strings.ToLower(mac)}
 	}
-	network, _ := parseNetwork(sent)
+	network, _ := wire.Network(sent)
 	ways := []any{sent, network.Masked().String()}
 	if network.IsSingleIP() {
 		ways = append(ways, network.Addr().String())
@@ -127,7 +124,7 @@ func among[R any](c *caller, key naturalKey[R]) look {
 		if len(all) == 0 {
 			all = alike
 		}
-		if len(all) == 0 && len(list) >= serverCap {
+		if len(all) == 0 && len(list) >= wire.MaxRows {
 			return nil, fmt.Errorf("%d rows, which may not be all", len(list))
 		}
 		return all, nil

@@ -2,7 +2,6 @@ package infinitysip
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -16,11 +15,8 @@ import (
 
 	"github.com/infinitysip/infinitysip/internal/redact"
 	"github.com/infinitysip/infinitysip/internal/rows"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
-
-// maxOrder is the most ids an order can name: of a longer PUT form the server
-// keeps nothing, and says nothing.
-const maxOrder = 1000
 
 // form is what a call sends: the pairs, and which of them are secret.
 type form struct {
@@ -144,7 +140,7 @@ func (f *form) check(p param, v reflect.Value) string {
 		case text == "" && !p.optional && p.rule != "mayBeEmpty":
 			return "required"
 		case p.rule == "mac":
-			mac := canonicalMAC(text)
+			mac := wire.MAC(text)
 			if mac == "" {
 				return "not a MAC address of six octets: " + quote(text)
 			}
@@ -167,8 +163,8 @@ func idsProblem(ids reflect.Value, order bool) string {
 	if ids.Len() == 0 {
 		return "an empty list of ids"
 	}
-	if order && ids.Len() > maxOrder {
-		return fmt.Sprintf("%d ids: the server takes an order of at most %d", ids.Len(), maxOrder)
+	if order && ids.Len() > wire.MaxOrder {
+		return fmt.Sprintf("%d ids: the server takes an order of at most %d", ids.Len(), wire.MaxOrder)
 	}
 	seen := make(map[int64]bool, ids.Len())
 	for i := range ids.Len() {
@@ -222,27 +218,6 @@ func (f CallerNameFormat) problem() string {
 	}
 }
 
-// canonicalMAC writes a MAC address of six octets as the API does, and
-// anything else as "".
-func canonicalMAC(text string) string {
-	mac, err := net.ParseMAC(text)
-	if err != nil || len(mac) != 6 {
-		return ""
-	}
-	return strings.ToUpper(mac.String())
-}
-
-// parseNetwork reads a network in CIDR notation, or an address alone.
-func parseNetwork(text string) (netip.Prefix, bool) {
-	if prefix, err := netip.ParsePrefix(text); err == nil {
-		return prefix, true
-	}
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return netip.PrefixFrom(addr, addr.BitLen()), true
-	}
-	return netip.Prefix{}, false
-}
-
 // rowFormat is how the rows of this API are written.
 var rowFormat = &rows.Format{
 	Set: func(to any, text []byte) bool {
@@ -252,7 +227,7 @@ var rowFormat = &rows.Format{
 			return true
 		case *netip.Prefix:
 			var taken bool
-			*to, taken = parseNetwork(string(text))
+			*to, taken = wire.Network(string(text))
 			return taken
 		}
 		return false

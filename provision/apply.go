@@ -61,15 +61,15 @@ type Credential struct {
 	Password, PIN, Token infinitysip.Secret
 }
 
-// Status is what came of a change.
+// Status is what came of a change. The zero value is none of the statuses.
 type Status string
 
 // The statuses.
 const (
-	Done    Status = "done"
-	Failed  Status = "failed"  // Err tells why, and whether it may have taken effect
-	Blocked Status = "blocked" // not done to the end: something that it needs failed; of users into or out of a group, it was done for those who could be
-	Stopped Status = "stopped" // not done to the end, or not begun: the context ended
+	StatusDone    Status = "done"
+	StatusFailed  Status = "failed"  // Err tells why, and whether it may have taken effect
+	StatusBlocked Status = "blocked" // not done to the end: something that it needs failed; of users into or out of a group, it was done for those who could be
+	StatusStopped Status = "stopped" // not done to the end, or not begun: the context ended
 )
 
 // Result is what came of a change.
@@ -141,7 +141,7 @@ func (c *Changes) Apply(ctx context.Context, client *infinitysip.Client, opts *A
 	x.run(work)
 	var errs []error
 	for _, r := range results {
-		if r.Status == Failed {
+		if r.Status == StatusFailed {
 			errs = append(errs, fmt.Errorf("%s: %w", r.Change, r.Err))
 		}
 	}
@@ -265,19 +265,19 @@ func (x *execution) finish(s *step, err error) {
 		c.result.Err = err
 		switch {
 		case stopped(err):
-			c.result.Status = Stopped
+			c.result.Status = StatusStopped
 		case errors.Is(err, ErrBlocked):
-			c.result.Status = Blocked
+			c.result.Status = StatusBlocked
 		default:
-			c.result.Status = Failed
+			c.result.Status = StatusFailed
 		}
 	}
 	if c.steps--; c.steps == 0 {
 		if c.result.Err == nil {
-			c.result.Status = Done
+			c.result.Status = StatusDone
 		}
 		x.done++
-		if x.opts.Progress != nil && c.result.Status != Stopped {
+		if x.opts.Progress != nil && c.result.Status != StatusStopped {
 			x.opts.Progress(Progress{Done: x.done, Total: x.total, Change: *c.Change, Err: c.result.Err})
 		}
 	}

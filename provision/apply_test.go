@@ -103,8 +103,8 @@ func TestSwapThatIsCutShort(t *testing.T) {
 
 	require.ErrorIs(t, err, infinitysip.ErrForbidden)
 	require.Equal(t, map[string]provision.Status{
-		`~ user joe: extensionNumber "0100" → "0101"`: provision.Blocked,
-		`~ user ann: extensionNumber "0101" → "0100"`: provision.Failed,
+		`~ user joe: extensionNumber "0100" → "0101"`: provision.StatusBlocked,
+		`~ user ann: extensionNumber "0101" → "0100"`: provision.StatusFailed,
 	}, outcome(results))
 	require.Equal(t, "9999", a.extensions()["joe"])
 	require.Equal(t, lines(`~ user joe: extensionNumber "9999" → "0101"`, `~ user ann: extensionNumber "0101" → "0100"`), a.plan(t, desired, nil).String())
@@ -223,26 +223,26 @@ func TestFailuresBlockOnlyWhatNeedsThem(t *testing.T) {
 	require.NotErrorIs(t, err, provision.ErrBlocked)
 	require.Len(t, strings.Split(err.Error(), "\n"), 2)
 	require.Equal(t, map[string]provision.Status{
-		"+ user joe (ext 0100)":                provision.Failed,
-		"+ user ann (ext 0101)":                provision.Done,
-		"+ user eve (ext 0102)":                provision.Done,
-		"+ group sales (ext 0600)":             provision.Done,
-		"+ group support (ext 0601)":           provision.Failed,
-		"+ group night (ext 0602)":             provision.Done,
-		"+ queue front (ext 0700)":             provision.Done,
-		"+ trusted network 10.0.20.10/24":      provision.Done,
-		"+ trusted network 10.0.21.0/24":       provision.Done,
-		"+ device 00:00:5E:00:53:01":           provision.Done,
-		"+ device 00:00:5E:00:53:02":           provision.Done,
-		"+ group sales: members joe, ann":      provision.Blocked, // of ann it was done
-		"+ device 00:00:5E:00:53:01: user joe": provision.Blocked,
-		"+ queue front: member sales":          provision.Done,
-		"+ queue front: member support":        provision.Blocked,
-		"+ queue front: member night":          provision.Done,
+		"+ user joe (ext 0100)":                provision.StatusFailed,
+		"+ user ann (ext 0101)":                provision.StatusDone,
+		"+ user eve (ext 0102)":                provision.StatusDone,
+		"+ group sales (ext 0600)":             provision.StatusDone,
+		"+ group support (ext 0601)":           provision.StatusFailed,
+		"+ group night (ext 0602)":             provision.StatusDone,
+		"+ queue front (ext 0700)":             provision.StatusDone,
+		"+ trusted network 10.0.20.10/24":      provision.StatusDone,
+		"+ trusted network 10.0.21.0/24":       provision.StatusDone,
+		"+ device 00:00:5E:00:53:01":           provision.StatusDone,
+		"+ device 00:00:5E:00:53:02":           provision.StatusDone,
+		"+ group sales: members joe, ann":      provision.StatusBlocked, // of ann it was done
+		"+ device 00:00:5E:00:53:01: user joe": provision.StatusBlocked,
+		"+ queue front: member sales":          provision.StatusDone,
+		"+ queue front: member support":        provision.StatusBlocked,
+		"+ queue front: member night":          provision.StatusDone,
 	}, outcome(results))
 	require.Len(t, a.GroupUsers(a.domain, 1), 1)
 	for _, r := range results {
-		if r.Status == provision.Blocked {
+		if r.Status == provision.StatusBlocked {
 			require.ErrorIs(t, r.Err, provision.ErrBlocked)
 		}
 	}
@@ -388,7 +388,7 @@ func TestSecretsFromFuncs(t *testing.T) {
 	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, opts)
 	require.ErrorIs(t, err, broken)
 	require.Equal(t, map[string]provision.Status{
-		"+ user joe (ext 0100)": provision.Done, "+ user ann (ext 0101)": provision.Failed, "+ user eve (ext 0102)": provision.Failed,
+		"+ user joe (ext 0100)": provision.StatusDone, "+ user ann (ext 0101)": provision.StatusFailed, "+ user eve (ext 0102)": provision.StatusFailed,
 	}, outcome(results))
 	require.Len(t, a.Users(a.domain), 1)
 	require.Equal(t, "of joe", a.Users(a.domain)[0].Password.Reveal())
@@ -416,7 +416,7 @@ func TestOutcomeUnknown(t *testing.T) {
 				results, err := changes.Apply(t.Context(), a.client, nil)
 
 				require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
-				require.Equal(t, provision.Failed, results[0].Status)
+				require.Equal(t, provision.StatusFailed, results[0].Status)
 				require.ErrorIs(t, results[0].Err, infinitysip.ErrOutcomeUnknown)
 				require.Len(t, results[0].Password.Reveal(), 26)
 				require.NotContains(t, err.Error(), results[0].Password.Reveal())
@@ -461,7 +461,7 @@ func TestLostToken(t *testing.T) {
 	a.Fail(siptest.On("Users.AddDevice").Nth(1).CommitThenDrop())
 	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, infinitysip.ErrTokenLost)
-	require.Equal(t, provision.Failed, results[2].Status)
+	require.Equal(t, provision.StatusFailed, results[2].Status)
 	require.True(t, a.plan(t, desired, nil).Empty())
 
 	changes := a.plan(t, desired, &provision.PlanOptions{RotateTokens: []string{results[2].Change.Name}})
@@ -589,16 +589,16 @@ func TestContextEnds(t *testing.T) {
 		count := map[provision.Status]int{}
 		for _, r := range results {
 			count[r.Status]++
-			if r.Status == provision.Done {
+			if r.Status == provision.StatusDone {
 				require.Len(t, r.Password.Reveal(), 26)
 			}
-			if r.Status == provision.Stopped {
+			if r.Status == provision.StatusStopped {
 				require.ErrorIs(t, r.Err, context.Canceled)
 			}
 		}
-		require.GreaterOrEqual(t, count[provision.Done], 4)
-		require.GreaterOrEqual(t, count[provision.Stopped], 14)
-		require.Equal(t, 20, count[provision.Done]+count[provision.Stopped]+count[provision.Failed])
+		require.GreaterOrEqual(t, count[provision.StatusDone], 4)
+		require.GreaterOrEqual(t, count[provision.StatusStopped], 14)
+		require.Equal(t, 20, count[provision.StatusDone]+count[provision.StatusStopped]+count[provision.StatusFailed])
 	})
 }
 
@@ -617,12 +617,12 @@ func TestStoppedIsNotBlocked(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, provision.ErrBlocked)
 	require.Equal(t, map[string]provision.Status{
-		"+ user joe (ext 0100)":                provision.Done,
-		"+ user ann (ext 0101)":                provision.Stopped,
-		"+ group sales (ext 0600)":             provision.Stopped,
-		"+ device 00:00:5E:00:53:01":           provision.Stopped,
-		"+ group sales: members joe, ann":      provision.Stopped,
-		"+ device 00:00:5E:00:53:01: user ann": provision.Stopped,
+		"+ user joe (ext 0100)":                provision.StatusDone,
+		"+ user ann (ext 0101)":                provision.StatusStopped,
+		"+ group sales (ext 0600)":             provision.StatusStopped,
+		"+ device 00:00:5E:00:53:01":           provision.StatusStopped,
+		"+ group sales: members joe, ann":      provision.StatusStopped,
+		"+ device 00:00:5E:00:53:01: user ann": provision.StatusStopped,
 	}, outcome(results))
 	for _, r := range results[1:] {
 		require.ErrorIs(t, r.Err, context.Canceled)
@@ -665,7 +665,7 @@ func TestDeviceThatCannotBeTaken(t *testing.T) {
 	a.Fail(siptest.On("Users.RemoveDevice").Status(http.StatusForbidden))
 	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, infinitysip.ErrForbidden)
-	require.Equal(t, provision.Failed, results[0].Status)
+	require.Equal(t, provision.StatusFailed, results[0].Status)
 	require.Equal(t, []string{"Users.RemoveDevice"}, a.sent())
 }
 
@@ -703,7 +703,7 @@ func TestMoveThatIsCutShort(t *testing.T) {
 	})}))
 	results, err := a.plan(t, desired, nil).Apply(ctx, client, nil)
 	require.ErrorIs(t, err, context.Canceled)
-	require.Equal(t, provision.Stopped, results[0].Status)
+	require.Equal(t, provision.StatusStopped, results[0].Status)
 	require.Empty(t, a.Devices(a.domain)[0].User)
 
 	a.givesToken(t, a.plan(t, desired, nil), "+ device 00:00:5E:00:53:01: user ann\n")
@@ -722,7 +722,7 @@ func TestDeviceForWhoCannotBeMade(t *testing.T) {
 	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, infinitysip.ErrForbidden)
 	require.Equal(t, map[string]provision.Status{
-		"+ user new (ext 0150)": provision.Failed, `~ device 00:00:5E:00:53:01: user "joe" → "new"`: provision.Blocked,
+		"+ user new (ext 0150)": provision.StatusFailed, `~ device 00:00:5E:00:53:01: user "joe" → "new"`: provision.StatusBlocked,
 	}, outcome(results))
 	require.Equal(t, "joe", a.Devices(a.domain)[0].User)
 
@@ -806,10 +806,10 @@ func TestQueueWhoseNewMemberCannotBeMade(t *testing.T) {
 			results, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
 			require.ErrorIs(t, err, infinitysip.ErrForbidden)
 			got := outcome(results)
-			require.Equal(t, provision.Blocked, got["- queue front: member sales"])
-			require.Equal(t, provision.Done, got["- queue front: member night"])
-			require.Equal(t, provision.Done, got["- group night"])
-			require.Equal(t, provision.Blocked, got["~ queue front: order team, support"])
+			require.Equal(t, provision.StatusBlocked, got["- queue front: member sales"])
+			require.Equal(t, provision.StatusDone, got["- queue front: member night"])
+			require.Equal(t, provision.StatusDone, got["- group night"])
+			require.Equal(t, provision.StatusBlocked, got["~ queue front: order team, support"])
 			require.Len(t, a.QueueMembers(a.domain, 1), 2)
 
 			_, err = a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
@@ -830,7 +830,7 @@ func TestOrderOfAQueueWhoseMemberStays(t *testing.T) {
 	results, err := a.plan(t, desired, &provision.PlanOptions{Prune: true, MaxDeletes: 1}).Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, infinitysip.ErrForbidden)
 	require.Equal(t, map[string]provision.Status{
-		"- queue front: member sales": provision.Failed, "~ queue front: order night, support": provision.Blocked,
+		"- queue front: member sales": provision.StatusFailed, "~ queue front: order night, support": provision.StatusBlocked,
 	}, outcome(results))
 }
 
@@ -848,7 +848,7 @@ func TestUsersWhoGoToAnotherGroup(t *testing.T) {
 	results, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, infinitysip.ErrForbidden)
 	require.Equal(t, map[string]provision.Status{
-		"+ group night: members joe": provision.Failed, "- group sales: members joe, ann": provision.Blocked, // of ann it was done
+		"+ group night: members joe": provision.StatusFailed, "- group sales: members joe, ann": provision.StatusBlocked, // of ann it was done
 	}, outcome(results))
 	require.EqualError(t, results[1].Err, "blocked for 1 of 2: user joe is not yet in the group to go to")
 	require.Equal(t, []infinitysip.UserID{1}, a.GroupUsers(a.domain, 1))
@@ -873,8 +873,8 @@ func TestUsersWhoGoToAGroupThatIsBlockedForOthers(t *testing.T) {
 	results, err := a.plan(t, desired, &provision.PlanOptions{Prune: true, MaxDeletes: 1}).Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, infinitysip.ErrForbidden)
 	got := outcome(results)
-	require.Equal(t, provision.Blocked, got["+ group night: members joe, new"]) // of joe it was done
-	require.Equal(t, provision.Done, got["- group sales: members joe"])
+	require.Equal(t, provision.StatusBlocked, got["+ group night: members joe, new"]) // of joe it was done
+	require.Equal(t, provision.StatusDone, got["- group sales: members joe"])
 	require.Equal(t, []infinitysip.UserID{1}, a.GroupUsers(a.domain, 3))
 }
 

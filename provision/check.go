@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
 // Problem is something wrong with a state.
@@ -92,9 +93,6 @@ func (s *State) Check() error {
 // nowhere is a domain to which the client sends nothing: it refuses the id, and
 // tells what else it would refuse.
 const nowhere infinitysip.DomainID = 0
-
-// maxQueueMembers is the most that the API orders.
-const maxQueueMembers = 1000
 
 type checker struct {
 	state    *State
@@ -268,8 +266,8 @@ func (c *checker) queues() {
 		c.trimmed(at, "displayName", q.DisplayName)
 		c.once(seen, fold(q.Name), at.name(), at, "queueName", q.Name)
 		c.extension(at, q.ExtensionNumber, "queue "+q.Name)
-		if len(q.Members) > maxQueueMembers {
-			c.report(at, "members", fmt.Sprintf("%d of them: the API orders at most %d", len(q.Members), maxQueueMembers))
+		if len(q.Members) > wire.MaxOrder {
+			c.report(at, "members", fmt.Sprintf("%d of them: the API orders at most %d", len(q.Members), wire.MaxOrder))
 		}
 		for j := range q.Members {
 			m, at := &q.Members[j], place{path: fmt.Sprintf("%s.members[%d]", at.path, j)}
@@ -290,7 +288,7 @@ func (c *checker) networks() {
 	seen := map[string]string{}
 	for i := range c.state.TrustedNetworks {
 		n, at := &c.state.TrustedNetworks[i], sectionAt("trustedNetworks")(i)
-		network, ok := parseNetwork(n.Network)
+		network, ok := wire.Network(n.Network)
 		if !ok {
 			c.report(at, "network", "not a network in CIDR notation, such as 10.0.20.0/24: "+quote(n.Network))
 			continue
@@ -311,7 +309,7 @@ func (c *checker) devices() {
 		fill(&params, d)
 		_, err := c.client.Devices.Create(c.ctx, nowhere, params)
 		c.refused(at, err)
-		c.once(seen, macKey(d.MACAddress), at.name(), at, "deviceMacAddress", d.MACAddress)
+		c.once(seen, wire.MAC(d.MACAddress), at.name(), at, "deviceMacAddress", d.MACAddress)
 		if d.Owner != nil && *d.Owner != "" && c.state.Users != nil && c.userNames[fold(*d.Owner)] == "" {
 			c.report(at, "user", quote(*d.Owner)+" is not in the state")
 		}

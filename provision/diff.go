@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
 // thing is a user, a group, a queue, a network, a device or a queue's member,
@@ -31,7 +32,7 @@ func (t *thing) String() string { return string(t.kind) + " " + printable(t.name
 // shown is the name as a plan has it.
 func (t *thing) shown() string {
 	if t.kind == KindDevice {
-		return macKey(t.name)
+		return wire.MAC(t.name)
 	}
 	return t.name
 }
@@ -127,7 +128,7 @@ func (d *differ) report(at place, field, format string, args ...any) {
 // plan adds a change of what is on the server under id, or is not there yet.
 func (d *differ) plan(id int64, c Change) *change {
 	planned := &change{Change: &c, id: id}
-	if c.Op == Delete && !slices.Contains([]Kind{KindGroupMembers, KindOwner, KindQueueMember}, c.Kind) {
+	if c.Op == OpDelete && !slices.Contains([]Kind{KindGroupMembers, KindOwner, KindQueueMember}, c.Kind) {
 		d.last = append(d.last, planned)
 	} else {
 		d.changes = append(d.changes, planned)
@@ -190,7 +191,7 @@ func compare[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R
 	if d.opts.Prune && res.wants != nil {
 		for _, t := range there {
 			if !kept[t] {
-				c := d.plan(t.id, Change{Op: Delete, Kind: res.kind, Name: t.shown()})
+				c := d.plan(t.id, Change{Op: OpDelete, Kind: res.kind, Name: t.shown()})
 				t.remove = c.step(func(x *execution) error { return res.calls(x.client).remove(x.ctx, x.domain, I(t.id)) })
 			}
 		}
@@ -200,8 +201,8 @@ func compare[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R
 
 // create plans to make a thing.
 func create[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R, I, C, U], t *thing, want *W) {
-	if len(res.rows) == knownCap && !res.paged {
-		d.report(t.at, res.named, "the server gave exactly %d rows, which may not be all, and %s is not among them", knownCap, quote(t.name))
+	if len(res.rows) == wire.MaxRows && !res.paged {
+		d.report(t.at, res.named, "the server gave exactly %d rows, which may not be all, and %s is not among them", wire.MaxRows, quote(t.name))
 	}
 	created := *want
 	if res.complete != nil {
@@ -213,7 +214,7 @@ func create[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R,
 			d.report(t.at, field, "required: %s %s is not on the server yet", t.kind, quote(t.name))
 		}
 	}
-	c := d.plan(0, Change{Op: Create, Kind: t.kind, Name: t.shown(), Fields: fields})
+	c := d.plan(0, Change{Op: OpCreate, Kind: t.kind, Name: t.shown(), Fields: fields})
 	t.make = c.step(func(x *execution) error {
 		params := res.creates(&created)
 		fill(&params, &created)
@@ -250,7 +251,7 @@ func update[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R,
 	if len(changes) == 0 {
 		return
 	}
-	c := d.plan(t.id, Change{Op: Update, Kind: t.kind, Name: t.shown(), Fields: changes})
+	c := d.plan(t.id, Change{Op: OpUpdate, Kind: t.kind, Name: t.shown(), Fields: changes})
 	t.update = c.step(func(x *execution) error {
 		params := res.unchanged(row)
 		fill(&params, want, changes...)

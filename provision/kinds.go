@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
 // resource is what there is to know of one kind of things: W is one as the
@@ -133,7 +134,7 @@ func networks(d *differ) *trustedNetworkResource {
 		rowID:   func(row *infinitysip.TrustedNetwork) infinitysip.TrustedNetworkID { return row.ID },
 		key:     networkKey,
 		creates: func(n *TrustedNetwork) infinitysip.TrustedNetworkCreateParams {
-			network, _ := parseNetwork(n.Network) // Check has
+			network, _ := wire.Network(n.Network) // Check has
 			return infinitysip.TrustedNetworkCreateParams{Network: network}
 		},
 		calls: func(c *infinitysip.Client) trustedNetworkCalls {
@@ -148,10 +149,10 @@ func devices(d *differ) *deviceResource {
 		name:    func(want *Device) string { return want.MACAddress },
 		rowName: func(row *infinitysip.Device) string { return row.MACAddress },
 		rowID:   func(row *infinitysip.Device) infinitysip.DeviceID { return row.ID },
-		key:     macKey,
+		key:     wire.MAC,
 		complete: func(want *Device) {
 			if want.Name == nil {
-				want.Name = new(macKey(want.MACAddress))
+				want.Name = new(wire.MAC(want.MACAddress))
 				if want.Owner != nil {
 					want.Name = new(cmp.Or(d.displayNames[fold(*want.Owner)], *want.Name))
 				}

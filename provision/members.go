@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
 // membership is who is to be in a group.
@@ -99,7 +100,7 @@ func (d *differ) groupMembers() {
 		}
 		missing := slices.DeleteFunc(m.order, func(user *thing) bool { return in[user] })
 		if len(missing) > 0 {
-			c := d.plan(m.group.id, Change{Op: Create, Kind: KindGroupMembers, Name: m.group.name, Members: namesOf(missing)})
+			c := d.plan(m.group.id, Change{Op: OpCreate, Kind: KindGroupMembers, Name: m.group.name, Members: namesOf(missing)})
 			m.add = c.step(func(x *execution) (err error) {
 				m.added, err = x.addUsers(m.group, missing)
 				return err
@@ -111,7 +112,7 @@ func (d *differ) groupMembers() {
 			}
 		}
 		if len(m.out) > 0 {
-			c := d.plan(m.group.id, Change{Op: Delete, Kind: KindGroupMembers, Name: m.group.name, Members: namesOf(m.out)})
+			c := d.plan(m.group.id, Change{Op: OpDelete, Kind: KindGroupMembers, Name: m.group.name, Members: namesOf(m.out)})
 			m.remove = c.step(func(x *execution) error { return x.removeUsers(m.group, m.out, joins) })
 		}
 	}
@@ -153,7 +154,7 @@ func (d *differ) owners() {
 		if device == nil {
 			continue // it has been told
 		}
-		mac := macKey(want.MACAddress)
+		mac := wire.MAC(want.MACAddress)
 		var (
 			from     infinitysip.UserID
 			fromName string
@@ -171,15 +172,15 @@ func (d *differ) owners() {
 				continue
 			}
 		}
-		c := Change{Op: Update, Kind: KindOwner, Name: mac}
+		c := Change{Op: OpUpdate, Kind: KindOwner, Name: mac}
 		switch {
 		case to != nil && from == 0:
-			c.Op = Create
+			c.Op = OpCreate
 			c.Fields = []FieldChange{{Field: "user", From: "", To: to.name}}
 		case to != nil && infinitysip.UserID(to.id) != from:
 			c.Fields = []FieldChange{{Field: "user", From: fromName, To: to.name}}
 		case want.Owner != nil && to == nil && from != 0 && d.opts.Prune:
-			c.Op = Delete
+			c.Op = OpDelete
 			c.Fields = []FieldChange{{Field: "user", From: fromName, To: ""}}
 		case rotate[mac] && from != 0:
 			c.Token, c.Fields = true, []FieldChange{{Field: "user", From: fromName, To: fromName}}
@@ -214,18 +215,18 @@ func (d *differ) owners() {
 func (d *differ) rotated() map[string]bool {
 	inState := map[string]*Device{}
 	for i := range d.desired.Devices {
-		inState[macKey(d.desired.Devices[i].MACAddress)] = &d.desired.Devices[i]
+		inState[wire.MAC(d.desired.Devices[i].MACAddress)] = &d.desired.Devices[i]
 	}
 	rotate := map[string]bool{}
 	for i, mac := range d.opts.RotateTokens {
 		at := place{path: fmt.Sprintf("RotateTokens[%d]", i)}
-		switch want := inState[macKey(mac)]; {
+		switch want := inState[wire.MAC(mac)]; {
 		case want == nil:
 			d.report(at, "", "%s is not the MAC address of a device in the state", quote(mac))
 		case want.Owner == nil:
 			d.report(at, "", "the state does not say whose %s is: were the device taken from its user and not given back, nothing would tell", quote(mac))
 		}
-		rotate[macKey(mac)] = true
+		rotate[wire.MAC(mac)] = true
 	}
 	return rotate
 }
@@ -288,7 +289,7 @@ func (d *differ) ring(queue *thing, want *Queue, at place) {
 			free[id] = taken[1:]
 			changes, _ := differences[infinitysip.QueueMemberUpdateParams](m, row)
 			if len(changes) > 0 {
-				c := d.plan(queue.id, Change{Op: Update, Kind: KindQueueMember, Name: queue.name, Members: []string{group.name}, Fields: changes})
+				c := d.plan(queue.id, Change{Op: OpUpdate, Kind: KindQueueMember, Name: queue.name, Members: []string{group.name}, Fields: changes})
 				next(c, func(x *execution) error {
 					var params infinitysip.QueueMemberUpdateParams
 					fill(&params, m, changes...)
@@ -301,7 +302,7 @@ func (d *differ) ring(queue *thing, want *Queue, at place) {
 		params := newMember(m)
 		params.RingOrder = top
 		t := &thing{kind: KindQueueMember, name: group.name}
-		c := d.plan(queue.id, Change{Op: Create, Kind: KindQueueMember, Name: queue.name, Members: []string{group.name}, Fields: []FieldChange{
+		c := d.plan(queue.id, Change{Op: OpCreate, Kind: KindQueueMember, Name: queue.name, Members: []string{group.name}, Fields: []FieldChange{
 			{Field: "ringStrategy", To: params.RingStrategy}, {Field: "ringAttempts", To: params.RingAttempts}, {Field: "ringSecs", To: params.RingSecs},
 		}})
 		t.make = next(c, func(x *execution) error {
@@ -322,7 +323,7 @@ func (d *differ) ring(queue *thing, want *Queue, at place) {
 				continue
 			}
 			group := d.groups.byID[int64(s.row.GroupID)]
-			c := d.plan(queue.id, Change{Op: Delete, Kind: KindQueueMember, Name: queue.name, Members: []string{s.member.name}})
+			c := d.plan(queue.id, Change{Op: OpDelete, Kind: KindQueueMember, Name: queue.name, Members: []string{s.member.name}})
 			removal := c.step(func(x *execution) error {
 				return x.client.Queues.DeleteMember(x.ctx, x.domain, infinitysip.QueueID(queue.id), s.row.ID)
 			})
@@ -361,8 +362,8 @@ func (d *differ) order(queue *thing, at place, slots []slot, removals []*step, a
 	if ordered {
 		return
 	}
-	if len(slots) > maxQueueMembers {
-		d.report(at, "members", "%d of them with those on the server: the API orders at most %d", len(slots), maxQueueMembers)
+	if len(slots) > wire.MaxOrder {
+		d.report(at, "members", "%d of them with those on the server: the API orders at most %d", len(slots), wire.MaxOrder)
 		return
 	}
 	slices.SortStableFunc(named, func(a, b slot) int { return a.rank - b.rank })
@@ -373,7 +374,7 @@ func (d *differ) order(queue *thing, at place, slots []slot, removals []*step, a
 		}
 		members = append(members, s.member)
 	}
-	s := d.plan(queue.id, Change{Op: Update, Kind: KindQueueOrder, Name: queue.name, Members: namesOf(members)}).step(func(x *execution) error {
+	s := d.plan(queue.id, Change{Op: OpUpdate, Kind: KindQueueOrder, Name: queue.name, Members: namesOf(members)}).step(func(x *execution) error {
 		return x.client.Queues.SetMemberOrder(x.ctx, x.domain, infinitysip.QueueID(queue.id), idsOf[infinitysip.QueueMemberID](members))
 	})
 	for _, member := range members {

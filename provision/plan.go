@@ -58,14 +58,14 @@ type PlanOptions struct {
 	Workers int
 }
 
-// Op is what a change does.
+// Op is what a change does. The zero value is none of the ops.
 type Op string
 
 // The ops.
 const (
-	Create Op = "create"
-	Update Op = "update"
-	Delete Op = "delete"
+	OpCreate Op = "create"
+	OpUpdate Op = "update"
+	OpDelete Op = "delete"
 )
 
 // Kind is what a change is of.
@@ -102,7 +102,7 @@ func (c Change) String() string {
 		members[i] = printable(name)
 	}
 	list := strings.Join(members, ", ")
-	line := map[Op]string{Create: "+ ", Update: "~ ", Delete: "- "}[c.Op]
+	line := map[Op]string{OpCreate: "+ ", OpUpdate: "~ ", OpDelete: "- "}[c.Op]
 	switch c.Kind {
 	case KindGroupMembers:
 		line += fmt.Sprintf("group %s: members %s", printable(c.Name), list)
@@ -122,15 +122,15 @@ func (c Change) String() string {
 		switch {
 		case c.Token:
 			line += fmt.Sprintf(" for user %s", printable(fmt.Sprint(f.To)))
-		case c.Op == Update && i == 0:
+		case c.Op == OpUpdate && i == 0:
 			line += ": " + f.String()
-		case c.Op == Update:
+		case c.Op == OpUpdate:
 			line += ", " + f.String()
-		case c.Kind == KindOwner && c.Op == Create:
+		case c.Kind == KindOwner && c.Op == OpCreate:
 			line += fmt.Sprintf(": user %s", printable(fmt.Sprint(f.To)))
-		case c.Kind == KindOwner:
+		case c.Kind == KindOwner && c.Op == OpDelete:
 			line += fmt.Sprintf(": user %s", printable(fmt.Sprint(f.From)))
-		case f.Field == "extensionNumber":
+		case c.Op == OpCreate && f.Field == "extensionNumber":
 			line += fmt.Sprintf(" (ext %s)", printable(fmt.Sprint(f.To)))
 		}
 	}
@@ -148,7 +148,7 @@ func printable(name string) string {
 // deletes is what a change counts against MaxDeletes.
 func (c Change) deletes() int {
 	switch {
-	case c.Op != Delete:
+	case c.Op != OpDelete:
 		return 0
 	case c.Kind == KindGroupMembers:
 		return len(c.Members)

@@ -424,11 +424,13 @@ func TestChangesAsJSON(t *testing.T) {
 func TestChangeIsOneLine(t *testing.T) {
 	t.Parallel()
 	for want, c := range map[string]provision.Change{
-		"- user \"a\\n- user b\"":             {Op: provision.Delete, Kind: provision.KindUser, Name: "a\n- user b"},
-		"+ group sales: members \"\\x1b[2J\"": {Op: provision.Create, Kind: provision.KindGroupMembers, Name: "sales", Members: []string{"\x1b[2J"}},
-		"- group \" sales\"":                  {Op: provision.Delete, Kind: provision.KindGroup, Name: " sales"},
-		"+ device x":                          {Op: provision.Create, Kind: provision.KindOwner, Name: "x"},
+		"- user \"a\\n- user b\"":             {Op: provision.OpDelete, Kind: provision.KindUser, Name: "a\n- user b"},
+		"+ group sales: members \"\\x1b[2J\"": {Op: provision.OpCreate, Kind: provision.KindGroupMembers, Name: "sales", Members: []string{"\x1b[2J"}},
+		"- group \" sales\"":                  {Op: provision.OpDelete, Kind: provision.KindGroup, Name: " sales"},
+		"+ device x":                          {Op: provision.OpCreate, Kind: provision.KindOwner, Name: "x"},
 		"\"\"":                                {},
+		"device y":                            {Kind: provision.KindOwner, Name: "y", Fields: []provision.FieldChange{{Field: "user", From: "joe", To: "ann"}}},
+		"user ann":                            {Kind: provision.KindUser, Name: "ann", Fields: []provision.FieldChange{{Field: "extensionNumber", To: "0101"}}},
 	} {
 		require.Equal(t, want, strings.TrimSpace(c.String()))
 	}

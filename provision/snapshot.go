@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
 // snapshot is what is on the server, sorted, so that the same plan comes
@@ -25,12 +26,9 @@ type snapshot struct {
 	queueMembers map[infinitysip.QueueID][]infinitysip.QueueMember // in ringing order
 }
 
-// knownCap is the most rows that this API's siblings give in one answer.
-const knownCap = 10_000
-
 // pageRows is how many rows to ask for at a time where a list has pages: more
 // than there will be, so that no page is full and none is asked for ahead.
-const pageRows = knownCap + 1
+const pageRows = wire.MaxRows + 1
 
 // look reads what is on the server: each list, and then the members of the
 // groups and queues that wanted names, at most workers calls at a time. It
@@ -235,7 +233,7 @@ func ReadDomain(ctx context.Context, client *infinitysip.Client, domain infinity
 		return nil, err
 	}
 	if list := s.perhapsCut(); list != "" {
-		return nil, fmt.Errorf("provision: the server gave exactly %d %s, which may not be all", knownCap, list)
+		return nil, fmt.Errorf("provision: the server gave exactly %d %s, which may not be all", wire.MaxRows, list)
 	}
 	return s.state(), nil
 }
@@ -244,18 +242,18 @@ func ReadDomain(ctx context.Context, client *infinitysip.Client, domain infinity
 // give at most; "" if there is none.
 func (s *snapshot) perhapsCut() string {
 	switch {
-	case len(s.users) == knownCap:
+	case len(s.users) == wire.MaxRows:
 		return "users"
-	case len(s.groups) == knownCap:
+	case len(s.groups) == wire.MaxRows:
 		return "groups"
 	}
 	for _, g := range s.groups {
-		if len(s.groupUsers[g.ID]) == knownCap {
+		if len(s.groupUsers[g.ID]) == wire.MaxRows {
 			return "users in group " + quote(g.Name)
 		}
 	}
 	for _, q := range s.queues {
-		if len(s.queueMembers[q.ID]) == knownCap {
+		if len(s.queueMembers[q.ID]) == wire.MaxRows {
 			return "members of queue " + quote(q.Name)
 		}
 	}
@@ -303,7 +301,7 @@ func (s *snapshot) state() *State {
 	}
 	for i := range s.devices {
 		row := &s.devices[i]
-		if macKey(row.MACAddress) == "" {
+		if wire.MAC(row.MACAddress) == "" {
 			continue
 		}
 		d := Device{MACAddress: row.MACAddress}

@@ -1,11 +1,10 @@
 package provision
 
 import (
-	"net"
-	"net/netip"
 	"strings"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
 // State is what a domain is to be. Things are named by what people call them:
@@ -159,32 +158,9 @@ func merge[T any](a, b []T) []T {
 // fold is what two names have in common when they are the same name.
 func fold(name string) string { return strings.ToLower(name) }
 
-// macKey writes a MAC address of six octets as the API does; "" is for what is
-// none.
-func macKey(text string) string {
-	mac, err := net.ParseMAC(text)
-	if err != nil || len(mac) != 6 {
-		return ""
-	}
-	return strings.ToUpper(mac.String())
-}
-
-// parseNetwork reads a network, or an address for the network of it alone.
-func parseNetwork(text string) (netip.Prefix, bool) {
-	network, err := netip.ParsePrefix(text)
-	if err != nil {
-		addr, err := netip.ParseAddr(text)
-		if err != nil || addr.Zone() != "" {
-			return netip.Prefix{}, false
-		}
-		network = netip.PrefixFrom(addr, addr.BitLen())
-	}
-	return network, true
-}
-
 // networkKey is a network without its host bits; "" is for what is none.
 func networkKey(text string) string {
-	network, ok := parseNetwork(text)
+	network, ok := wire.Network(text)
 	if !ok {
 		return ""
 	}

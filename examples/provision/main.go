@@ -262,7 +262,7 @@ func (o *options) read() (*provision.State, error) {
 // later.
 func losesSecrets(changes *provision.Changes) bool {
 	for _, c := range changes.Items {
-		if c.Kind == provision.KindUser && c.Op == provision.Create || c.Kind == provision.KindOwner && c.Op != provision.Delete {
+		if c.Kind == provision.KindUser && c.Op == provision.OpCreate || c.Kind == provision.KindOwner && c.Op != provision.OpDelete {
 			return true
 		}
 	}

@@ -322,11 +322,11 @@ func TestSecretsWantAFile(t *testing.T) {
 
 func TestSummaryTellsEverything(t *testing.T) {
 	t.Parallel()
-	change := provision.Change{Op: provision.Create, Kind: provision.KindUser, Name: "ann"}
+	change := provision.Change{Op: provision.OpCreate, Kind: provision.KindUser, Name: "ann"}
 	var out bytes.Buffer
 	printSummary(&out, []provision.Result{
-		{Change: change, Status: provision.Failed, Err: infinitysip.ErrRateLimited},
-		{Change: change, Status: provision.Failed, Err: errors.New("something")},
+		{Change: change, Status: provision.StatusFailed, Err: infinitysip.ErrRateLimited},
+		{Change: change, Status: provision.StatusFailed, Err: errors.New("something")},
 	})
 	require.Contains(t, out.String(), "fewer -workers")
 	require.Contains(t, out.String(), "what is there is not made again")

@@ -59,18 +59,18 @@ func printSummary(w io.Writer, results []provision.Result) {
 			kinds = append(kinds, kind)
 		}
 		count[kind][r.Status]++
-		stopped = stopped || r.Status == provision.Stopped
+		stopped = stopped || r.Status == provision.StatusStopped
 	}
 	fmt.Fprintf(w, "%-24s %8s %8s %8s %8s\n", "", "done", "failed", "blocked", "stopped")
 	for _, kind := range kinds {
 		n := count[kind]
-		fmt.Fprintf(w, "%-24s %8d %8d %8d %8d\n", kind, n[provision.Done], n[provision.Failed], n[provision.Blocked], n[provision.Stopped])
+		fmt.Fprintf(w, "%-24s %8d %8d %8d %8d\n", kind, n[provision.StatusDone], n[provision.StatusFailed], n[provision.StatusBlocked], n[provision.StatusStopped])
 	}
 	for _, r := range results {
 		switch r.Status {
-		case provision.Failed:
+		case provision.StatusFailed:
 			fmt.Fprintf(w, "\nFailed: %s\n  %v\n  What to do: %s\n", r.Change, r.Err, advice(r))
-		case provision.Blocked:
+		case provision.StatusBlocked:
 			fmt.Fprintf(w, "\nBlocked: %s\n  %v\n", r.Change, r.Err)
 		}
 	}

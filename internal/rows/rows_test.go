@@ -100,10 +100,12 @@ func TestRowsNetworks(t *testing.T) {
 		require.Nil(t, rows[0].Extra)
 	}
 
-	rows, err := ReadAll[TrustedNetwork](LayoutOf[TrustedNetwork](format), strings.NewReader(`{"trustedNetworkId":"1","network":"office"}`), maxRow)
-	require.NoError(t, err)
-	require.False(t, rows[0].Network.IsValid())
-	require.JSONEq(t, `"office"`, string(rows[0].Extra["network"]), "what the field cannot hold is not lost")
+	for _, text := range []string{"office", "fe80::1%eth0"} {
+		rows, err := ReadAll[TrustedNetwork](LayoutOf[TrustedNetwork](format), strings.NewReader(`{"trustedNetworkId":"1","network":"`+text+`"}`), maxRow)
+		require.NoError(t, err)
+		require.False(t, rows[0].Network.IsValid(), text)
+		require.JSONEq(t, `"`+text+`"`, string(rows[0].Extra["network"]), "what the field cannot hold is not lost")
+	}
 }
 
 func TestRowsNearSpellingsOfTheTrustedNetworkID(t *testing.T) {

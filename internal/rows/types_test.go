@@ -46,7 +46,10 @@ func parseNetwork(text string) (netip.Prefix, bool) {
 		return prefix, true
 	}
 	addr, err := netip.ParseAddr(text)
-	return netip.PrefixFrom(addr, addr.BitLen()), err == nil
+	if err != nil || addr.Zone() != "" {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(addr, addr.BitLen()), true
 }
 
 type (

@@ -1,0 +1,41 @@
+// Package wire holds what is known of how the API's server writes and bounds
+// things: the forms of addresses and networks, and the most that one answer or
+// one request can hold. The client and package provision share it.
+package wire
+
+import (
+	"net"
+	"net/netip"
+	"strings"
+)
+
+// MaxRows is the most rows that the API's siblings give in one answer: a list
+// as long as this may go on.
+const MaxRows = 10_000
+
+// MaxOrder is the most ids that an order can name: PHP keeps nothing of a
+// longer PUT form, and says nothing.
+const MaxOrder = 1_000
+
+// MAC writes a MAC address as the API does, such as 10:20:30:1A:2B:3C. It takes
+// six octets in any form of net.ParseMAC, and returns "" for anything else.
+func MAC(text string) string {
+	mac, err := net.ParseMAC(text)
+	if err != nil || len(mac) != 6 {
+		return ""
+	}
+	return strings.ToUpper(mac.String())
+}
+
+// Network reads a network in CIDR notation, or an address alone as a /32 or
+// /128. It refuses an address with a zone, which no prefix can hold.
+func Network(text string) (netip.Prefix, bool) {
+	if prefix, err := netip.ParsePrefix(text); err == nil {
+		return prefix, true
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil || addr.Zone() != "" {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(addr, addr.BitLen()), true
+}
