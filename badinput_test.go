@@ -133,18 +133,18 @@ func badClients() []badInput {
 			name: "every option at once", fields: "WithHTTPClient WithUserAgent WithRateLimit WithRateLimit WithRetryPolicy WithLimits WithReadAhead WithReadAhead credentials WithBaseURL",
 			do: func(*infinitysip.Client) error {
 				return errorOf(infinitysip.NewClient(infinitysip.APIKey(""), infinitysip.WithBaseURL("x"), infinitysip.WithHTTPClient(nil), infinitysip.WithUserAgent("a\nb"),
-					infinitysip.WithRateLimit(0, 1), infinitysip.WithRateLimit(1, 0), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: -1}), infinitysip.WithLimits(infinitysip.Limits{Row: -1}),
+					infinitysip.WithRateLimit(0, 1), infinitysip.WithRateLimit(1, 0), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: -1}), infinitysip.WithLimits(infinitysip.Limits{RowBytes: -1}),
 					infinitysip.WithReadAhead(-1), infinitysip.WithReadAhead(101)))
 			},
 		},
 		{name: "a wait of 292 years", fields: "WithRetryPolicy", do: func(*infinitysip.Client) error {
-			return errorOf(infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MinWait: 1<<63 - 1})))
+			return errorOf(infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{BaseWait: 1<<63 - 1})))
 		}},
 		{name: "a resend after one look", fields: "WithRetryPolicy", do: func(*infinitysip.Client) error {
 			return errorOf(infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{ResendAfter: time.Minute, VerifyWaits: []time.Duration{0}})))
 		}},
 		{name: "more ids a request than the server keeps", fields: "WithLimits", do: func(*infinitysip.Client) error {
-			return errorOf(infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithLimits(infinitysip.Limits{IDs: 1001})))
+			return errorOf(infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithLimits(infinitysip.Limits{IDsPerRequest: 1001})))
 		}},
 	}
 	calls := maps.Clone(endpointIterators)

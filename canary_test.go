@@ -376,7 +376,7 @@ func canaryClient(t *testing.T, srv *siptest.Server, credentials infinitysip.Cre
 	client, err := infinitysip.NewClient(credentials,
 		infinitysip.WithHTTPClient(&http.Client{Transport: transport}),
 		infinitysip.WithLogger(slog.New(slog.NewMultiHandler(slog.NewTextHandler(log, level), slog.NewJSONHandler(log, level)))),
-		infinitysip.WithLimits(infinitysip.Limits{ErrorBody: canaryBody}),
+		infinitysip.WithLimits(infinitysip.Limits{ErrorBytes: canaryBody}),
 		infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{Quota: 1_000_000, VerifyWaits: []time.Duration{0, time.Second}}))
 	require.NoError(t, err)
 	return client

@@ -35,8 +35,8 @@ func TestOneConnectionForEachWorker(t *testing.T) { // not parallel: that would 
 				srv := siptest.New(t)
 				domain := srv.AddDomain(infinitysip.Domain{})
 				client := srv.Client(
-					infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MinWait: time.Millisecond, MaxWait: time.Millisecond, VerifyWaits: []time.Duration{0, 0}, Quota: 1e6}),
-					infinitysip.WithLimits(infinitysip.Limits{ErrorBody: 1024, Error: time.Hour}), // however slow the machine is
+					infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{BaseWait: time.Millisecond, MaxWait: time.Millisecond, VerifyWaits: []time.Duration{0, 0}, Quota: 1e6}),
+					infinitysip.WithLimits(infinitysip.Limits{ErrorBytes: 1024, ErrorTimeout: time.Hour}), // however slow the machine is
 					infinitysip.WithRateLimit(1e6, 1e6)) // not one that is learnt
 				t.Cleanup(client.CloseIdleConnections)
 
@@ -111,7 +111,7 @@ func TestABodyIsReadWithinBounds(t *testing.T) {
 	t.Parallel()
 	srv := siptest.New(t)
 	domain := srv.AddDomain(infinitysip.Domain{})
-	client := srv.Client(atOnce(), infinitysip.WithLimits(infinitysip.Limits{ErrorBody: 1024, Error: time.Hour}))
+	client := srv.Client(atOnce(), infinitysip.WithLimits(infinitysip.Limits{ErrorBytes: 1024, ErrorTimeout: time.Hour}))
 	t.Cleanup(client.CloseIdleConnections)
 	srv.Fail(siptest.On("Devices.Get").Status(404).Endless())
 	for n := 1; n <= 3; n++ {

@@ -58,41 +58,41 @@ var DeviceFields = struct {
 // List returns the devices of a domain; opts may be nil.
 //
 // API: List PBX devices
-func (s DevicesService) List(ctx context.Context, domain DomainID, opts *DeviceListOptions) ([]Device, error) {
-	return list(ctx, s.caller, "Devices.List", path("/domains/{domainId}/devices", domain), opts)
+func (s DevicesService) List(ctx context.Context, domain DomainID, opts *DeviceListOptions, with ...CallOption) ([]Device, error) {
+	return listPaged(ctx, s.caller, "Devices.List", path("/domains/{domainId}/devices", domain), opts, with)
 }
 
 // All is List as an iterator over every page; opts may be nil.
 //
 // API: List PBX devices
-func (s DevicesService) All(ctx context.Context, domain DomainID, opts *DeviceListOptions) iter.Seq2[Device, error] {
-	return pages(ctx, s.caller, "Devices.List", path("/domains/{domainId}/devices", domain), opts)
+func (s DevicesService) All(ctx context.Context, domain DomainID, opts *DeviceListOptions, with ...CallOption) iter.Seq2[Device, error] {
+	return allPages(ctx, s.caller, "Devices.List", path("/domains/{domainId}/devices", domain), opts, with)
 }
 
 // Get returns one device.
 //
 // API: Read PBX devices
-func (s DevicesService) Get(ctx context.Context, domain DomainID, device DeviceID) (*Device, error) {
-	return get[Device](ctx, s.caller, "Devices.Get", path("/domains/{domainId}/devices/{pbxDeviceId}", domain, device))
+func (s DevicesService) Get(ctx context.Context, domain DomainID, device DeviceID, with ...CallOption) (*Device, error) {
+	return get[Device](ctx, s.caller, "Devices.Get", path("/domains/{domainId}/devices/{pbxDeviceId}", domain, device), with)
 }
 
 // Create adds a device to a domain and returns its id.
 //
 // API: Create PBX device
-func (s DevicesService) Create(ctx context.Context, domain DomainID, params DeviceCreateParams) (DeviceID, error) {
-	return create[DeviceID](ctx, s.caller, "Devices.Create", path("/domains/{domainId}/devices", domain), params, naturalKey[Device]{op: "Devices.List", name: "deviceMacAddress", address: true})
+func (s DevicesService) Create(ctx context.Context, domain DomainID, params DeviceCreateParams, with ...CallOption) (DeviceID, error) {
+	return create[DeviceID, Device](ctx, s.caller, "Devices.Create", path("/domains/{domainId}/devices", domain), params, naturalKey{op: "Devices.List", name: "deviceMacAddress", address: true}, with)
 }
 
 // Update renames a device.
 //
 // API: Update PBX device
-func (s DevicesService) Update(ctx context.Context, domain DomainID, device DeviceID, params DeviceUpdateParams) error {
-	return exec(ctx, s.caller, "Devices.Update", http.MethodPost, path("/domains/{domainId}/devices/{pbxDeviceId}", domain, device), params)
+func (s DevicesService) Update(ctx context.Context, domain DomainID, device DeviceID, params DeviceUpdateParams, with ...CallOption) error {
+	return exec(ctx, s.caller, "Devices.Update", http.MethodPost, path("/domains/{domainId}/devices/{pbxDeviceId}", domain, device), params, with)
 }
 
 // Delete removes a device.
 //
 // API: Delete PBX device
-func (s DevicesService) Delete(ctx context.Context, domain DomainID, device DeviceID) error {
-	return exec(ctx, s.caller, "Devices.Delete", http.MethodDelete, path("/domains/{domainId}/devices/{pbxDeviceId}", domain, device), nil)
+func (s DevicesService) Delete(ctx context.Context, domain DomainID, device DeviceID, with ...CallOption) error {
+	return exec(ctx, s.caller, "Devices.Delete", http.MethodDelete, path("/domains/{domainId}/devices/{pbxDeviceId}", domain, device), nil, with)
 }

@@ -42,27 +42,27 @@ type DomainUpdateParams struct {
 // List returns the domains that the credentials give access to.
 //
 // API: List SIP Domains
-func (s DomainsService) List(ctx context.Context) ([]Domain, error) {
-	return list[Domain](ctx, s.caller, "Domains.List", path("/domains"), nil)
+func (s DomainsService) List(ctx context.Context, with ...CallOption) ([]Domain, error) {
+	return list[Domain](ctx, s.caller, "Domains.List", path("/domains"), with)
 }
 
 // All is List as an iterator: one request, rows as they arrive.
 //
 // API: List SIP Domains
-func (s DomainsService) All(ctx context.Context) iter.Seq2[Domain, error] {
-	return stream[Domain](ctx, s.caller, "Domains.List", path("/domains"))
+func (s DomainsService) All(ctx context.Context, with ...CallOption) iter.Seq2[Domain, error] {
+	return all[Domain](ctx, s.caller, "Domains.List", path("/domains"), with)
 }
 
 // Get returns one domain.
 //
 // API: Read SIP Domain
-func (s DomainsService) Get(ctx context.Context, domain DomainID) (*Domain, error) {
-	return get[Domain](ctx, s.caller, "Domains.Get", path("/domains/{domainId}", domain))
+func (s DomainsService) Get(ctx context.Context, domain DomainID, with ...CallOption) (*Domain, error) {
+	return get[Domain](ctx, s.caller, "Domains.Get", path("/domains/{domainId}", domain), with)
 }
 
 // Update sets the display name and call recording of a domain.
 //
 // API: Update SIP Domain
-func (s DomainsService) Update(ctx context.Context, domain DomainID, params DomainUpdateParams) error {
-	return exec(ctx, s.caller, "Domains.Update", http.MethodPost, path("/domains/{domainId}", domain), params)
+func (s DomainsService) Update(ctx context.Context, domain DomainID, params DomainUpdateParams, with ...CallOption) error {
+	return exec(ctx, s.caller, "Domains.Update", http.MethodPost, path("/domains/{domainId}", domain), params, with)
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/infinitysip/infinitysip/internal/pages"
+	"github.com/infinitysip/infinitysip/internal/ratelimit"
 	"github.com/infinitysip/infinitysip/internal/redact"
 )
 
@@ -49,23 +51,28 @@ var (
 // Outcome tells whether a call that failed changed anything.
 type Outcome int
 
-// The outcomes. What only reads changes nothing: NotApplied.
+// The outcomes. A call that only reads changes nothing: OutcomeNotApplied. Every
+// error of a call has one of the last three.
 const (
-	Unknown    Outcome = iota // it may have been applied, wholly or in part
-	NotApplied                // nothing was changed
-	Applied                   // it was applied, though the call failed after that
+	OutcomeUnset      Outcome = iota // nobody said
+	OutcomeUnknown                   // it may have been applied, wholly or in part
+	OutcomeNotApplied                // nothing was changed
+	OutcomeApplied                   // it was applied, though the call failed after that
 )
 
-// String returns "unknown", "not applied" or "applied".
+// String returns "unset", "unknown", "not applied" or "applied".
 func (o Outcome) String() string {
 	switch o {
-	case NotApplied:
-		return "not applied"
-	case Applied:
-		return "applied"
-	default:
+	case OutcomeUnset:
+		return "unset"
+	case OutcomeUnknown:
 		return "unknown"
+	case OutcomeNotApplied:
+		return "not applied"
+	case OutcomeApplied:
+		return "applied"
 	}
+	return fmt.Sprintf("Outcome(%d)", int(o))
 }
 
 // Error is a call that failed after it left this package's checks. It holds
@@ -79,7 +86,7 @@ type Error struct {
 
 	StatusCode int           // of the last answer; 0 if the last request had none
 	Message    string        // what the server said, at most 512 bytes of printable text
-	Body       []byte        // what it sent, at most Limits.ErrorBody
+	Body       []byte        // what it sent, at most Limits.ErrorBytes
 	RequestID  string        // its X-Request-Id, if it gave one
 	RetryAfter time.Duration // its Retry-After, if it gave one
 	Attempts   int           // how often the call was tried, counting one that got no turn by the rate limit
@@ -109,7 +116,7 @@ func (e *Error) Error() string {
 	if e.RetryAfter > 0 {
 		fmt.Fprintf(&b, " (try again in %s)", e.RetryAfter)
 	}
-	if e.Outcome == Unknown {
+	if e.Outcome == OutcomeUnknown {
 		b.WriteString(" (it may have taken effect: look before you send it again)")
 	}
 	return b.String()
@@ -136,7 +143,7 @@ func (e *Error) Is(target error) bool {
 	case ErrUnavailable:
 		return e.StatusCode == http.StatusBadGateway || e.StatusCode == http.StatusServiceUnavailable || e.StatusCode == http.StatusGatewayTimeout
 	case ErrOutcomeUnknown:
-		return e.Outcome == Unknown
+		return e.Outcome == OutcomeUnknown
 	}
 	return false
 }
@@ -208,8 +215,20 @@ func serverMessage(body []byte) string {
 	return text
 }
 
-// and puts two errors, of which either may be nil, on one line.
-func and(err, more error) error {
+// translate gives an error of the packages below the name that callers know it
+// by.
+func translate(err error) error {
+	switch {
+	case errors.Is(err, ratelimit.ErrNoTurn):
+		return fmt.Errorf("%w: %w", ErrRateLimited, err)
+	case errors.Is(err, pages.ErrStuck):
+		return ErrPaginationStuck
+	}
+	return err
+}
+
+// join puts two errors, of which either may be nil, on one line.
+func join(err, more error) error {
 	switch {
 	case err == nil:
 		return more

@@ -64,9 +64,9 @@ type faults []siptest.Fault
 type hits = map[string]int
 
 const (
-	unknown    = infinitysip.Unknown
-	notApplied = infinitysip.NotApplied
-	applied    = infinitysip.Applied
+	unknown    = infinitysip.OutcomeUnknown
+	notApplied = infinitysip.OutcomeNotApplied
+	applied    = infinitysip.OutcomeApplied
 	succeeds   = infinitysip.Outcome(-1)
 )
 
@@ -226,7 +226,7 @@ func (f fault) connect(a *acme, logger *slog.Logger) *infinitysip.Client {
 }
 
 // quick waits little, for a real clock: two looks, at once.
-var quick = infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MinWait: time.Microsecond, MaxWait: time.Microsecond, VerifyWaits: []time.Duration{0, time.Microsecond}})
+var quick = infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{BaseWait: time.Microsecond, MaxWait: time.Microsecond, VerifyWaits: []time.Duration{0, time.Microsecond}})
 
 // unbroken makes a call, and makes an error of a panic.
 func unbroken(ctx context.Context, call call, a *acme) (got any, err error) {
@@ -837,7 +837,7 @@ func listOfFaults() []fault {
 			faults: func(c call) faults {
 				return faults{faultOn(c.op).Times(1).CommitThenStatus(504), faultOn(c.look).Times(1).Status(403)}
 			},
-			applied: true, outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "looking at 00:00:00.000Z who is there failed", hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "listing the members at 00:00:00.000Z failed", hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 31, name: "order applied, then RST", calls: []call{queuesSetMemberOrder}, setUp: furnish,
@@ -977,7 +977,7 @@ func listOfFaults() []fault {
 			outcome: notApplied, says: "no more of the answer for 30s", hits: hits{"call": 3}, least: 90 * time.Second, most: 90*time.Second + 1500*time.Millisecond,
 		},
 		{
-			n: 38, name: "a list byte by byte, with less patience", calls: []call{usersList}, opts: []infinitysip.Option{infinitysip.WithLimits(infinitysip.Limits{Progress: 5 * time.Second})},
+			n: 38, name: "a list byte by byte, with less patience", calls: []call{usersList}, opts: []infinitysip.Option{infinitysip.WithLimits(infinitysip.Limits{ProgressTimeout: 5 * time.Second})},
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(3).SlowBody(1, time.Second)} },
 			outcome: notApplied, says: "no more of the answer for 5s", hits: hits{"call": 3}, least: 15 * time.Second, most: 16500 * time.Millisecond,
 		},

@@ -2,9 +2,7 @@ package infinitysip
 
 import (
 	"encoding/binary"
-	"math/big"
 	"net"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -12,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/infinitysip/infinitysip/internal/wire"
@@ -20,55 +17,6 @@ import (
 )
 
 var digits = regexp.MustCompile(`^[0-9]+$`)
-
-// A wait is what the header says, never negative, and none where the header
-// makes no sense.
-func FuzzRetryAfter(f *testing.F) {
-	const date = "Tue, 24 Nov 2026 12:00:00 GMT"
-	for _, after := range []string{
-		"", "0", "7", "007", "-1", "+1", "1.5", " 5", "1e3", "٣", "31622400", "31622401", "99999999999999999999",
-		"Tue, 24 Nov 2026 12:00:09 GMT", "Tue, 24 Nov 2026 11:00:00 GMT", "Tuesday, 24-Nov-26 12:00:09 GMT", "Tue Nov 24 12:00:09 2026",
-		"Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", "soon",
-	} {
-		f.Add(after, date)
-	}
-	f.Add(date, "")
-	f.Add(date, "Fri, 31 Dec 9999 23:59:59 GMT")
-	f.Fuzz(func(t *testing.T, after, date string) {
-		wait := retryAfter(&http.Response{Header: http.Header{"Retry-After": {after}, "Date": {date}}})
-		require.GreaterOrEqual(t, wait, time.Duration(0))
-		require.LessOrEqual(t, wait, longestWait)
-
-		seconds := new(big.Int)
-		if digits.MatchString(after) {
-			seconds.SetString(after, 10)
-		} else {
-			then, ok := httpDate(after)
-			if !ok {
-				require.Zero(t, wait)
-				return
-			}
-			now, ok := httpDate(date)
-			if !ok {
-				return // by this machine's clock
-			}
-			seconds.SetInt64(max(then.Unix()-now.Unix(), 0))
-		}
-		if seconds.Cmp(big.NewInt(int64(longestWait/time.Second))) > 0 {
-			seconds.SetInt64(0)
-		}
-		require.Equal(t, seconds.Int64(), int64(wait/time.Second))
-	})
-}
-
-func httpDate(text string) (time.Time, bool) {
-	for _, layout := range []string{"Mon, 02 Jan 2006 15:04:05 GMT", time.RFC850, time.ANSIC} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, true
-		}
-	}
-	return time.Time{}, false
-}
 
 // An id is what strconv reads from decimal digits alone, above 0.
 func FuzzParseID(f *testing.F) {
@@ -97,7 +45,7 @@ func FuzzMAC(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		mac := wire.MAC(text)
-		sent, problems := encode(DeviceCreateParams{Name: "x", MACAddress: text})
+		sent, problems := encode(DeviceCreateParams{Name: "x", MACAddress: text}, nil)
 		want, err := net.ParseMAC(text)
 		if err != nil || len(want) != 6 {
 			require.Empty(t, mac)
@@ -111,7 +59,7 @@ func FuzzMAC(f *testing.F) {
 		got, err := net.ParseMAC(mac)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
-		require.True(t, sameAddress(text, strings.ToLower(mac)))
+		require.True(t, wire.SameAddress(text, strings.ToLower(mac)))
 	})
 }
 
@@ -129,7 +77,7 @@ func FuzzNetwork(f *testing.F) {
 		}
 		require.Equal(t, err == nil, ok)
 		require.Equal(t, prefix, network)
-		sent, problems := encode(TrustedNetworkCreateParams{Network: network})
+		sent, problems := encode(TrustedNetworkCreateParams{Network: network}, nil)
 		require.Equal(t, ok, len(problems) == 0)
 		if !ok {
 			return
@@ -137,8 +85,8 @@ func FuzzNetwork(f *testing.F) {
 		back, err := netip.ParsePrefix(sent.values.Get("network"))
 		require.NoError(t, err)
 		require.Equal(t, network, back)
-		require.True(t, sameAddress(back.String(), text))
-		require.True(t, sameAddress(back.String(), network.Masked().String()))
+		require.True(t, wire.SameAddress(back.String(), text))
+		require.True(t, wire.SameAddress(back.String(), network.Masked().String()))
 	})
 }
 
@@ -194,7 +142,7 @@ func FuzzForm(f *testing.F) {
 
 func requireForm(t *testing.T, want url.Values, good bool, params any) {
 	t.Helper()
-	form, problems := encode(params)
+	form, problems := encode(params, nil)
 	require.Equal(t, good, len(problems) == 0, "%+v: %v", params, problems)
 	if !good {
 		return

@@ -3,8 +3,11 @@ package infinitysip
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"net/http"
+	"slices"
+	"strings"
 )
 
 // GroupID is the id of a SIP group.
@@ -14,6 +17,26 @@ type GroupID int64
 // hold the variables {displayName}, {srcPhoneNumber} and {dgrpName}:
 // "{displayName} - {srcPhoneNumber}" becomes "Sales Dept - 0123456789".
 type CallerNameFormat string
+
+// problem tells what is wrong with the format.
+func (f CallerNameFormat) problem() string {
+	known := []string{"displayName", "srcPhoneNumber", "dgrpName"}
+	rest := string(f)
+	for {
+		i := strings.IndexAny(rest, "{}")
+		if i < 0 {
+			return ""
+		}
+		end := strings.IndexAny(rest[i+1:], "{}")
+		if rest[i] == '}' || end < 0 || rest[i+1+end] == '{' {
+			return "unbalanced brace in " + quote(string(f))
+		}
+		if name := rest[i+1 : i+1+end]; !slices.Contains(known, name) {
+			return fmt.Sprintf("unknown variable %s: the API knows {%s}", quote("{"+name+"}"), strings.Join(known, "}, {"))
+		}
+		rest = rest[i+2+end:]
+	}
+}
 
 // GroupsService makes the calls on SIP groups and the users in them.
 type GroupsService struct{ caller *caller }
@@ -88,72 +111,73 @@ type userSpec struct {
 // List returns the groups of a domain.
 //
 // API: List SIP Groups
-func (s GroupsService) List(ctx context.Context, domain DomainID) ([]Group, error) {
-	return list[Group](ctx, s.caller, "Groups.List", path("/domains/{domainId}/groups", domain), nil)
+func (s GroupsService) List(ctx context.Context, domain DomainID, with ...CallOption) ([]Group, error) {
+	return list[Group](ctx, s.caller, "Groups.List", path("/domains/{domainId}/groups", domain), with)
 }
 
 // All is List as an iterator: one request, rows as they arrive.
 //
 // API: List SIP Groups
-func (s GroupsService) All(ctx context.Context, domain DomainID) iter.Seq2[Group, error] {
-	return stream[Group](ctx, s.caller, "Groups.List", path("/domains/{domainId}/groups", domain))
+func (s GroupsService) All(ctx context.Context, domain DomainID, with ...CallOption) iter.Seq2[Group, error] {
+	return all[Group](ctx, s.caller, "Groups.List", path("/domains/{domainId}/groups", domain), with)
 }
 
 // Get returns one group.
 //
 // API: Read SIP Group
-func (s GroupsService) Get(ctx context.Context, domain DomainID, group GroupID) (*Group, error) {
-	return get[Group](ctx, s.caller, "Groups.Get", path("/domains/{domainId}/groups/{groupId}", domain, group))
+func (s GroupsService) Get(ctx context.Context, domain DomainID, group GroupID, with ...CallOption) (*Group, error) {
+	return get[Group](ctx, s.caller, "Groups.Get", path("/domains/{domainId}/groups/{groupId}", domain, group), with)
 }
 
 // Create adds a group to a domain and returns its id.
 //
 // API: Create SIP Group
-func (s GroupsService) Create(ctx context.Context, domain DomainID, params GroupCreateParams) (GroupID, error) {
-	return create[GroupID](ctx, s.caller, "Groups.Create", path("/domains/{domainId}/groups", domain), params, naturalKey[Group]{op: "Groups.List", name: "groupName"})
+func (s GroupsService) Create(ctx context.Context, domain DomainID, params GroupCreateParams, with ...CallOption) (GroupID, error) {
+	return create[GroupID, Group](ctx, s.caller, "Groups.Create", path("/domains/{domainId}/groups", domain), params, naturalKey{op: "Groups.List", name: "groupName"}, with)
 }
 
 // Update sets every property of a group.
 //
 // API: Update SIP Group
-func (s GroupsService) Update(ctx context.Context, domain DomainID, group GroupID, params GroupUpdateParams) error {
-	return exec(ctx, s.caller, "Groups.Update", http.MethodPost, path("/domains/{domainId}/groups/{groupId}", domain, group), params)
+func (s GroupsService) Update(ctx context.Context, domain DomainID, group GroupID, params GroupUpdateParams, with ...CallOption) error {
+	return exec(ctx, s.caller, "Groups.Update", http.MethodPost, path("/domains/{domainId}/groups/{groupId}", domain, group), params, with)
 }
 
 // Delete removes a group. Its users stay.
 //
 // API: Delete SIP Group
-func (s GroupsService) Delete(ctx context.Context, domain DomainID, group GroupID) error {
-	return exec(ctx, s.caller, "Groups.Delete", http.MethodDelete, path("/domains/{domainId}/groups/{groupId}", domain, group), nil)
+func (s GroupsService) Delete(ctx context.Context, domain DomainID, group GroupID, with ...CallOption) error {
+	return exec(ctx, s.caller, "Groups.Delete", http.MethodDelete, path("/domains/{domainId}/groups/{groupId}", domain, group), nil, with)
 }
 
 // ListUsers returns the users who are in a group.
 //
 // API: List SIP Group Users
-func (s GroupsService) ListUsers(ctx context.Context, domain DomainID, group GroupID) ([]GroupUser, error) {
-	return list[GroupUser](ctx, s.caller, "Groups.ListUsers", path("/domains/{domainId}/groups/{groupId}/users", domain, group), nil)
+func (s GroupsService) ListUsers(ctx context.Context, domain DomainID, group GroupID, with ...CallOption) ([]GroupUser, error) {
+	return list[GroupUser](ctx, s.caller, "Groups.ListUsers", path("/domains/{domainId}/groups/{groupId}/users", domain, group), with)
 }
 
 // AllUsers is ListUsers as an iterator: one request, rows as they arrive.
 //
 // API: List SIP Group Users
-func (s GroupsService) AllUsers(ctx context.Context, domain DomainID, group GroupID) iter.Seq2[GroupUser, error] {
-	return stream[GroupUser](ctx, s.caller, "Groups.ListUsers", path("/domains/{domainId}/groups/{groupId}/users", domain, group))
+func (s GroupsService) AllUsers(ctx context.Context, domain DomainID, group GroupID, with ...CallOption) iter.Seq2[GroupUser, error] {
+	return all[GroupUser](ctx, s.caller, "Groups.ListUsers", path("/domains/{domainId}/groups/{groupId}/users", domain, group), with)
 }
 
 // AddUsers puts users into a group, at most 500 a request.
 //
 // API: Add SIP Group Users
-func (s GroupsService) AddUsers(ctx context.Context, domain DomainID, group GroupID, users []UserID) error {
+func (s GroupsService) AddUsers(ctx context.Context, domain DomainID, group GroupID, users []UserID, with ...CallOption) error {
 	return addMembers(ctx, s.caller, "Groups.AddUsers", path("/domains/{domainId}/groups/{groupId}/users", domain, group), users,
-		func(batch []UserID) any { return userSpec{batch} }, s.AllUsers(ctx, domain, group))
+		func(batch []UserID) any { return userSpec{batch} },
+		func(ctx context.Context) iter.Seq2[GroupUser, error] { return s.AllUsers(ctx, domain, group) }, with)
 }
 
 // RemoveUsers takes users out of a group, at most 500 a request. The users
 // themselves stay. An empty list is refused: to the server it might mean all.
 //
 // API: Delete SIP Group Users
-func (s GroupsService) RemoveUsers(ctx context.Context, domain DomainID, group GroupID, users []UserID) error {
+func (s GroupsService) RemoveUsers(ctx context.Context, domain DomainID, group GroupID, users []UserID, with ...CallOption) error {
 	return removeMembers(ctx, s.caller, "Groups.RemoveUsers", path("/domains/{domainId}/groups/{groupId}/users", domain, group), users,
-		func(batch []UserID) any { return userSpec{batch} })
+		func(batch []UserID) any { return userSpec{batch} }, with)
 }

@@ -1,4 +1,4 @@
-package infinitysip
+package infinitysip_test
 
 import (
 	"context"
@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/internal/attempt"
 )
 
 // pipes is a listener of connections in memory.
@@ -65,7 +68,7 @@ func TestADeadConnectionOfHTTP2IsLeft(t *testing.T) {
 
 		opened := 0
 		var dead *atomic.Bool // the connection that was opened last
-		transport := newTransport()
+		transport := attempt.NewTransport()
 		transport.TLSClientConfig.RootCAs = authorities
 		transport.DialContext = func(context.Context, string, string) (net.Conn, error) {
 			ours, theirs := net.Pipe()
@@ -75,7 +78,7 @@ func TestADeadConnectionOfHTTP2IsLeft(t *testing.T) {
 			return fading{ours, dead}, nil
 		}
 		defer transport.CloseIdleConnections()
-		client, err := NewClient(APIKey("key"), WithBaseURL("https://example.com"), WithHTTPClient(&http.Client{Transport: transport}))
+		client, err := infinitysip.NewClient(infinitysip.APIKey("key"), infinitysip.WithBaseURL("https://example.com"), infinitysip.WithHTTPClient(&http.Client{Transport: transport}))
 		require.NoError(t, err)
 
 		_, err = client.Domains.List(t.Context())

@@ -2,6 +2,7 @@ package infinitysip
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"net/url"
 	"reflect"
@@ -13,8 +14,6 @@ import (
 
 	"github.com/google/go-querystring/query"
 
-	"github.com/infinitysip/infinitysip/internal/redact"
-	"github.com/infinitysip/infinitysip/internal/rows"
 	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
@@ -33,78 +32,109 @@ func (f form) secrets() []string {
 	return all
 }
 
-// formPlan tells, for a type of parameters, what its fields must be.
-type formPlan struct {
-	fields []param  // as they stand in the type
-	secret []string // the names of those
+// formLayout tells, for a type of parameters, what its fields must be.
+type formLayout struct {
+	fields []param  // in the order of the type
+	secret []string // the names of those that are
 }
 
 type param struct {
 	name     string
 	optional bool
+	pointer  bool   // nil: not given
 	rule     string // of the check tag
 }
 
-var formPlans sync.Map // by reflect.Type
+var formLayouts sync.Map // by reflect.Type
 
-func formPlanOf(t reflect.Type) *formPlan {
-	cached, ok := formPlans.Load(t)
-	if !ok {
-		cached, _ = formPlans.LoadOrStore(t, formPlanFor(t))
+// formLayoutOf reads the tags that encode goes by.
+func formLayoutOf(t reflect.Type) *formLayout {
+	if cached, ok := formLayouts.Load(t); ok {
+		return cached.(*formLayout)
 	}
-	return cached.(*formPlan)
-}
-
-// formPlanFor reads the tags that encode goes by.
-func formPlanFor(t reflect.Type) *formPlan {
-	p := new(formPlan)
+	l := new(formLayout)
 	for field := range t.Fields() {
 		name, options, _ := strings.Cut(field.Tag.Get("url"), ",")
-		optional := field.Type.Kind() == reflect.Pointer || strings.Contains(options, "omitempty")
-		p.fields = append(p.fields, param{name, optional, field.Tag.Get("check")})
+		if strings.Contains(options, "brackets") {
+			name += "[]"
+		}
+		pointer := field.Type.Kind() == reflect.Pointer
+		l.fields = append(l.fields, param{name, pointer || strings.Contains(options, "omitempty"), pointer, field.Tag.Get("check")})
 		if field.Type == reflect.TypeFor[Secret]() || field.Type == reflect.TypeFor[*Secret]() {
-			p.secret = append(p.secret, name)
+			l.secret = append(l.secret, name)
 		}
 	}
-	return p
+	cached, _ := formLayouts.LoadOrStore(t, l)
+	return cached.(*formLayout)
 }
 
-// encode checks params and writes them as a form. What a field must be follows
-// from its type and its url tag:
+// has reports whether a parameter, less its brackets, is one of the layout.
+func (l *formLayout) has(name string) bool {
+	name, _, _ = strings.Cut(name, "[")
+	return slices.ContainsFunc(l.fields, func(p param) bool { return p.bare() == name })
+}
+
+// bare is the name as the API's page has it: without the brackets of an array.
+func (p param) bare() string { return strings.TrimSuffix(p.name, "[]") }
+
+// encode checks params, which may be nil, and writes them and more as a form.
+// What a field must be follows from its type and its url tag:
 //
 //   - without omitempty it is required: a text must not be empty, unless the
 //     field says check:"mayBeEmpty";
 //   - an id is positive, a count is not negative, a flag is 1 or 0;
 //   - a pointer is an optional field of an update; one at least must be given;
 //   - a list of ids is not empty; check:"order" forbids a doubled id;
-//   - check:"mac" is a MAC address.
-func encode(params any) (form, []FieldError) {
-	if params == nil {
-		return form{}, nil
-	}
-	values, err := query.Values(params)
-	if err != nil {
-		return form{}, []FieldError{{"params", err.Error()}}
-	}
-	plan, all := formPlanOf(reflect.TypeOf(params)), reflect.ValueOf(params)
-	f := form{values: values, secret: plan.secret}
-	var problems []FieldError
-	for i, p := range plan.fields {
-		v := all.Field(i)
-		if v.Kind() == reflect.Pointer {
-			if v.IsNil() {
-				continue
+//   - check:"mac" is a MAC address;
+//   - a value with a problem method says itself what is wrong with it.
+func encode(params any, more url.Values) (form, []FieldError) {
+	var (
+		f        form
+		problems []FieldError
+		layout   *formLayout
+	)
+	if params != nil {
+		values, err := query.Values(params)
+		if err != nil {
+			return form{}, []FieldError{{"params", err.Error()}}
+		}
+		layout = formLayoutOf(reflect.TypeOf(params))
+		f = form{values: values, secret: layout.secret}
+		given := reflect.ValueOf(params)
+		for i, p := range layout.fields {
+			v := given.Field(i)
+			if p.pointer {
+				if v.IsNil() {
+					continue
+				}
+				v = v.Elem()
 			}
-			v = v.Elem()
-		}
-		if problem := f.check(p, v); problem != "" {
-			problems = append(problems, FieldError{p.name, problem})
+			if problem := f.check(p, v); problem != "" {
+				problems = append(problems, FieldError{p.bare(), problem})
+			}
 		}
 	}
-	if len(f.values) == 0 && len(problems) == 0 {
+	for _, name := range sortedNames(more) {
+		if layout != nil && layout.has(name) {
+			problems = append(problems, FieldError{"CallParam", quote(name) + " is a parameter of this call: set it there"})
+		}
+		if f.values == nil {
+			f.values = make(url.Values)
+		}
+		f.values[name] = more[name]
+	}
+	if params != nil && len(f.values) == 0 && len(problems) == 0 {
 		problems = append(problems, FieldError{"params", "nothing to update: every field is nil"})
 	}
 	return f, problems
+}
+
+// sortedNames are the names of params, so that problems come in one order.
+func sortedNames(params url.Values) []string {
+	if params == nil {
+		return nil // most calls have none, and the iterator would be allocated
+	}
+	return slices.Sorted(maps.Keys(params))
 }
 
 // check tells what is wrong with one field, and finishes what the query
@@ -112,9 +142,13 @@ func encode(params any) (form, []FieldError) {
 func (f *form) check(p param, v reflect.Value) string {
 	switch value := v.Interface().(type) {
 	case Secret:
-		if value.IsZero() && !p.optional {
+		if value.IsZero() && !p.pointer {
+			if p.optional {
+				return ""
+			}
 			return "required"
 		}
+		f.values.Set(p.name, value.Reveal())
 		return textProblem(value.Reveal())
 	case netip.Prefix:
 		if !value.IsValid() {
@@ -122,12 +156,7 @@ func (f *form) check(p param, v reflect.Value) string {
 		}
 		f.values.Set(p.name, value.String())
 		return ""
-	case RingStrategy:
-		if value != RingAll && value != RingHuntLongestIdle {
-			return fmt.Sprintf("must be %q or %q", RingAll, RingHuntLongestIdle)
-		}
-		return ""
-	case CallerNameFormat:
+	case interface{ problem() string }:
 		if problem := value.problem(); problem != "" {
 			return problem
 		}
@@ -173,7 +202,7 @@ func idsProblem(ids reflect.Value, order bool) string {
 			return fmt.Sprintf("id %d of the list must be positive, not %d", i+1, id)
 		}
 		if order && seen[id] {
-			return fmt.Sprintf("id %d stands in the order twice", id)
+			return fmt.Sprintf("id %d is in the order twice", id)
 		}
 		seen[id] = true
 	}
@@ -197,41 +226,4 @@ func textProblem(text string) string {
 		return "is not valid UTF-8"
 	}
 	return ""
-}
-
-func (f CallerNameFormat) problem() string {
-	known := []string{"displayName", "srcPhoneNumber", "dgrpName"}
-	rest := string(f)
-	for {
-		i := strings.IndexAny(rest, "{}")
-		if i < 0 {
-			return ""
-		}
-		end := strings.IndexAny(rest[i+1:], "{}")
-		if rest[i] == '}' || end < 0 || rest[i+1+end] == '{' {
-			return "unbalanced brace in " + quote(string(f))
-		}
-		if name := rest[i+1 : i+1+end]; !slices.Contains(known, name) {
-			return fmt.Sprintf("unknown variable %s: the API knows {%s}", quote("{"+name+"}"), strings.Join(known, "}, {"))
-		}
-		rest = rest[i+2+end:]
-	}
-}
-
-// rowFormat is how the rows of this API are written.
-var rowFormat = &rows.Format{
-	Set: func(to any, text []byte) bool {
-		switch to := to.(type) {
-		case *Secret:
-			*to = NewSecret(string(text))
-			return true
-		case *netip.Prefix:
-			var taken bool
-			*to, taken = wire.Network(string(text))
-			return taken
-		}
-		return false
-	},
-	Hidden: secretNames.Has,
-	Mark:   redact.Mark,
 }

@@ -3,6 +3,7 @@ package infinitysip
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"net/http"
 )
@@ -23,6 +24,14 @@ const (
 	RingAll             RingStrategy = "all"             // all users at the same time
 	RingHuntLongestIdle RingStrategy = "huntLongestIdle" // one after the other, the longest idle first
 )
+
+// problem tells what is wrong with the strategy.
+func (r RingStrategy) problem() string {
+	if r != RingAll && r != RingHuntLongestIdle {
+		return fmt.Sprintf("must be %q or %q", RingAll, RingHuntLongestIdle)
+	}
+	return ""
+}
 
 // QueuesService makes the calls on SIP queues and their members.
 type QueuesService struct{ caller *caller }
@@ -107,85 +116,85 @@ type memberOrder struct {
 // List returns the queues of a domain; opts may be nil.
 //
 // API: List SIP queues
-func (s QueuesService) List(ctx context.Context, domain DomainID, opts *QueueListOptions) ([]Queue, error) {
-	return list(ctx, s.caller, "Queues.List", path("/domains/{domainId}/queues", domain), opts)
+func (s QueuesService) List(ctx context.Context, domain DomainID, opts *QueueListOptions, with ...CallOption) ([]Queue, error) {
+	return listPaged(ctx, s.caller, "Queues.List", path("/domains/{domainId}/queues", domain), opts, with)
 }
 
 // All is List as an iterator over every page; opts may be nil.
 //
 // API: List SIP queues
-func (s QueuesService) All(ctx context.Context, domain DomainID, opts *QueueListOptions) iter.Seq2[Queue, error] {
-	return pages(ctx, s.caller, "Queues.List", path("/domains/{domainId}/queues", domain), opts)
+func (s QueuesService) All(ctx context.Context, domain DomainID, opts *QueueListOptions, with ...CallOption) iter.Seq2[Queue, error] {
+	return allPages(ctx, s.caller, "Queues.List", path("/domains/{domainId}/queues", domain), opts, with)
 }
 
 // Get returns one queue.
 //
 // API: Read SIP queue
-func (s QueuesService) Get(ctx context.Context, domain DomainID, queue QueueID) (*Queue, error) {
-	return get[Queue](ctx, s.caller, "Queues.Get", path("/domains/{domainId}/queues/{queueId}", domain, queue))
+func (s QueuesService) Get(ctx context.Context, domain DomainID, queue QueueID, with ...CallOption) (*Queue, error) {
+	return get[Queue](ctx, s.caller, "Queues.Get", path("/domains/{domainId}/queues/{queueId}", domain, queue), with)
 }
 
 // Create adds a queue to a domain and returns its id.
 //
 // API: Create SIP queue
-func (s QueuesService) Create(ctx context.Context, domain DomainID, params QueueCreateParams) (QueueID, error) {
-	return create[QueueID](ctx, s.caller, "Queues.Create", path("/domains/{domainId}/queues", domain), params, naturalKey[Queue]{op: "Queues.List", name: "queueName"})
+func (s QueuesService) Create(ctx context.Context, domain DomainID, params QueueCreateParams, with ...CallOption) (QueueID, error) {
+	return create[QueueID, Queue](ctx, s.caller, "Queues.Create", path("/domains/{domainId}/queues", domain), params, naturalKey{op: "Queues.List", name: "queueName"}, with)
 }
 
 // Update changes what params give.
 //
 // API: Update SIP queue
-func (s QueuesService) Update(ctx context.Context, domain DomainID, queue QueueID, params QueueUpdateParams) error {
-	return exec(ctx, s.caller, "Queues.Update", http.MethodPost, path("/domains/{domainId}/queues/{queueId}", domain, queue), params)
+func (s QueuesService) Update(ctx context.Context, domain DomainID, queue QueueID, params QueueUpdateParams, with ...CallOption) error {
+	return exec(ctx, s.caller, "Queues.Update", http.MethodPost, path("/domains/{domainId}/queues/{queueId}", domain, queue), params, with)
 }
 
 // Delete removes a queue. The groups that it rings stay.
 //
 // API: Delete SIP queue
-func (s QueuesService) Delete(ctx context.Context, domain DomainID, queue QueueID) error {
-	return exec(ctx, s.caller, "Queues.Delete", http.MethodDelete, path("/domains/{domainId}/queues/{queueId}", domain, queue), nil)
+func (s QueuesService) Delete(ctx context.Context, domain DomainID, queue QueueID, with ...CallOption) error {
+	return exec(ctx, s.caller, "Queues.Delete", http.MethodDelete, path("/domains/{domainId}/queues/{queueId}", domain, queue), nil, with)
 }
 
 // ListMembers returns the members of a queue.
 //
 // API: List SIP queue members
-func (s QueuesService) ListMembers(ctx context.Context, domain DomainID, queue QueueID) ([]QueueMember, error) {
-	return list[QueueMember](ctx, s.caller, "Queues.ListMembers", path("/domains/{domainId}/queues/{queueId}/members", domain, queue), nil)
+func (s QueuesService) ListMembers(ctx context.Context, domain DomainID, queue QueueID, with ...CallOption) ([]QueueMember, error) {
+	return list[QueueMember](ctx, s.caller, "Queues.ListMembers", path("/domains/{domainId}/queues/{queueId}/members", domain, queue), with)
 }
 
 // AllMembers is ListMembers as an iterator: one request, rows as they arrive.
 //
 // API: List SIP queue members
-func (s QueuesService) AllMembers(ctx context.Context, domain DomainID, queue QueueID) iter.Seq2[QueueMember, error] {
-	return stream[QueueMember](ctx, s.caller, "Queues.ListMembers", path("/domains/{domainId}/queues/{queueId}/members", domain, queue))
+func (s QueuesService) AllMembers(ctx context.Context, domain DomainID, queue QueueID, with ...CallOption) iter.Seq2[QueueMember, error] {
+	return all[QueueMember](ctx, s.caller, "Queues.ListMembers", path("/domains/{domainId}/queues/{queueId}/members", domain, queue), with)
 }
 
 // GetMember returns one member of a queue.
 //
 // API: Read SIP queue member
-func (s QueuesService) GetMember(ctx context.Context, domain DomainID, queue QueueID, member QueueMemberID) (*QueueMember, error) {
-	return get[QueueMember](ctx, s.caller, "Queues.GetMember", path("/domains/{domainId}/queues/{queueId}/members/{queueMemberId}", domain, queue, member))
+func (s QueuesService) GetMember(ctx context.Context, domain DomainID, queue QueueID, member QueueMemberID, with ...CallOption) (*QueueMember, error) {
+	return get[QueueMember](ctx, s.caller, "Queues.GetMember", path("/domains/{domainId}/queues/{queueId}/members/{queueMemberId}", domain, queue, member), with)
 }
 
 // CreateMember adds a group to a queue and returns the id of the member.
 //
 // API: Create SIP queue member
-func (s QueuesService) CreateMember(ctx context.Context, domain DomainID, queue QueueID, params QueueMemberCreateParams) (QueueMemberID, error) {
-	return create[QueueMemberID](ctx, s.caller, "Queues.CreateMember", path("/domains/{domainId}/queues/{queueId}/members", domain, queue), params, naturalKey[QueueMember]{op: "Queues.ListMembers", name: "groupId", shared: true})
+func (s QueuesService) CreateMember(ctx context.Context, domain DomainID, queue QueueID, params QueueMemberCreateParams, with ...CallOption) (QueueMemberID, error) {
+	return create[QueueMemberID, QueueMember](ctx, s.caller, "Queues.CreateMember", path("/domains/{domainId}/queues/{queueId}/members", domain, queue), params, naturalKey{op: "Queues.ListMembers", name: "groupId", shared: true}, with)
 }
 
 // UpdateMember changes what params give.
 //
 // API: Update SIP queue member
-func (s QueuesService) UpdateMember(ctx context.Context, domain DomainID, queue QueueID, member QueueMemberID, params QueueMemberUpdateParams) error {
-	return exec(ctx, s.caller, "Queues.UpdateMember", http.MethodPost, path("/domains/{domainId}/queues/{queueId}/members/{queueMemberId}", domain, queue, member), params)
+func (s QueuesService) UpdateMember(ctx context.Context, domain DomainID, queue QueueID, member QueueMemberID, params QueueMemberUpdateParams, with ...CallOption) error {
+	return exec(ctx, s.caller, "Queues.UpdateMember", http.MethodPost, path("/domains/{domainId}/queues/{queueId}/members/{queueMemberId}", domain, queue, member), params, with)
 }
 
 // DeleteMember takes a member out of a queue. The group stays.
 //
 // API: Delete SIP queue member
-func (s QueuesService) DeleteMember(ctx context.Context, domain DomainID, queue QueueID, member QueueMemberID) error {
-	return exec(ctx, s.caller, "Queues.DeleteMember", http.MethodDelete, path("/domains/{domainId}/queues/{queueId}/members/{queueMemberId}", domain, queue, member), nil)
+func (s QueuesService) DeleteMember(ctx context.Context, domain DomainID, queue QueueID, member QueueMemberID, with ...CallOption) error {
+	return exec(ctx, s.caller, "Queues.DeleteMember", http.MethodDelete, path("/domains/{domainId}/queues/{queueId}/members/{queueMemberId}", domain, queue, member), nil, with)
 }
 
 // SetMemberOrder sets the order in which a queue rings its members, first to
@@ -193,6 +202,6 @@ func (s QueuesService) DeleteMember(ctx context.Context, domain DomainID, queue 
 // keeps nothing.
 //
 // API: Set SIP queue member order
-func (s QueuesService) SetMemberOrder(ctx context.Context, domain DomainID, queue QueueID, members []QueueMemberID) error {
-	return exec(ctx, s.caller, "Queues.SetMemberOrder", http.MethodPut, path("/domains/{domainId}/queues/{queueId}/members/order", domain, queue), memberOrder{members})
+func (s QueuesService) SetMemberOrder(ctx context.Context, domain DomainID, queue QueueID, members []QueueMemberID, with ...CallOption) error {
+	return exec(ctx, s.caller, "Queues.SetMemberOrder", http.MethodPut, path("/domains/{domainId}/queues/{queueId}/members/order", domain, queue), memberOrder{members}, with)
 }

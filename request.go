@@ -9,55 +9,84 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 
+	"github.com/infinitysip/infinitysip/internal/attempt"
+	"github.com/infinitysip/infinitysip/internal/pages"
+	"github.com/infinitysip/infinitysip/internal/ratelimit"
 	"github.com/infinitysip/infinitysip/internal/redact"
+	"github.com/infinitysip/infinitysip/internal/retry"
 	"github.com/infinitysip/infinitysip/internal/rows"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
-const (
-	apiRoot  = "/config/v2/sip" // every path of the API begins so
-	maxDrain = 256 << 10        // what is read of an answer for its connection's sake, in bytes
-)
+// The life of a call, from top to bottom of this file:
+//
+//  1. The line of a method names it: get, list, all, listPaged, allPages, exec and
+//     removeMembers here, create, associate and addMembers in create.go. path puts
+//     the ids into its path.
+//  2. newCall and newRead check its parameters and make a form of them (params.go)
+//     or a query (filter.go), and take its options (options.go). If there is a
+//     problem, do returns it and sends nothing.
+//  3. do has retryablehttp send it. Of each attempt, attempt.Transport waits for
+//     its turn (internal/ratelimit), sets its headers, watches it and logs it.
+//  4. checkRetry has internal/retry tell how the attempt failed, and whether there
+//     is another; backoff tells when.
+//  5. take reads the last answer: the rows (internal/rows), or an error's text,
+//     from which internal/redact takes the secrets.
+//  6. A write that may have taken effect and failed all the same is looked after,
+//     in create.go.
+//
+// Three loops repeat something. That of retryablehttp makes the attempts of one
+// request, after a read that was cut too. That of settled (create.go) sends a
+// create or an add of members again, after it was looked for. That of
+// internal/pages reads a list that comes in pages.
+
+const apiRoot = "/config/v2/sip" // every path of the API begins so
 
 // caller makes the calls of a Client, for all its services.
 type caller struct {
-	http      *retryablehttp.Client
-	transport *transport
-	base      *url.URL
-	retry     *retrier
-	limits    Limits
-	ahead     int      // pages, see WithReadAhead
-	secrets   []Secret // the credentials, to keep them out of errors
+	http    *retryablehttp.Client
+	own     *http.Transport // the connections, unless they are the user's
+	base    *url.URL
+	account *account
+	policy  RetryPolicy
+	limits  Limits
+	ahead   int // pages, see WithReadAhead
+}
+
+// account is whom a caller calls for: the credentials, the turns and the quota of
+// retries. Nothing of it belongs to the connections.
+type account struct {
+	attempt.Account
+	secrets []Secret // the credentials, to keep them out of errors
+	quota   *retry.Quota
 }
 
 // call is one call of the API, from its method to its last attempt.
 type call struct {
-	op     string
-	kind   kind
-	list   bool // the answer may be of any length
-	method string
-	path   string
-	query  url.Values
+	attempt.Call
+	kind  retry.Kind
+	query url.Values
 	form
+	with     callSettings
 	problems []FieldError
 
 	caller *caller
 	behind *call            // the create that this call looks for, if it does
-	scrub  *redact.Scrubber // see clean
+	scrub  *redact.Scrubber // see scrubber
 
-	status    int // of the last attempt's answer; 0: it has none
-	attempts  int
-	sent      *atomic.Bool // nil or false while it is certain that the attempt has not reached the server
-	failure   failure      // of the last attempt that failed
-	unsettled bool         // an attempt of a write failed that may have taken effect
+	failure   retry.Failure // of the last attempt that failed
+	unsettled bool          // an attempt of a write failed that may have taken effect
+	ended     bool          // there is no other attempt
 }
 
 // route is a path with its ids in place, or what is wrong with them.
@@ -84,22 +113,55 @@ func path(template string, ids ...any) route {
 	return r
 }
 
-func newCall(op string, k kind, method string, r route, params any) *call {
-	form, problems := encode(params)
-	return &call{op: op, kind: k, method: method, path: r.path, form: form, problems: append(r.problems, problems...)}
+// newCall makes a call that writes. params is a struct that encode takes, or nil
+// for no form.
+func newCall(op string, k retry.Kind, method string, r route, params any, with []CallOption) *call {
+	call := &call{Call: attempt.Call{Op: op, Method: method, Path: r.path}, kind: k, problems: r.problems}
+	call.apply(with)
+	call.setForm(params)
+	return call
 }
 
-func newRead[R any](op string, k kind, r route, opts *ListOptions[R]) *call {
+func (call *call) setForm(params any) {
+	var problems []FieldError
+	call.form, problems = encode(params, call.with.params)
+	call.problems = append(call.problems, problems...)
+}
+
+// newRead makes a call that reads. paged is whether the API's page has a query
+// for it, which opts give.
+func newRead[R any](op string, k retry.Kind, r route, paged bool, opts *ListOptions[R], with []CallOption) *call {
 	query, problems := opts.query()
-	return &call{op: op, kind: k, method: http.MethodGet, path: r.path, query: query, problems: append(r.problems, problems...)}
+	call := &call{Call: attempt.Call{Op: op, Method: http.MethodGet, Path: r.path}, kind: k, query: query, problems: append(r.problems, problems...)}
+	call.apply(with)
+	for _, name := range sortedNames(call.with.params) {
+		if base, _, _ := strings.Cut(name, "["); paged && slices.Contains([]string{"filter", "sort", "limit", "offset"}, base) {
+			call.problems = append(call.problems, FieldError{"CallParam", quote(name) + " is an option of this list: set it there"})
+		}
+		if call.query == nil {
+			call.query = make(url.Values)
+		}
+		call.query[name] = call.with.params[name]
+	}
+	return call
+}
+
+func (call *call) apply(with []CallOption) {
+	for _, option := range with {
+		if option != nil {
+			option(&call.with)
+		}
+	}
+	call.Header = call.with.header
+	call.problems = append(call.problems, call.with.problems...)
 }
 
 // get reads the one row at r.
-func get[R any](ctx context.Context, c *caller, op string, r route) (*R, error) {
+func get[R any](ctx context.Context, c *caller, op string, r route, with []CallOption) (*R, error) {
 	row := new(R)
-	err := c.do(ctx, newRead[R](op, read, r, nil), func(resp *http.Response) (err error) {
+	err := c.do(ctx, newRead[R](op, retry.Read, r, false, nil, with), func(resp *http.Response) (err error) {
 		layout := rows.LayoutOf[R](rowFormat)
-		reader := rows.NewReader[R](layout, resp.Body, c.limits.Answer)
+		reader := rows.NewReader[R](layout, resp.Body, c.limits.RowBytes)
 		defer reader.Close()
 		if *row, err = reader.Next(); err == io.EOF {
 			return errors.New("no row")
@@ -122,26 +184,24 @@ func get[R any](ctx context.Context, c *caller, op string, r route) (*R, error) 
 	return row, nil
 }
 
-// list reads the rows at r in one request.
-func list[R any](ctx context.Context, c *caller, op string, r route, opts *ListOptions[R]) ([]R, error) {
-	call := newRead(op, read, r, opts)
-	call.list = true
-	var all []R
-	err := c.do(ctx, call, func(resp *http.Response) (err error) {
-		all, err = rows.ReadAll[R](rows.LayoutOf[R](rowFormat), resp.Body, c.limits.Row)
-		return err
-	})
-	return all, err
+// list reads the rows at r in one request. The API's page has no query for it.
+func list[R any](ctx context.Context, c *caller, op string, r route, with []CallOption) ([]R, error) {
+	return readList[R](ctx, c, newRead[R](op, retry.Read, r, false, nil, with))
 }
 
-// stream reads the rows at r in one request and yields them as they arrive.
-func stream[R any](ctx context.Context, c *caller, op string, r route) iter.Seq2[R, error] {
+// listPaged reads the rows at r in one request, with the query of opts.
+func listPaged[R any](ctx context.Context, c *caller, op string, r route, opts *ListOptions[R], with []CallOption) ([]R, error) {
+	return readList[R](ctx, c, newRead(op, retry.Read, r, true, opts, with))
+}
+
+// all reads the rows at r in one request, and yields them as they arrive.
+func all[R any](ctx context.Context, c *caller, op string, r route, with []CallOption) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		call := newRead[R](op, handOn, r, nil)
-		call.list = true
+		call := newRead[R](op, retry.Stream, r, false, nil, with)
+		call.Long = true
 		more := true
 		err := c.do(ctx, call, func(resp *http.Response) error {
-			reader := rows.NewReader[R](rows.LayoutOf[R](rowFormat), resp.Body, c.limits.Row)
+			reader := rows.NewReader[R](rows.LayoutOf[R](rowFormat), resp.Body, c.limits.RowBytes)
 			defer reader.Close()
 			for more {
 				row, err := reader.Next()
@@ -161,58 +221,128 @@ func stream[R any](ctx context.Context, c *caller, op string, r route) iter.Seq2
 	}
 }
 
-// exec makes a call that answers with a status alone. params is a struct that
-// encode takes, or nil for no form.
-func exec(ctx context.Context, c *caller, op, method string, r route, params any) error {
-	k := update
-	if method == http.MethodDelete {
-		k = remove
+// allPages reads the rows at r page by page: by id unless opts sort otherwise.
+func allPages[R any](ctx context.Context, c *caller, op string, r route, opts *ListOptions[R], with []CallOption) iter.Seq2[R, error] {
+	var start ListOptions[R]
+	if opts != nil {
+		start = ListOptions[R]{slices.Clone(opts.Filter), slices.Clone(opts.Sort), opts.Limit, opts.Offset}
 	}
-	return c.do(ctx, newCall(op, k, method, r, params), noRow)
+	start.Limit = cmp.Or(start.Limit, pageRows)
+	layout := rows.LayoutOf[R](rowFormat)
+	id := Field[R](layout.IDNames()[0])
+	anyID := len(start.Sort) == 0
+	if anyID {
+		start.Sort = OrderBy(id.Asc())
+	}
+	paged := pages.List[R]{
+		Ask: func(ctx context.Context, q pages.Query) (pages.Page[R], error) {
+			opts := start
+			opts.Offset = q.Offset
+			if q.After != 0 {
+				opts.Filter = append(slices.Clip(opts.Filter), id.Gt(q.After))
+			}
+			if q.AnyOrder {
+				opts.Sort = nil
+			}
+			return readPage[R](ctx, c, newRead(op, retry.Read, r, true, &opts, with))
+		},
+		ID:      func(row *R) int64 { return layout.ID(row) },
+		Refused: func(err error) bool { return errors.Is(err, ErrInvalid) },
+		Size:    start.Limit,
+		Offset:  start.Offset,
+		ByID:    slices.Equal(start.Sort, OrderBy(id.Asc())),
+		AnyID:   anyID,
+	}
+	if c != nil {
+		paged.Ahead = c.ahead
+	}
+	return func(yield func(R, error) bool) {
+		paged.Read(ctx, func(row R, err error) bool { return yield(row, pageError(op, r, err)) })
+	}
 }
 
-// addMembers adds ids to members.
-func addMembers[I ID, R any](ctx context.Context, c *caller, op string, r route, ids []I, params func([]I) any, members iter.Seq2[R, error]) error {
-	return batches(c, newCall(op, add, http.MethodPost, r, params(ids)), ids, params, func(call *call, batch []I) error {
-		return addMissing(ctx, c, call, batch, params, func() (map[int64]bool, error) {
-			layout := rows.LayoutOf[R](rowFormat)
-			there := make(map[int64]bool)
-			for row, err := range members {
-				if err != nil {
-					return nil, err
-				}
-				id := layout.ID(&row)
-				if id == 0 {
-					return nil, fmt.Errorf("a row does not say its %s", layout.IDNames()[0])
-				}
-				there[id] = true
-			}
-			return there, nil
-		})
+// pageRows is how many rows an All asks for at a time.
+const pageRows = 1000
+
+// readPage reads one page, ahead of its reader perhaps: what CallResponse wants
+// is told only when that gets there.
+func readPage[R any](ctx context.Context, c *caller, call *call) (page pages.Page[R], err error) {
+	response := call.with.response
+	if response != nil {
+		call.with.response = new(Response)
+		page.Read = func() { *response = *call.with.response }
+	}
+	page.Rows, err = readList[R](ctx, c, call)
+	return page, err
+}
+
+// pageError makes an error of this package of one that is internal/pages' own.
+func pageError(op string, r route, err error) error {
+	if err == nil || errors.As(err, new(*Error)) || errors.As(err, new(*ValidationError)) {
+		return err
+	}
+	failed := &Error{Op: op, Method: http.MethodGet, Path: r.path, Outcome: OutcomeNotApplied, Err: translate(err)}
+	if failed.Err == ErrPaginationStuck {
+		failed.StatusCode, failed.Attempts = http.StatusOK, 1
+	}
+	return failed
+}
+
+func readList[R any](ctx context.Context, c *caller, call *call) (list []R, err error) {
+	call.Long = true
+	err = c.do(ctx, call, func(resp *http.Response) (err error) {
+		list, err = rows.ReadAll[R](rows.LayoutOf[R](rowFormat), resp.Body, c.limits.RowBytes)
+		return err
 	})
+	return list, err
+}
+
+// rowFormat is how the rows of this API are written.
+var rowFormat = &rows.Format{
+	Set: func(to any, text []byte) bool {
+		switch to := to.(type) {
+		case *Secret:
+			*to = NewSecret(string(text))
+			return true
+		case *netip.Prefix:
+			var taken bool
+			*to, taken = wire.Network(string(text))
+			return taken
+		}
+		return false
+	},
+	Hidden: secretNames.Has,
+	Mark:   redact.Mark,
+}
+
+// exec makes a call that is answered with a status alone.
+func exec(ctx context.Context, c *caller, op, method string, r route, params any, with []CallOption) error {
+	k := retry.Update
+	if method == http.MethodDelete {
+		k = retry.Delete
+	}
+	return c.do(ctx, newCall(op, k, method, r, params, with), noRow)
 }
 
 // removeMembers removes ids, which a DELETE carries in its body.
-func removeMembers[I ID](ctx context.Context, c *caller, op string, r route, ids []I, params func([]I) any) error {
-	return batches(c, newCall(op, take, http.MethodDelete, r, params(ids)), ids, params, func(call *call, _ []I) error {
-		return c.do(ctx, call, noRow)
-	})
+func removeMembers[I ID](ctx context.Context, c *caller, op string, r route, ids []I, params func([]I) any, with []CallOption) error {
+	newBatch := func(batch []I) *call { return newCall(op, retry.Remove, http.MethodDelete, r, params(batch), with) }
+	return inBatches(c, ids, newBatch, func(call *call, _ []I) error { return c.do(ctx, call, noRow) })
 }
 
-// batches sends ids in several requests, because of a long array the server
-// drops the end and says nothing. whole is the call with all of them.
-func batches[I ID](c *caller, whole *call, ids []I, params func([]I) any, send func(*call, []I) error) error {
+// inBatches sends ids in several requests, because PHP silently drops the end of
+// a long array.
+func inBatches[I ID](c *caller, ids []I, newBatch func([]I) *call, send func(*call, []I) error) error {
+	whole := newBatch(ids)
 	if c == nil || len(whole.problems) > 0 {
 		return send(whole, ids) // which refuses it
 	}
 	sent := 0
-	for batch := range slices.Chunk(ids, c.limits.IDs) {
-		call := &call{op: whole.op, kind: whole.kind, method: whole.method, path: whole.path}
-		call.form, _ = encode(params(batch))
-		err := send(call, batch)
+	for batch := range slices.Chunk(ids, c.limits.IDsPerRequest) {
+		err := send(newBatch(batch), batch)
 		if failed, ok := errors.AsType[*Error](err); ok && sent > 0 {
-			failed.Outcome = Unknown // of the call as a whole, which was applied in part
-			failed.Err = and(fmt.Errorf("ids %d to %d of %d failed, those before are done", sent+1, sent+len(batch), len(ids)), failed.Err)
+			failed.Outcome = OutcomeUnknown // of the call as a whole, which was applied in part
+			failed.Err = join(fmt.Errorf("ids %d to %d of %d failed, those before are done", sent+1, sent+len(batch), len(ids)), failed.Err)
 		}
 		if err != nil {
 			return err
@@ -222,131 +352,41 @@ func batches[I ID](c *caller, whole *call, ids []I, params func([]I) any, send f
 	return nil
 }
 
-// create makes a thing and returns its id.
-func create[I ID, R any](ctx context.Context, c *caller, op string, r route, params any, key naturalKey[R]) (I, error) {
-	call := newCall(op, insert, http.MethodPost, r, params)
-	key.list.path = cmp.Or(key.list.path, r.path)
-	v := &verification{look: among(c, key), where: key.op}
-	if key.shared && c != nil && len(call.problems) == 0 {
-		v.lookBefore(ctx, call.form)
-	}
-	_, id, err := createOnce[R](ctx, c, call, v)
-	if err != nil || id != 0 {
-		return I(id), err
-	}
-	if verdict, id := v.run(ctx, call, true, c.retry.VerifyWaits); verdict == present && id != 0 {
-		return I(id), nil
-	}
-	return 0, call.applied(and(errors.New("created, but its id is not known"), v))
-}
-
-// associate makes a thing whose answer, which is given once, is wanted whole.
-// lookAt, read by lookOp, is where the thing is then. An answer that is not
-// good is as one that was lost.
-func associate[R, Look any](ctx context.Context, c *caller, op string, r route, params any, lookOp string, lookAt route, good func(*R) bool) (*R, error) {
-	call := newCall(op, insert, http.MethodPost, r, params)
-	row, _, err := createOnce[R](ctx, c, call, &verification{look: alone[Look](c, lookOp, lookAt), where: lookOp})
-	switch {
-	case err != nil:
-		return nil, err
-	case row == nil || !good(row):
-		return nil, call.applied(ErrTokenLost)
-	}
-	return row, nil
-}
-
-// post sends what creates a thing. The row is nil where the answer is a
-// success that holds none.
-func post[R any](ctx context.Context, c *caller, call *call) (*R, error) {
-	var created *R
-	err := c.do(ctx, call, func(resp *http.Response) error {
-		layout := rows.LayoutOf[R](rowFormat)
-		reader := rows.NewReader[R](layout, resp.Body, c.limits.Answer)
-		defer reader.Close()
-		row, err := reader.Next()
-		named := err == nil && layout.ID(&row) > 0
-		switch {
-		case resp.StatusCode == http.StatusOK && named, resp.StatusCode == http.StatusCreated && err == nil:
-			created = &row
-		case resp.StatusCode != http.StatusCreated:
-			return errNotAPI // neither the 201 of the page, nor the row that was made
-		}
-		return nil
-	})
-	return created, err
-}
-
-// errNotAPI is a success with another status than the page's: what a proxy or
-// a login page may send for anything.
-var errNotAPI = errors.New("this does not look like the API's answer")
-
-// noRow takes the answer of a call that answers with a status alone.
-func noRow(resp *http.Response) error {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDrain))
-	if resp.StatusCode != http.StatusNoContent && (err != nil || len(bytes.TrimSpace(body)) > 0) {
-		return errNotAPI
-	}
-	return nil
-}
-
-// do sends a call and has decode take the answer of a success. It does so
-// again where that does no harm. Its error is a *ValidationError, when nothing
-// was sent, or an *Error.
+// do sends a call and has decode read the answer of a success. It does so again
+// where that does no harm. Its error is a *ValidationError, when nothing was
+// sent, or an *Error.
 func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response) error) error {
-	if c == nil || c.http == nil {
+	if c == nil {
 		call.problems = []FieldError{{"client", "make it with NewClient"}}
 	}
 	if ctx == nil {
 		call.problems = append(call.problems, FieldError{"ctx", "nil: pass context.Background() if there is none"})
 	}
 	if len(call.problems) > 0 {
-		return &ValidationError{Op: call.op, Fields: call.problems}
+		return &ValidationError{Op: call.Op, Fields: call.problems}
 	}
-	call.caller, call.behind = c, callFrom(ctx)
-	for n := 0; ; n++ {
-		req, err := c.request(ctx, call)
-		if err != nil {
-			return call.fail(nil, err)
-		}
-		resp, err := c.http.Do(req)
-		if err != nil {
-			if outer, ok := errors.AsType[*url.Error](err); ok {
-				err = outer.Err // the outer one shows the URL, query and all
-			}
-			return call.fail(nil, orContext(ctx, err))
-		}
-		if !succeeded(resp.StatusCode) {
-			err := call.fail(resp, nil)
-			err.readBody(resp.Body, c.limits.ErrorBody, call.clean())
-			_ = resp.Body.Close()
-			if ruleFor(call.failure, call.kind) == done {
-				c.retry.refund()
-				return nil
-			}
-			return err
-		}
-		if err = call.accept(resp, decode); err == nil {
-			c.retry.refund()
-			return nil
-		}
-		f := odd
-		if errors.Is(err, rows.ErrCut) {
-			f = cut
-		}
-		if !c.retry.repeats(ctx, call, f, nil, err) || sleep(ctx, c.retry.pause(n, 0)) != nil {
-			return call.fail(resp, orContext(ctx, err))
-		}
+	call.caller, call.Account, call.behind, call.ended = c, &c.account.Account, callFrom(ctx), false
+	if call.behind != nil && call.Header == nil {
+		call.Header = call.behind.Header
 	}
-}
-
-// accept has decode take the answer of a success, and closes it also when the
-// caller's loop, which a decode may run, does not come back.
-func (call *call) accept(resp *http.Response, decode func(*http.Response) error) error {
-	defer resp.Body.Close()
-	if !call.kind.writes() && resp.StatusCode != http.StatusOK {
-		return errNotAPI
+	req, err := c.request(ctx, call)
+	if err != nil {
+		return call.fail(nil, err)
 	}
-	return decode(resp)
+	req.SetResponseHandler(func(resp *http.Response) error { return call.take(resp, decode) })
+	resp, err := c.http.Do(req)
+	switch failed, ok := err.(*Error); {
+	case err == nil:
+		c.account.quota.Refund()
+		return nil
+	case ok:
+		return failed
+	}
+	if outer, ok := errors.AsType[*url.Error](err); ok {
+		err = outer.Err // the outer one shows the URL, query and all
+	}
+	call.respond()
+	return call.fail(resp, orContext(ctx, err))
 }
 
 func (c *caller) request(ctx context.Context, call *call) (*retryablehttp.Request, error) {
@@ -355,12 +395,12 @@ func (c *caller) request(ctx context.Context, call *call) (*retryablehttp.Reques
 		text := call.values.Encode()
 		body = retryablehttp.ReaderFunc(func() (io.Reader, error) { return strings.NewReader(text), nil })
 	}
-	req, err := retryablehttp.NewRequestWithContext(withCall(ctx, call), call.method, "", body)
+	req, err := retryablehttp.NewRequestWithContext(attempt.NewContext(ctx, call), call.Method, "", body)
 	if err != nil {
 		return nil, err
 	}
 	*req.URL = *c.base // not from a text that would be taken apart again
-	req.URL.Path += call.path
+	req.URL.Path += call.Path
 	req.URL.RawQuery = call.query.Encode()
 	req.Host = req.URL.Host
 	// With GetBody net/http would send a form again on its own, as often as an
@@ -369,24 +409,121 @@ func (c *caller) request(ctx context.Context, call *call) (*retryablehttp.Reques
 	return req, nil
 }
 
+// checkRetry decides after an attempt, and after its answer was read, whether
+// there is another. It is the CheckRetry of retryablehttp.
+func (c *caller) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	call := callFrom(ctx)
+	switch {
+	case call.ended || err == nil && call.Succeeded():
+		return false, nil
+	case errors.Is(err, ratelimit.ErrNoTurn):
+		call.failed(retry.Final)
+	case resp == nil:
+		call.failed(retry.OfError(ctx, err, call.Sent()))
+	case errors.Is(err, rows.ErrCut):
+		call.failed(retry.Cut)
+	case err != nil:
+		call.failed(retry.Unexpected)
+	default:
+		call.failed(retry.OfStatus(resp.StatusCode, call.unsettled))
+	}
+	again := ctx.Err() == nil && call.Attempts < call.most(retry.RuleFor(call.failure, call.kind)) && call.retries().Accepts(ctx, retry.After(resp))
+	return again && c.account.quota.Spend(call.failure, err), nil
+}
+
+// backoff is the Backoff of retryablehttp: how long to wait after attempt n, from
+// 0.
+func (c *caller) backoff(_, _ time.Duration, n int, resp *http.Response) time.Duration {
+	return c.policy.room().AfterAnswer(n, resp)
+}
+
+// retries is the policy for this call.
+func (call *call) retries() retry.Policy {
+	policy := call.caller.policy.room()
+	policy.MaxAttempts = cmp.Or(call.with.attempts, policy.MaxAttempts)
+	return policy
+}
+
+// most is how many attempts a rule allows this call.
+func (call *call) most(rule retry.Rule) int { return call.retries().Attempts(rule) }
+
+// failed notes how an attempt failed.
+func (call *call) failed(f retry.Failure) {
+	call.failure = f
+	if f.MayHaveApplied() && call.kind.Writes() {
+		call.unsettled = true
+	}
+}
+
+// take has decode read the answer of a success, and makes an error of any other.
+// It closes the answer also when the caller's loop, which a decode may run, does
+// not come back.
+func (call *call) take(resp *http.Response, decode func(*http.Response) error) error {
+	defer resp.Body.Close()
+	call.respond()
+	switch {
+	case !call.Succeeded():
+		call.ended = true
+		if retry.RuleFor(call.failure, call.kind) == retry.Done {
+			return nil
+		}
+		failed := call.fail(resp, nil)
+		failed.readBody(resp.Body, call.caller.limits.ErrorBytes, call.scrubber())
+		return failed
+	case !call.kind.Writes() && resp.StatusCode != http.StatusOK:
+		return errNotAPI
+	}
+	return decode(resp)
+}
+
+// errNotAPI is a success with another status than the page's: what a proxy or
+// a login page may send for anything.
+var errNotAPI = errors.New("this does not look like the API's answer")
+
+// noRow takes the answer of a call that is answered with a status alone.
+func noRow(resp *http.Response) error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, attempt.MaxDrain))
+	if resp.StatusCode != http.StatusNoContent && (err != nil || len(bytes.TrimSpace(body)) > 0) {
+		return errNotAPI
+	}
+	return nil
+}
+
+// respond tells the caller what was answered, if that is wanted.
+func (call *call) respond() {
+	if r := call.with.response; r != nil {
+		*r = Response{StatusCode: call.Status(), Header: call.Answer(), RequestID: call.Answer().Get("X-Request-Id"), Attempts: call.Attempts}
+	}
+}
+
 // fail is the error of a call that did not succeed. resp, where there is one,
 // is the answer that it failed on.
 func (call *call) fail(resp *http.Response, err error) *Error {
-	e := &Error{Op: call.op, Method: call.method, Path: call.path, StatusCode: call.status, Attempts: call.attempts, Outcome: NotApplied, Err: call.clean().Error(err)}
+	e := &Error{Op: call.Op, Method: call.Method, Path: call.Path, StatusCode: call.Status(), Attempts: call.Attempts, Outcome: OutcomeNotApplied, Err: call.Clean(translate(err))}
 	if call.unsettled {
-		e.Outcome = Unknown
+		e.Outcome = OutcomeUnknown
 	}
 	if resp != nil {
-		e.RequestID = redact.Line(call.clean().Text(resp.Header.Get("X-Request-Id")))
-		e.RetryAfter = retryAfter(resp)
+		e.RequestID = redact.Line(call.scrubber().Text(resp.Header.Get("X-Request-Id")))
+		e.RetryAfter = retry.After(resp)
 	}
 	return e
 }
 
-// secrets are what the call sends that nobody else is to see.
+// applied is the error of a call that took effect and failed after that.
+func (call *call) applied(err error) error {
+	e := call.fail(nil, err)
+	e.Outcome = OutcomeApplied
+	if !call.Succeeded() {
+		e.StatusCode = 0 // what it says is not so
+	}
+	return e
+}
+
+// secrets are what the call sends that nobody else may see.
 func (call *call) secrets() []string {
-	all := call.form.secrets()
-	for _, secret := range call.caller.secrets {
+	all := append(call.form.secrets(), call.with.secrets...)
+	for _, secret := range call.caller.account.secrets {
 		all = append(all, secret.Reveal())
 	}
 	if call.behind != nil {
@@ -395,31 +532,20 @@ func (call *call) secrets() []string {
 	return all
 }
 
-// clean returns what clears text of the call's secrets and query. Most calls
-// never need it.
-func (call *call) clean() *redact.Scrubber {
+// scrubber clears text of the call's secrets and query. Most calls never need it.
+func (call *call) scrubber() *redact.Scrubber {
 	if call.scrub == nil {
 		call.scrub = redact.New(call.secrets(), append([]string{call.query.Encode()}, call.query["filter[]"]...), secretNames)
 	}
 	return call.scrub
 }
 
-// failed notes how an attempt failed.
-func (call *call) failed(f failure) {
-	call.failure = f
-	if f.mayHaveApplied() && call.kind.writes() {
-		call.unsettled = true
+// Clean returns an error that shows nothing that nobody else may see.
+func (call *call) Clean(err error) error {
+	if err == nil {
+		return nil
 	}
-}
-
-// applied is the error of a call that took effect and failed after that.
-func (call *call) applied(err error) error {
-	e := call.fail(nil, err)
-	e.Outcome = Applied
-	if !succeeded(e.StatusCode) {
-		e.StatusCode = 0 // what it says is not so
-	}
-	return e
+	return call.scrubber().Error(err)
 }
 
 // orContext returns the error of a context that has ended, else err.
@@ -430,14 +556,9 @@ func orContext(ctx context.Context, err error) error {
 	return err
 }
 
-type callKey struct{}
-
-func withCall(ctx context.Context, call *call) context.Context {
-	return context.WithValue(ctx, callKey{}, call)
-}
-
+// callFrom returns the call that a context belongs to, or nil.
 func callFrom(ctx context.Context) *call {
-	call, _ := ctx.Value(callKey{}).(*call)
+	call, _ := attempt.FromContext(ctx).(*call)
 	return call
 }
 
@@ -449,7 +570,7 @@ func OperationFromContext(ctx context.Context) string {
 		return ""
 	}
 	if call := callFrom(ctx); call != nil {
-		return call.op
+		return call.Op
 	}
 	return ""
 }

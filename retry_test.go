@@ -24,7 +24,7 @@ import (
 func TestRetryTable(t *testing.T) {
 	t.Parallel()
 	const (
-		no, unknown = infinitysip.NotApplied, infinitysip.Unknown
+		no, unknown = infinitysip.OutcomeNotApplied, infinitysip.OutcomeUnknown
 	)
 	dropped := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 
 	"github.com/infinitysip/infinitysip/internal/redact"
 )
@@ -63,11 +62,3 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // LogValue logs what String returns.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// EncodeValues puts the value itself into a form that is about to be sent.
-// It is there for the query package, and must have a value receiver: with a
-// pointer receiver that package drops the field in silence.
-func (s Secret) EncodeValues(key string, form *url.Values) error {
-	form.Add(key, s.Reveal())
-	return nil
-}

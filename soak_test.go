@@ -156,7 +156,7 @@ func soakOne(t *testing.T, kind soakServer, seed uint64, sum *soakFigures) {
 	client := srv.InProcessClient(
 		infinitysip.WithHTTPClient(&http.Client{Transport: way}),
 		infinitysip.WithRetryPolicy(kind.policy),
-		infinitysip.WithLimits(infinitysip.Limits{IDs: 3}),
+		infinitysip.WithLimits(infinitysip.Limits{IDsPerRequest: 3}),
 	)
 	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
 	var (
@@ -210,7 +210,7 @@ type badWay struct {
 func (b *badWay) RoundTrip(req *http.Request) (*http.Response, error) {
 	b.sum.requests.Add(1)
 	op := infinitysip.OperationFromContext(req.Context())
-	a := attempt{op: op, write: req.Method != http.MethodGet, refused: b.strike(op)}
+	a := tried{op: op, write: req.Method != http.MethodGet, refused: b.strike(op)}
 	var (
 		resp *http.Response
 		err  error = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
@@ -323,10 +323,10 @@ func (b *badWay) fault(op string) siptest.Fault {
 // trail is what was sent for one call, looks and all.
 type trail struct {
 	mu       sync.Mutex
-	attempts []attempt
+	attempts []tried
 }
 
-type attempt struct {
+type tried struct {
 	op       string
 	write    bool
 	refused  bool // no connection was had
@@ -336,7 +336,7 @@ type attempt struct {
 
 type trailKey struct{}
 
-func (t *trail) add(a attempt) {
+func (t *trail) add(a tried) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.attempts = append(t.attempts, a)
@@ -359,7 +359,7 @@ func (t *trail) applied() (surely, maybe bool) {
 
 // unanswered reports whether a write was sent and never answered.
 func (t *trail) unanswered() bool {
-	return slices.ContainsFunc(t.attempts, func(a attempt) bool { return a.write && !a.refused && a.status == 0 })
+	return slices.ContainsFunc(t.attempts, func(a tried) bool { return a.write && !a.refused && a.status == 0 })
 }
 
 // retries counts the attempts that came after a failed one of the same call.
@@ -490,17 +490,17 @@ func (w *worker) judge(now state, e effect, id int64, err error, sent *trail) bo
 		return true
 	case !ok:
 		w.lied(&w.sum.wrongOutcomes, "is no *Error: %v", err)
-	case failed.Outcome == infinitysip.NotApplied && made:
+	case failed.Outcome == infinitysip.OutcomeNotApplied && made:
 		w.lied(&w.sum.hiddenCreates, "made %v: %v", ids, err)
-	case failed.Outcome == infinitysip.NotApplied && !maps.Equal(now, w.held):
+	case failed.Outcome == infinitysip.OutcomeNotApplied && !maps.Equal(now, w.held):
 		w.lied(&w.sum.wrongOutcomes, "was applied (%s): %v", difference(w.held, now), err)
-	case failed.Outcome == infinitysip.Applied && (!maps.Equal(now, whole) || e.makes != nil && !made):
+	case failed.Outcome == infinitysip.OutcomeApplied && (!maps.Equal(now, whole) || e.makes != nil && !made):
 		w.lied(&w.sum.falseSuccesses, "was not applied (%s): %v", difference(whole, now), err)
-	case failed.Outcome == infinitysip.Unknown && !maybe:
+	case failed.Outcome == infinitysip.OutcomeUnknown && !maybe:
 		w.lied(&w.sum.wrongOutcomes, "cannot have been applied: %v", err)
-	case failed.Outcome == infinitysip.Unknown && !between(now, w.held, whole, w.held.set(e.between)):
+	case failed.Outcome == infinitysip.OutcomeUnknown && !between(now, w.held, whole, w.held.set(e.between)):
 		w.lied(&w.sum.wrongOutcomes, "did something else (%s): %v", difference(w.held, now), err)
-	case (failed.Outcome == infinitysip.Unknown) != errors.Is(err, infinitysip.ErrOutcomeUnknown):
+	case (failed.Outcome == infinitysip.OutcomeUnknown) != errors.Is(err, infinitysip.ErrOutcomeUnknown):
 		w.lied(&w.sum.wrongOutcomes, "says both: %v", err)
 	default:
 		return true
@@ -536,7 +536,7 @@ func (w *worker) read(want state, do func(context.Context) (state, error)) {
 		w.lied(&w.sum.falseSuccesses, "did not read what is there: %s", difference(want, got))
 	case err != nil && !between(got, want, state{}):
 		w.lied(&w.sum.falseSuccesses, "read what is not there: %s", difference(want, got))
-	case err != nil && (!ok || failed.Outcome != infinitysip.NotApplied || errors.Is(err, infinitysip.ErrOutcomeUnknown)):
+	case err != nil && (!ok || failed.Outcome != infinitysip.OutcomeNotApplied || errors.Is(err, infinitysip.ErrOutcomeUnknown)):
 		w.lied(&w.sum.wrongOutcomes, "only reads: %v", err)
 	}
 }

@@ -393,14 +393,20 @@ func associated(device infinitysip.Device, user infinitysip.User) infinitysip.De
 func soakSteps() map[string]func(*worker) {
 	return map[string]func(*worker){
 		"Domains.List": func(w *worker) {
-			readAll(w, w.held.of("domain"), w.domainState, w.client.Domains.List)
+			readAll(w, w.held.of("domain"), w.domainState, func(ctx context.Context) ([]infinitysip.Domain, error) {
+				return w.client.Domains.List(ctx)
+			})
 		},
 		"Domains.All": func(w *worker) {
 			readAll(w, w.held.of("domain"), w.domainState, func(ctx context.Context) ([]infinitysip.Domain, error) {
 				return collect(w.client.Domains.All(ctx))
 			})
 		},
-		"Domains.Get": func(w *worker) { readOne(w, "domain", w.home, w.client.Domains.Get) },
+		"Domains.Get": func(w *worker) {
+			readOne(w, "domain", w.home, func(ctx context.Context, id infinitysip.DomainID) (*infinitysip.Domain, error) {
+				return w.client.Domains.Get(ctx, id)
+			})
+		},
 		"Domains.Update": func(w *worker) {
 			home := infinitysip.Domain{DisplayName: w.mark(), Rec: w.rng.IntN(2) == 0}
 			w.update(state{key("domain", w.home): text(home)}, func(ctx context.Context) error {
@@ -763,7 +769,7 @@ func ownPages[R any](w *worker, name infinitysip.Field[R]) *infinitysip.ListOpti
 
 // withUsers adds some users to a group or removes them, in requests of three
 // each.
-func (w *worker) withUsers(sets string, do func(context.Context, infinitysip.DomainID, infinitysip.GroupID, []infinitysip.UserID) error) {
+func (w *worker) withUsers(sets string, do func(context.Context, infinitysip.DomainID, infinitysip.GroupID, []infinitysip.UserID, ...infinitysip.CallOption) error) {
 	on(w, w.groups(), createGroup, func(group infinitysip.Group) {
 		on(w, w.users(), createUser, func(infinitysip.User) {
 			users := some(w, w.users(), func(u infinitysip.User) infinitysip.UserID { return u.ID })

@@ -61,43 +61,43 @@ var TrustedNetworkFields = struct{ ID, DomainID, Network, Description Field[Trus
 // List returns the trusted networks of a domain; opts may be nil.
 //
 // API: List SIP trusted networks
-func (s TrustedNetworksService) List(ctx context.Context, domain DomainID, opts *TrustedNetworkListOptions) ([]TrustedNetwork, error) {
-	return list(ctx, s.caller, "TrustedNetworks.List", path("/domains/{domainId}/trustednetworks", domain), opts)
+func (s TrustedNetworksService) List(ctx context.Context, domain DomainID, opts *TrustedNetworkListOptions, with ...CallOption) ([]TrustedNetwork, error) {
+	return listPaged(ctx, s.caller, "TrustedNetworks.List", path("/domains/{domainId}/trustednetworks", domain), opts, with)
 }
 
 // All is List as an iterator over every page; opts may be nil.
 //
 // API: List SIP trusted networks
-func (s TrustedNetworksService) All(ctx context.Context, domain DomainID, opts *TrustedNetworkListOptions) iter.Seq2[TrustedNetwork, error] {
-	return pages(ctx, s.caller, "TrustedNetworks.List", path("/domains/{domainId}/trustednetworks", domain), opts)
+func (s TrustedNetworksService) All(ctx context.Context, domain DomainID, opts *TrustedNetworkListOptions, with ...CallOption) iter.Seq2[TrustedNetwork, error] {
+	return allPages(ctx, s.caller, "TrustedNetworks.List", path("/domains/{domainId}/trustednetworks", domain), opts, with)
 }
 
 // Get returns one trusted network.
 //
 // API: Read SIP trusted network
-func (s TrustedNetworksService) Get(ctx context.Context, domain DomainID, network TrustedNetworkID) (*TrustedNetwork, error) {
-	return get[TrustedNetwork](ctx, s.caller, "TrustedNetworks.Get", path("/domains/{domainId}/trustedNetworks/{trustedNetworkId}", domain, network))
+func (s TrustedNetworksService) Get(ctx context.Context, domain DomainID, network TrustedNetworkID, with ...CallOption) (*TrustedNetwork, error) {
+	return get[TrustedNetwork](ctx, s.caller, "TrustedNetworks.Get", path("/domains/{domainId}/trustedNetworks/{trustedNetworkId}", domain, network), with)
 }
 
 // Create adds a trusted network to a domain and returns its id.
 //
 // API: Create SIP trusted network
-func (s TrustedNetworksService) Create(ctx context.Context, domain DomainID, params TrustedNetworkCreateParams) (TrustedNetworkID, error) {
-	return create[TrustedNetworkID](ctx, s.caller, "TrustedNetworks.Create", path("/domains/{domainId}/trustedNetworks", domain), params, naturalKey[TrustedNetwork]{
+func (s TrustedNetworksService) Create(ctx context.Context, domain DomainID, params TrustedNetworkCreateParams, with ...CallOption) (TrustedNetworkID, error) {
+	return create[TrustedNetworkID, TrustedNetwork](ctx, s.caller, "TrustedNetworks.Create", path("/domains/{domainId}/trustedNetworks", domain), params, naturalKey{
 		op: "TrustedNetworks.List", list: path("/domains/{domainId}/trustednetworks", domain), name: "network", address: true,
-	})
+	}, with)
 }
 
 // Update changes what params give.
 //
 // API: Update SIP trusted network
-func (s TrustedNetworksService) Update(ctx context.Context, domain DomainID, network TrustedNetworkID, params TrustedNetworkUpdateParams) error {
-	return exec(ctx, s.caller, "TrustedNetworks.Update", http.MethodPost, path("/domains/{domainId}/trustedNetwork/{trustedNetworkId}", domain, network), params)
+func (s TrustedNetworksService) Update(ctx context.Context, domain DomainID, network TrustedNetworkID, params TrustedNetworkUpdateParams, with ...CallOption) error {
+	return exec(ctx, s.caller, "TrustedNetworks.Update", http.MethodPost, path("/domains/{domainId}/trustedNetwork/{trustedNetworkId}", domain, network), params, with)
 }
 
 // Delete removes a trusted network.
 //
 // API: Delete SIP trusted network
-func (s TrustedNetworksService) Delete(ctx context.Context, domain DomainID, network TrustedNetworkID) error {
-	return exec(ctx, s.caller, "TrustedNetworks.Delete", http.MethodDelete, path("/domains/{domainId}/trustedNetwork/{trustedNetworkId}", domain, network), nil)
+func (s TrustedNetworksService) Delete(ctx context.Context, domain DomainID, network TrustedNetworkID, with ...CallOption) error {
+	return exec(ctx, s.caller, "TrustedNetworks.Delete", http.MethodDelete, path("/domains/{domainId}/trustedNetwork/{trustedNetworkId}", domain, network), nil, with)
 }

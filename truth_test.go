@@ -367,7 +367,7 @@ func TestATokenWithoutIDs(t *testing.T) {
 
 func TestOutcomesInWords(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "unknown, not applied, applied", fmt.Sprintf("%v, %v, %v", infinitysip.Unknown, infinitysip.NotApplied, infinitysip.Applied))
+	require.Equal(t, "unknown, not applied, applied", fmt.Sprintf("%v, %v, %v", infinitysip.OutcomeUnknown, infinitysip.OutcomeNotApplied, infinitysip.OutcomeApplied))
 }
 
 // A server that fails a look-up may show what the create before it sent.

@@ -165,65 +165,65 @@ type (
 // List returns the users of a domain.
 //
 // API: List SIP Users
-func (s UsersService) List(ctx context.Context, domain DomainID) ([]User, error) {
-	return list[User](ctx, s.caller, "Users.List", path("/domains/{domainId}/users", domain), nil)
+func (s UsersService) List(ctx context.Context, domain DomainID, with ...CallOption) ([]User, error) {
+	return list[User](ctx, s.caller, "Users.List", path("/domains/{domainId}/users", domain), with)
 }
 
 // All is List as an iterator: one request, rows as they arrive.
 //
 // API: List SIP Users
-func (s UsersService) All(ctx context.Context, domain DomainID) iter.Seq2[User, error] {
-	return stream[User](ctx, s.caller, "Users.List", path("/domains/{domainId}/users", domain))
+func (s UsersService) All(ctx context.Context, domain DomainID, with ...CallOption) iter.Seq2[User, error] {
+	return all[User](ctx, s.caller, "Users.List", path("/domains/{domainId}/users", domain), with)
 }
 
 // Get returns one user.
 //
 // API: Read SIP User
-func (s UsersService) Get(ctx context.Context, domain DomainID, user UserID) (*User, error) {
-	return get[User](ctx, s.caller, "Users.Get", path("/domains/{domainId}/users/{userId}", domain, user))
+func (s UsersService) Get(ctx context.Context, domain DomainID, user UserID, with ...CallOption) (*User, error) {
+	return get[User](ctx, s.caller, "Users.Get", path("/domains/{domainId}/users/{userId}", domain, user), with)
 }
 
 // Create adds a user to a domain and returns its id.
 //
 // API: Create SIP User
-func (s UsersService) Create(ctx context.Context, domain DomainID, params UserCreateParams) (UserID, error) {
-	return create[UserID](ctx, s.caller, "Users.Create", path("/domains/{domainId}/users", domain), params, naturalKey[User]{op: "Users.List", name: "user"})
+func (s UsersService) Create(ctx context.Context, domain DomainID, params UserCreateParams, with ...CallOption) (UserID, error) {
+	return create[UserID, User](ctx, s.caller, "Users.Create", path("/domains/{domainId}/users", domain), params, naturalKey{op: "Users.List", name: "user"}, with)
 }
 
 // Update changes what params give.
 //
 // API: Update SIP User
-func (s UsersService) Update(ctx context.Context, domain DomainID, user UserID, params UserUpdateParams) error {
-	return exec(ctx, s.caller, "Users.Update", http.MethodPost, path("/domains/{domainId}/users/{userId}", domain, user), params)
+func (s UsersService) Update(ctx context.Context, domain DomainID, user UserID, params UserUpdateParams, with ...CallOption) error {
+	return exec(ctx, s.caller, "Users.Update", http.MethodPost, path("/domains/{domainId}/users/{userId}", domain, user), params, with)
 }
 
 // Delete removes a user.
 //
 // API: Delete SIP User
-func (s UsersService) Delete(ctx context.Context, domain DomainID, user UserID) error {
-	return exec(ctx, s.caller, "Users.Delete", http.MethodDelete, path("/domains/{domainId}/users/{userId}", domain, user), nil)
+func (s UsersService) Delete(ctx context.Context, domain DomainID, user UserID, with ...CallOption) error {
+	return exec(ctx, s.caller, "Users.Delete", http.MethodDelete, path("/domains/{domainId}/users/{userId}", domain, user), nil, with)
 }
 
 // ListDevices returns the devices that a user is associated with; opts may be
 // nil.
 //
 // API: List PBX User Devices
-func (s UsersService) ListDevices(ctx context.Context, domain DomainID, user UserID, opts *UserDeviceListOptions) ([]UserDevice, error) {
-	return list(ctx, s.caller, "Users.ListDevices", path("/domains/{domainId}/users/{userId}/devices", domain, user), opts)
+func (s UsersService) ListDevices(ctx context.Context, domain DomainID, user UserID, opts *UserDeviceListOptions, with ...CallOption) ([]UserDevice, error) {
+	return listPaged(ctx, s.caller, "Users.ListDevices", path("/domains/{domainId}/users/{userId}/devices", domain, user), opts, with)
 }
 
 // AllDevices is ListDevices as an iterator over every page; opts may be nil.
 //
 // API: List PBX User Devices
-func (s UsersService) AllDevices(ctx context.Context, domain DomainID, user UserID, opts *UserDeviceListOptions) iter.Seq2[UserDevice, error] {
-	return pages(ctx, s.caller, "Users.ListDevices", path("/domains/{domainId}/users/{userId}/devices", domain, user), opts)
+func (s UsersService) AllDevices(ctx context.Context, domain DomainID, user UserID, opts *UserDeviceListOptions, with ...CallOption) iter.Seq2[UserDevice, error] {
+	return allPages(ctx, s.caller, "Users.ListDevices", path("/domains/{domainId}/users/{userId}/devices", domain, user), opts, with)
 }
 
 // GetDevice returns one device that a user is associated with.
 //
 // API: Read PBX User Device
-func (s UsersService) GetDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDevice, error) {
-	return get[UserDevice](ctx, s.caller, "Users.GetDevice", path("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device))
+func (s UsersService) GetDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID, with ...CallOption) (*UserDevice, error) {
+	return get[UserDevice](ctx, s.caller, "Users.GetDevice", path("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device), with)
 }
 
 // AddDevice associates a device with a user and returns the token that the
@@ -233,13 +233,13 @@ func (s UsersService) GetDevice(ctx context.Context, domain DomainID, user UserI
 // a token that you may have.
 //
 // API: Create PBX User Device
-func (s UsersService) AddDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDeviceToken, error) {
+func (s UsersService) AddDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID, with ...CallOption) (*UserDeviceToken, error) {
 	return associate[UserDeviceToken, UserDevice](ctx, s.caller, "Users.AddDevice", path("/domains/{domainId}/users/{userId}/devices", domain, user), deviceSpec{device},
 		"Users.GetDevice", path("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device),
 		func(t *UserDeviceToken) bool {
 			t.DeviceID, t.UserID = cmp.Or(t.DeviceID, device), cmp.Or(t.UserID, user) // what is not said is as asked
 			return t.DeviceID == device && t.UserID == user && !t.Token.IsZero()
-		})
+		}, with)
 }
 
 // RotateDeviceToken ends the association of a device with a user and makes it
@@ -249,15 +249,15 @@ func (s UsersService) AddDevice(ctx context.Context, domain DomainID, user UserI
 // is the latter, after ErrOutcomeUnknown GetDevice tells.
 //
 // API: Delete PBX User Device, Create PBX User Device
-func (s UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, user UserID, device DeviceID) (*UserDeviceToken, error) {
-	if err := s.RemoveDevice(ctx, domain, user, device); err != nil {
+func (s UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, user UserID, device DeviceID, with ...CallOption) (*UserDeviceToken, error) {
+	if err := s.RemoveDevice(ctx, domain, user, device, with...); err != nil {
 		return nil, err
 	}
-	token, err := s.AddDevice(ctx, domain, user, device)
+	token, err := s.AddDevice(ctx, domain, user, device, with...)
 	if failed, ok := errors.AsType[*Error](err); ok {
-		failed.Err = and(errors.New("the device's old token is gone"), failed.Err)
-		if failed.Outcome == NotApplied {
-			failed.Outcome = Unknown // of the call as a whole, of which half was applied
+		failed.Err = join(errors.New("the device's old token is gone"), failed.Err)
+		if failed.Outcome == OutcomeNotApplied {
+			failed.Outcome = OutcomeUnknown // of the call as a whole, of which half was applied
 		}
 	}
 	return token, err
@@ -267,28 +267,29 @@ func (s UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, us
 // itself stays.
 //
 // API: Delete PBX User Device
-func (s UsersService) RemoveDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID) error {
-	return exec(ctx, s.caller, "Users.RemoveDevice", http.MethodDelete, path("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device), nil)
+func (s UsersService) RemoveDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID, with ...CallOption) error {
+	return exec(ctx, s.caller, "Users.RemoveDevice", http.MethodDelete, path("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device), nil, with)
 }
 
 // ListGroups returns the groups that a user is in; opts may be nil.
 //
 // API: List SIP User Groups
-func (s UsersService) ListGroups(ctx context.Context, domain DomainID, user UserID, opts *UserGroupListOptions) ([]UserGroup, error) {
-	return list(ctx, s.caller, "Users.ListGroups", path("/domains/{domainId}/users/{userId}/groups", domain, user), opts)
+func (s UsersService) ListGroups(ctx context.Context, domain DomainID, user UserID, opts *UserGroupListOptions, with ...CallOption) ([]UserGroup, error) {
+	return listPaged(ctx, s.caller, "Users.ListGroups", path("/domains/{domainId}/users/{userId}/groups", domain, user), opts, with)
 }
 
 // AllGroups is ListGroups as an iterator over every page; opts may be nil.
 //
 // API: List SIP User Groups
-func (s UsersService) AllGroups(ctx context.Context, domain DomainID, user UserID, opts *UserGroupListOptions) iter.Seq2[UserGroup, error] {
-	return pages(ctx, s.caller, "Users.ListGroups", path("/domains/{domainId}/users/{userId}/groups", domain, user), opts)
+func (s UsersService) AllGroups(ctx context.Context, domain DomainID, user UserID, opts *UserGroupListOptions, with ...CallOption) iter.Seq2[UserGroup, error] {
+	return allPages(ctx, s.caller, "Users.ListGroups", path("/domains/{domainId}/users/{userId}/groups", domain, user), opts, with)
 }
 
 // AddGroups puts a user into groups, at most 500 a request.
 //
 // API: Add SIP User Groups
-func (s UsersService) AddGroups(ctx context.Context, domain DomainID, user UserID, groups []GroupID) error {
+func (s UsersService) AddGroups(ctx context.Context, domain DomainID, user UserID, groups []GroupID, with ...CallOption) error {
 	return addMembers(ctx, s.caller, "Users.AddGroups", path("/domains/{domainId}/users/{userId}/groups", domain, user), groups,
-		func(batch []GroupID) any { return groupSpec{batch} }, s.AllGroups(ctx, domain, user, nil))
+		func(batch []GroupID) any { return groupSpec{batch} },
+		func(ctx context.Context) iter.Seq2[UserGroup, error] { return s.AllGroups(ctx, domain, user, nil) }, with)
 }

@@ -107,7 +107,7 @@ func formClient(server *siptest.Server, client *http.Client, retrying *retryable
 // the server is the doing of trusted.
 func sdkClient(server *siptest.Server, _ int) writeClient {
 	client, err := infinitysip.NewClient(infinitysip.APIKey(serverKey), infinitysip.WithBaseURL(server.URL()),
-		infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: attempts, MinWait: time.Millisecond, MaxWait: time.Millisecond}))
+		infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: attempts, BaseWait: time.Millisecond, MaxWait: time.Millisecond}))
 	if err != nil {
 		panic(err)
 	}

@@ -141,9 +141,9 @@ func through(t *testing.T, toxic string, sum *figures) {
 	client, err := infinitysip.NewClient(infinitysip.APIKey(key),
 		infinitysip.WithBaseURL("http://"+proxy.Listen),
 		infinitysip.WithLogger(slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))),
-		infinitysip.WithLimits(infinitysip.Limits{Header: 250 * time.Millisecond, Progress: 250 * time.Millisecond, Attempt: 400 * time.Millisecond, Error: 100 * time.Millisecond}),
+		infinitysip.WithLimits(infinitysip.Limits{HeaderTimeout: 250 * time.Millisecond, ProgressTimeout: 250 * time.Millisecond, AttemptTimeout: 400 * time.Millisecond, ErrorTimeout: 100 * time.Millisecond}),
 		infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{
-			MaxAttempts: 3, MinWait: 5 * time.Millisecond, MaxWait: 20 * time.Millisecond, Quota: 1_000_000,
+			MaxAttempts: 3, BaseWait: 5 * time.Millisecond, MaxWait: 20 * time.Millisecond, Quota: 1_000_000,
 			VerifyWaits: []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond},
 		}))
 	require.NoError(t, err)
@@ -195,7 +195,7 @@ func (c *claim) judge(t *testing.T, sum *figures) {
 	case !ok:
 		t.Errorf("%s: no *Error: %v", c.name, c.err)
 		return
-	case failed.Outcome == infinitysip.Unknown:
+	case failed.Outcome == infinitysip.OutcomeUnknown:
 		sum.unknown.Add(1)
 	}
 	if c.err != nil {
@@ -203,7 +203,7 @@ func (c *claim) judge(t *testing.T, sum *figures) {
 		search(t, sum, c.name, fmt.Sprintf("%v %+v %#v %q %x %s", c.err, c.err, c.err, c.err, c.err, marshalled))
 	}
 	if c.reads {
-		if ok && failed.Outcome != infinitysip.NotApplied {
+		if ok && failed.Outcome != infinitysip.OutcomeNotApplied {
 			sum.wrongOutcomes.Add(1)
 			t.Errorf("%s only reads: %v", c.name, c.err)
 		}
@@ -217,10 +217,10 @@ func (c *claim) judge(t *testing.T, sum *figures) {
 	switch {
 	case len(ids) > c.whole:
 		lied(&sum.duplicates)
-	case (c.err == nil || failed.Outcome == infinitysip.Applied) && len(ids) != c.whole,
+	case (c.err == nil || failed.Outcome == infinitysip.OutcomeApplied) && len(ids) != c.whole,
 		c.err == nil && c.id != 0 && ids[0] != c.id:
 		lied(&sum.falseSuccesses)
-	case c.err == nil || failed.Outcome != infinitysip.NotApplied || len(ids) == 0:
+	case c.err == nil || failed.Outcome != infinitysip.OutcomeNotApplied || len(ids) == 0:
 	case strings.HasSuffix(c.name, ".Create"):
 		lied(&sum.hiddenCreates)
 	default:

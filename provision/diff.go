@@ -226,7 +226,7 @@ func create[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R,
 		id, err := res.calls(x.client).create(x.ctx, x.domain, params)
 		t.id = int64(id)
 		// What may be there needs its secrets as much as what is.
-		if failed, ok := errors.AsType[*infinitysip.Error](err); err != nil && (!ok || failed.Outcome == infinitysip.NotApplied) {
+		if failed, ok := errors.AsType[*infinitysip.Error](err); err != nil && (!ok || failed.Outcome == infinitysip.OutcomeNotApplied) {
 			c.result.Password, c.result.PIN = infinitysip.Secret{}, infinitysip.Secret{}
 		}
 		return err

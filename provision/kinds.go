@@ -52,9 +52,9 @@ func (res *resource[W, R, I, C, U]) unchanged(row *R) U {
 
 // calls are the methods of a service.
 type calls[I infinitysip.ID, C, U any] struct {
-	create func(context.Context, infinitysip.DomainID, C) (I, error)
-	update func(context.Context, infinitysip.DomainID, I, U) error
-	remove func(context.Context, infinitysip.DomainID, I) error
+	create func(context.Context, infinitysip.DomainID, C, ...infinitysip.CallOption) (I, error)
+	update func(context.Context, infinitysip.DomainID, I, U, ...infinitysip.CallOption) error
+	remove func(context.Context, infinitysip.DomainID, I, ...infinitysip.CallOption) error
 }
 
 type (

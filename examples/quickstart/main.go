@@ -89,7 +89,7 @@ func run(ctx context.Context, w io.Writer, client *infinitysip.Client, domain in
 
 // cleanUp deletes what was made. Ctrl-C may have ended ctx; this goes on.
 func cleanUp[ID infinitysip.ID](ctx context.Context, w io.Writer, err *error, what string, domain infinitysip.DomainID, id ID,
-	del func(context.Context, infinitysip.DomainID, ID) error) {
+	del func(context.Context, infinitysip.DomainID, ID, ...infinitysip.CallOption) error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	if failed := del(ctx, domain, id); failed != nil {

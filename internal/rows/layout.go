@@ -377,13 +377,29 @@ func parseDatetime(text []byte) (time.Time, error) {
 	return t, nil
 }
 
-// Text returns what is in a JSON string, a number or a bool as it is written,
-// and nothing for null.
-func Text(value json.RawMessage) (string, error) {
-	text, err := scalar(value, true)
-	return string(text), err
+// Any is a row whose members are all in Extra.
+type Any struct {
+	Extra map[string]json.RawMessage `json:"-"`
 }
 
-// Number reads a whole number from the text of a value: 0 for none and false, 1
-// for true.
-func Number(text string) (int64, error) { return parseNumber([]byte(text)) }
+// Value returns the text of a member, and whether the row has one that is a
+// string, a number, a bool or null.
+func (r Any) Value(name string) (string, bool) {
+	raw, sent := r.Extra[name]
+	if !sent {
+		return "", false
+	}
+	text, err := scalar(raw, true)
+	return string(text), err == nil
+}
+
+// ID returns the id that is under the first of names which the row has, or 0.
+func (r Any) ID(names []string) int64 {
+	for _, name := range names {
+		if text, ok := r.Value(name); ok {
+			n, _ := parseNumber([]byte(text))
+			return n
+		}
+	}
+	return 0
+}

@@ -155,7 +155,7 @@ func TestRowsWithAMemberTwice(t *testing.T) {
 // Many names that nobody knows are kept like few.
 func TestRowsWithManyUnknownMembers(t *testing.T) {
 	t.Parallel()
-	p := LayoutOf[anyRow](format)
+	p := LayoutOf[Any](format)
 	for range 2 {
 		var body strings.Builder
 		for row := range 3 {
@@ -164,7 +164,7 @@ func TestRowsWithManyUnknownMembers(t *testing.T) {
 			}
 			body.WriteString("}\n")
 		}
-		rows, err := ReadAll[anyRow](p, strings.NewReader(body.String()), maxRow)
+		rows, err := ReadAll[Any](p, strings.NewReader(body.String()), maxRow)
 		require.NoError(t, err)
 		require.Len(t, rows, 3)
 		for row, any := range rows {

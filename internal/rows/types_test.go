@@ -114,7 +114,4 @@ type (
 
 		Extra map[string]json.RawMessage `json:"-"`
 	}
-	anyRow struct {
-		Extra map[string]json.RawMessage `json:"-"`
-	}
 )

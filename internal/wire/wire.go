@@ -39,3 +39,33 @@ func Network(text string) (netip.Prefix, bool) {
 	}
 	return netip.PrefixFrom(addr, addr.BitLen()), true
 }
+
+// SameValue reports whether a row's value is what was sent, allowing for the
+// ways in which a server may write a flag.
+func SameValue(sent, got string) bool {
+	return sent == got || sent == "1" && got == "true" || sent == "0" && (got == "false" || got == "")
+}
+
+// SameAddress reports whether a row's text is the MAC address or the network that
+// was sent. A server may keep a network without its host bits.
+func SameAddress(sent, got string) bool {
+	if mac := MAC(sent); mac != "" {
+		return mac == MAC(got)
+	}
+	a, ok := Network(sent)
+	b, okToo := Network(got)
+	return ok && okToo && (b == a || b == a.Masked())
+}
+
+// Addresses are the ways in which a server may keep a MAC address or a network.
+func Addresses(sent string) []any {
+	if mac := MAC(sent); mac != "" {
+		return []any{mac, strings.ToLower(mac)}
+	}
+	network, _ := Network(sent)
+	ways := []any{sent, network.Masked().String()}
+	if network.IsSingleIP() {
+		ways = append(ways, network.Addr().String())
+	}
+	return ways
+}

@@ -1,69 +1,50 @@
-package infinitysip
+package attempt
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
-
-	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
-// Limits bound what one attempt of a call may take. A zero field means its
-// default.
-type Limits struct {
-	Row       int // longest row of a list, in bytes; default 1 MiB
-	Answer    int // longest answer that is one row, in bytes; default 1 MiB
-	ErrorBody int // what is read of an error's body, in bytes; default 16 KiB
-	IDs       int // ids that one request adds or removes; default 500, at most 1,000
+// MaxDrain is how much is read of an answer for its connection's sake, in bytes.
+const MaxDrain = 256 << 10
 
-	Header   time.Duration // wait for an answer to begin; default 30 s
-	Progress time.Duration // wait for the next row of a list; default 30 s
-	Error    time.Duration // wait for the body of an error, or for what follows a row; default 2 s
-	Attempt  time.Duration // a whole attempt that is not a list; default 60 s
+// Timeouts bound what one attempt may take.
+type Timeouts struct {
+	Header   time.Duration // wait for an answer to begin
+	Progress time.Duration // wait for the next row of a list
+	Error    time.Duration // wait for the body of an error, or for what follows a row
+	Attempt  time.Duration // a whole attempt that is not a list
 }
 
-func (l Limits) orDefaults() Limits {
-	return Limits{
-		Row:       cmp.Or(l.Row, 1<<20),
-		Answer:    cmp.Or(l.Answer, 1<<20),
-		ErrorBody: cmp.Or(l.ErrorBody, 16<<10),
-		IDs:       cmp.Or(l.IDs, 500),
-		Header:    cmp.Or(l.Header, 30*time.Second),
-		Progress:  cmp.Or(l.Progress, 30*time.Second),
-		Error:     cmp.Or(l.Error, 2*time.Second),
-		Attempt:   cmp.Or(l.Attempt, time.Minute),
-	}
-}
-
-// problem tells what is wrong with the limits.
-func (l Limits) problem() string {
+// ofBody is how long the body of an answer may take. An attempt's limit counts
+// from its beginning.
+func (t Timeouts) ofBody(succeeded, long bool, began time.Time) time.Duration {
 	switch {
-	case min(l.Row, l.Answer, l.ErrorBody, l.IDs) < 0 || min(l.Header, l.Progress, l.Error, l.Attempt) < 0:
-		return "holds a negative value"
-	case l.IDs > wire.MaxOrder:
-		return fmt.Sprintf("IDs: of more than %d the server drops the end and says nothing", wire.MaxOrder)
+	case !succeeded:
+		return t.Error
+	case long:
+		return t.Progress
 	}
-	return ""
+	return max(t.Attempt-time.Since(began), 0)
 }
 
-// watch tells whether an attempt has left, and ends one whose answer does not
+// watch records whether an attempt was sent, and ends one whose answer does not
 // begin, or stops coming.
 type watch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	began  time.Time
 	timer  *time.Timer
-	missed string // what has not come when the timer ends
+	missed string // what has not come when the timer fires
 	wait   time.Duration
 	late   atomic.Bool // the timer has ended the attempt
 
-	// Until there is a connection, nothing left. A transport that does not
-	// trace leaves sent as it was set, and once there was a connection nothing
+	// Until there is a connection, nothing was sent. With a transport that does
+	// not trace, sent stays as it was set. Once there was a connection, nothing
 	// takes that back.
 	trace           httptrace.ClientTrace
 	connected, sent atomic.Bool
@@ -149,21 +130,9 @@ func (b *watchedBody) Progress() { b.left = b.wait }
 // connection can serve another call, unless that is much or takes long.
 func (b *watchedBody) Close() error {
 	if b.left = min(b.left, b.end); b.left > 0 {
-		_, _ = io.CopyN(io.Discard, b, maxDrain)
+		_, _ = io.CopyN(io.Discard, b, MaxDrain)
 	}
 	err := b.ReadCloser.Close()
 	_ = b.watch.end(nil)
 	return err
-}
-
-// bodyWait is how long the body of an answer may take. An attempt's limit
-// counts from its beginning.
-func (l Limits) bodyWait(call *call, status int, began time.Time) time.Duration {
-	switch {
-	case !succeeded(status):
-		return l.Error
-	case call.list:
-		return l.Progress
-	}
-	return max(l.Attempt-time.Since(began), 0)
 }

@@ -1,0 +1,290 @@
+package infinitysip
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/infinitysip/infinitysip/internal/attempt"
+	"github.com/infinitysip/infinitysip/internal/retry"
+	"github.com/infinitysip/infinitysip/internal/rows"
+	"github.com/infinitysip/infinitysip/internal/verify"
+	"github.com/infinitysip/infinitysip/internal/wire"
+)
+
+// A thing is created once. When the answer to a create is lost, or does not say
+// the id, the client looks for the thing by its natural key, and sends the create
+// again only if it was looked for and is not there.
+
+// write is a call that is looked after: a creation or an addition.
+type write interface {
+	// decode takes the answer of a success.
+	decode(*http.Response) error
+
+	// look finds out what came of an attempt, which began at sent and failed, and
+	// tells whether to send the call again.
+	look(ctx context.Context, sent time.Time, failed *Error) (again bool, err error)
+}
+
+// settled sends a write until it is known what came of it.
+func (c *caller) settled(ctx context.Context, call *call, w write) error {
+	for {
+		sent := time.Now()
+		err := c.do(ctx, call, w.decode)
+		failed, ok := errors.AsType[*Error](err)
+		if !ok {
+			return err
+		}
+		if again, err := w.look(ctx, sent, failed); !again {
+			return err
+		}
+	}
+}
+
+// naturalKey tells how a row that was created is found again.
+type naturalKey struct {
+	op      string // the call that lists the rows: "Users.List"
+	list    route  // where; empty: the path of the create
+	name    string // of the field that tells one from another
+	address bool   // that is a MAC address or a network
+	shared  bool   // several rows may have the same key, so those before count
+}
+
+// create makes a thing, whose rows are R, and returns its id.
+func create[I ID, R any](ctx context.Context, c *caller, op string, r route, params any, key naturalKey, with []CallOption) (I, error) {
+	call := newCall(op, retry.Create, http.MethodPost, r, params, with)
+	key.list.path = cmp.Or(key.list.path, r.path)
+	made := &creation[R]{caller: c, call: call, search: verify.Search{Look: inList[R](c, key, call), Where: key.op, Conflict: ErrConflict}}
+	if key.shared && c != nil && len(call.problems) == 0 {
+		made.search.Before(ctx)
+	}
+	if err := c.settled(ctx, call, made); err != nil || made.id != 0 {
+		return I(made.id), err
+	}
+	if verdict, id := made.search.Run(attempt.NewContext(ctx, call), true, c.policy.VerifyWaits); verdict == verify.Present && id != 0 {
+		return I(id), nil
+	}
+	return 0, call.applied(join(errors.New("created, but its id is not known"), &made.search))
+}
+
+// associate makes a thing whose answer, which is given once, is wanted whole.
+// The thing is then at lookAt, read by lookOp. An answer that is not good counts
+// as lost.
+func associate[R, Look any](ctx context.Context, c *caller, op string, r route, params any, lookOp string, lookAt route, good func(*R) bool, with []CallOption) (*R, error) {
+	call := newCall(op, retry.Create, http.MethodPost, r, params, with)
+	made := &creation[R]{caller: c, call: call, search: verify.Search{Look: atPath[Look](c, lookOp, lookAt), Where: lookOp, Conflict: ErrConflict}}
+	if err := c.settled(ctx, call, made); err != nil {
+		return nil, err
+	}
+	if !made.given || !good(&made.row) {
+		return nil, call.applied(ErrTokenLost)
+	}
+	return &made.row, nil
+}
+
+// creation is a create under way.
+type creation[R any] struct {
+	caller *caller
+	call   *call
+	search verify.Search
+	resent bool
+
+	// What was made. Either may be missing though the create succeeded.
+	row   R // of the answer
+	given bool
+	id    int64
+}
+
+func (m *creation[R]) decode(resp *http.Response) error {
+	layout := rows.LayoutOf[R](rowFormat)
+	reader := rows.NewReader[R](layout, resp.Body, m.caller.limits.RowBytes)
+	defer reader.Close()
+	row, err := reader.Next()
+	m.row = row
+	id := layout.ID(&m.row)
+	switch {
+	case resp.StatusCode == http.StatusOK && err == nil && id > 0, resp.StatusCode == http.StatusCreated && err == nil:
+		m.given, m.id = true, id
+	case resp.StatusCode != http.StatusCreated:
+		return errNotAPI // neither the 201 of the page, nor the row that was made
+	}
+	return nil
+}
+
+// look looks for the thing, and has the create sent again only if that is safe.
+func (m *creation[R]) look(ctx context.Context, sent time.Time, failed *Error) (again bool, err error) {
+	call, policy := m.call, m.caller.policy
+	if !call.unsettled {
+		return false, failed
+	}
+	m.search.Failed(sent, failed.Err)
+	failed.Err = &m.search
+	asked := time.Now().Add(failed.RetryAfter)
+	waits := policy.VerifyWaits
+	if failed.StatusCode/100 == 3 || !call.retries().Accepts(ctx, failed.RetryAfter) {
+		waits = waits[:min(1, len(waits))] // it will not appear later, or so late that nobody waits for it
+	}
+	behind := attempt.NewContext(ctx, call)
+	verdict, id := m.search.Run(behind, false, waits)
+	rule, last := retry.RuleFor(call.failure, retry.Create), m.resent || call.Attempts >= call.retries().MaxAttempts
+	hold := time.Until(asked)
+	if rule == retry.Verify && policy.ResendAfter > 0 {
+		// By then the request can no longer be alive, by the caller's word.
+		rule, hold = retry.Resend, max(hold, policy.ResendAfter)
+	}
+	if verdict == verify.Absent && rule == retry.Resend && !last && hold > 0 {
+		verdict, id = m.search.Run(behind, false, []time.Duration{hold})
+	}
+	switch {
+	case verdict == verify.Present:
+		m.id = id
+		return false, nil
+	case verdict != verify.Absent || rule != retry.Resend || last || !m.caller.account.quota.Spend(call.failure, failed):
+		return false, failed
+	}
+	m.resent = true
+	return true, nil
+}
+
+// addMembers adds ids to members, whose rows are R.
+func addMembers[I ID, R any](ctx context.Context, c *caller, op string, r route, ids []I, params func([]I) any, members func(context.Context) iter.Seq2[R, error], with []CallOption) error {
+	newBatch := func(batch []I) *call { return newCall(op, retry.Add, http.MethodPost, r, params(batch), with) }
+	return inBatches(c, ids, newBatch, func(call *call, batch []I) error {
+		return c.settled(ctx, call, &addition[I, R]{c, call, batch, params, members})
+	})
+}
+
+// addition is an add of members under way.
+type addition[I ID, R any] struct {
+	caller  *caller
+	call    *call
+	missing []I
+	params  func([]I) any
+	members func(context.Context) iter.Seq2[R, error]
+}
+
+func (a *addition[I, R]) decode(resp *http.Response) error { return noRow(resp) }
+
+// look lists the members, and has the missing ones sent.
+func (a *addition[I, R]) look(ctx context.Context, _ time.Time, failed *Error) (again bool, err error) {
+	call := a.call
+	if retry.RuleFor(call.failure, retry.Add) != retry.SendMissing {
+		return false, failed
+	}
+	there, err := idsOf(a.members(attempt.NewContext(ctx, call)))
+	looked := verify.Clock(time.Now())
+	if err != nil {
+		// Its status is not that of the add, so it is not in the chain.
+		failed.Err = join(join(failed.Err, fmt.Errorf("listing the members at %s failed: %v", looked, err)), ctx.Err())
+		return false, failed
+	}
+	a.missing = slices.DeleteFunc(slices.Clone(a.missing), func(id I) bool { return there[int64(id)] })
+	if len(a.missing) == 0 {
+		return false, nil
+	}
+	if call.Attempts >= call.most(retry.RuleFor(call.failure, retry.Update)) || !call.retries().Accepts(ctx, failed.RetryAfter) ||
+		!a.caller.account.quota.Spend(call.failure, failed) || retry.Sleep(ctx, a.caller.policy.room().Wait(call.Attempts-1, failed.RetryAfter)) != nil {
+		failed.Err = join(join(failed.Err, fmt.Errorf("at %s %d of them were not there, the first %d", looked, len(a.missing), a.missing[0])), ctx.Err())
+		return false, failed
+	}
+	call.setForm(a.params(a.missing))
+	return true, nil
+}
+
+// idsOf are the ids of rows.
+func idsOf[R any](list iter.Seq2[R, error]) (map[int64]bool, error) {
+	layout := rows.LayoutOf[R](rowFormat)
+	ids := make(map[int64]bool)
+	for row, err := range list {
+		if err != nil {
+			return nil, err
+		}
+		id := layout.ID(&row)
+		if id == 0 {
+			return nil, fmt.Errorf("a row does not say its %s", layout.IDNames()[0])
+		}
+		ids[id] = true
+	}
+	return ids, nil
+}
+
+// look finds what has the natural key of a create: see verify.Search.
+type look = func(context.Context) ([]verify.Candidate, error)
+
+// inList looks in a list of rows R for those whose key is as it was sent.
+func inList[R any](c *caller, key naturalKey, sent *call) look {
+	return func(ctx context.Context) ([]verify.Candidate, error) {
+		ids := rows.LayoutOf[R](rowFormat).IDNames()
+		want := sent.values.Get(key.name)
+		field := Field[rows.Any](key.name)
+		where, same := field.EqFold(want), wire.SameValue
+		if key.address {
+			where, same = field.In(wire.Addresses(want)...), wire.SameAddress
+		} else if bare := strings.TrimSpace(want); bare != want {
+			where = field.ContainsFold(bare) // the server may have taken the blanks off
+		}
+		list, err := filtered(ctx, c, key.op, key.list, where)
+		if err != nil {
+			return nil, err
+		}
+		var exact, alike []verify.Candidate // alike: but for case and blanks, which a server may change
+		for _, row := range list {
+			got, ok := row.Value(key.name)
+			if !ok {
+				return nil, fmt.Errorf("a row does not say its %s", key.name)
+			}
+			if !same(want, got) {
+				if strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(got)) {
+					alike = append(alike, verify.Candidate{ID: row.ID(ids), Differs: []string{"spelling of " + key.name}})
+				}
+				continue
+			}
+			match := verify.Candidate{ID: row.ID(ids)}
+			for name, values := range sent.values {
+				if got, ok := row.Value(name); ok && name != key.name && !slices.Contains(sent.secret, name) && !wire.SameValue(values[0], got) {
+					match.Differs = append(match.Differs, name)
+				}
+			}
+			slices.Sort(match.Differs)
+			exact = append(exact, match)
+		}
+		if len(exact) == 0 {
+			exact = alike
+		}
+		if len(exact) == 0 && len(list) >= wire.MaxRows {
+			return nil, fmt.Errorf("%d rows, which may not be all", len(list))
+		}
+		return exact, nil
+	}
+}
+
+// filtered reads the rows at r that satisfy where, in one request. A server may
+// ignore a filter that the API's page does not have. One that refuses it is asked
+// for all rows.
+func filtered(ctx context.Context, c *caller, op string, r route, where Filter[rows.Any]) ([]rows.Any, error) {
+	all, err := listPaged(ctx, c, op, r, &ListOptions[rows.Any]{Filter: Where(where)}, nil)
+	if errors.Is(err, ErrInvalid) {
+		all, err = list[rows.Any](ctx, c, op, r, nil)
+	}
+	return all, err
+}
+
+// atPath looks for the one row at a path of its own.
+func atPath[R any](c *caller, op string, r route) look {
+	return func(ctx context.Context) ([]verify.Candidate, error) {
+		row, err := get[R](ctx, c, op, r, nil)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		return []verify.Candidate{{ID: rows.LayoutOf[R](rowFormat).ID(row)}}, nil
+	}
+}

@@ -1,0 +1,218 @@
+// Package pages reads a list page by page, asks for pages ahead of the reader,
+// and yields each row once, whatever comes and goes meanwhile.
+package pages
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// The errors of a List's own. Those of Ask are yielded as they are.
+var (
+	// ErrStuck: the server gave the same page again.
+	ErrStuck = errors.New("the server repeats a page")
+	// ErrLost: Ask did not come back.
+	ErrLost = errors.New("the transport did not come back")
+)
+
+// Query tells which page is asked for.
+type Query struct {
+	After    int64 // only rows with a greater id; 0: all
+	Offset   int   // how many rows to skip
+	AnyOrder bool  // the server refused the order by id
+}
+
+// Page is a page of rows R.
+type Page[R any] struct {
+	Rows []R
+	Read func() // if it is set, called by the reader's goroutine before the rows, or the page's error, are yielded
+}
+
+// List is a list of rows R that is read page by page.
+//
+// It is read in runs. A run is pages at the offsets from one point of the list
+// on. Its first page is waited for. If that page is full, there is more, and the
+// next ones are asked for ahead of the reader. A run ends with the first page
+// that is not full, or that does not join the one before. The pages that were
+// asked for after it are dropped, and the next run begins behind the last row
+// that was read. The list ends with an empty page: a short one may only mean that
+// the server has a limit of its own.
+//
+// By id, a run begins with the first id greater than the last one, and a page
+// joins the one before if it begins with its last row. So no row is passed over
+// or repeated, whatever comes and goes meanwhile. In another order there is the
+// offset alone to go by.
+type List[R any] struct {
+	Ask     func(context.Context, Query) (Page[R], error)
+	ID      func(*R) int64   // of a row; 0: the row does not say
+	Refused func(error) bool // the server refuses to sort or to filter by id
+	Size    int              // rows of a full page
+	Offset  int              // where the list begins
+	Ahead   int              // pages that are asked for ahead of the reader
+	ByID    bool             // the rows are asked for in the order of their ids
+	AnyID   bool             // by id for this package's sake alone: any order will do
+}
+
+// Read yields the rows of the list, up to the first error.
+func (l List[R]) Read(ctx context.Context, yield func(R, error) bool) {
+	p := &pager[R]{List: l, yield: yield, full: l.Size}
+	for p.run(ctx) {
+	}
+}
+
+type pager[R any] struct {
+	List[R]
+	yield func(R, error) bool
+
+	anyOrder    bool   // see Query
+	full        int    // rows of a page that is not short
+	seen        int    // rows yielded
+	first, last int64  // ids of the page before
+	before      string // that page, if its rows do not say their ids
+}
+
+// run makes a run, and reports whether there is another.
+func (p *pager[R]) run(ctx context.Context) bool {
+	query := Query{Offset: p.Offset + p.seen, AnyOrder: p.anyOrder}
+	if p.ByID && p.seen > 0 {
+		query.After, query.Offset = p.last, 0
+	}
+	page, err := p.Ask(ctx, query)
+	if p.ByID && (err != nil && p.Refused(err) || err == nil && !p.ascend(page.Rows)) {
+		// The server does not sort or filter by what is the id here.
+		p.ByID = false
+		switch {
+		case p.seen > 0:
+			return true
+		case err != nil && p.AnyID:
+			p.anyOrder = true
+			return true
+		}
+	}
+	if err == nil {
+		err = p.check(page.Rows)
+	}
+	if err != nil || len(page.Rows) == 0 {
+		return p.end(page, err)
+	}
+	step, full := len(page.Rows), len(page.Rows) == p.full
+	if p.ByID {
+		step-- // for the row by which a page joins
+	}
+	p.full = len(page.Rows)
+	if full && step > 0 {
+		return p.goOn(ctx, query, step, page)
+	}
+	return p.take(page)
+}
+
+// asked is a page that was asked for.
+type asked[R any] struct {
+	done chan struct{}
+	page Page[R]
+	err  error
+}
+
+// goOn goes on with a run that begins with page.
+func (p *pager[R]) goOn(ctx context.Context, query Query, step int, page Page[R]) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	var asking sync.WaitGroup
+	defer asking.Wait() // also when the caller's loop does not come back
+	defer cancel()
+	queue := make(chan *asked[R], max(p.Ahead, 1))
+	fill := func(n int) {
+		for len(queue) < n {
+			query.Offset += step
+			query, next := query, &asked[R]{done: make(chan struct{}), err: ErrLost}
+			asking.Go(func() {
+				defer close(next.done)
+				next.page, next.err = p.Ask(ctx, query)
+			})
+			queue <- next
+		}
+	}
+	for fill(p.Ahead); p.take(page); fill(p.Ahead) {
+		fill(1)
+		next := <-queue
+		<-next.done
+		page = next.page
+		switch {
+		case next.err != nil:
+			return p.end(page, next.err)
+		case ctx.Err() != nil:
+			return p.end(page, ctx.Err())
+		case p.ByID && (len(page.Rows) == 0 || p.ID(&page.Rows[0]) != p.last):
+			return true
+		case p.ByID && !p.ascend(page.Rows[1:]):
+			p.ByID = false
+			return true
+		case p.ByID:
+			page.Rows = page.Rows[1:]
+		default:
+			if err := p.check(page.Rows); err != nil || len(page.Rows) == 0 {
+				return p.end(page, err)
+			}
+		}
+		if len(next.page.Rows) != p.full {
+			return p.take(page)
+		}
+	}
+	return false
+}
+
+// take yields the rows of a page, and reports whether the reader wants more.
+func (p *pager[R]) take(page Page[R]) bool {
+	if page.Read != nil {
+		page.Read()
+	}
+	for i := range page.Rows {
+		if !p.yield(page.Rows[i], nil) {
+			return false
+		}
+	}
+	if n := len(page.Rows); n > 0 {
+		if p.first, p.last = p.ID(&page.Rows[0]), p.ID(&page.Rows[n-1]); p.first == 0 {
+			p.before = fmt.Sprint(page.Rows)
+		}
+		p.seen += n
+	}
+	return true
+}
+
+// end ends the list with its last page, which has no rows to yield.
+func (p *pager[R]) end(page Page[R], err error) bool {
+	if page.Read != nil && (err != nil || p.seen == 0) {
+		page.Read()
+	}
+	if err != nil {
+		var none R
+		p.yield(none, err)
+	}
+	return false
+}
+
+// ascend reports whether the ids of rows go up from the last one.
+func (p *pager[R]) ascend(rows []R) bool {
+	last := p.last
+	for i := range rows {
+		id := p.ID(&rows[i])
+		if id <= last {
+			return false
+		}
+		last = id
+	}
+	return true
+}
+
+// check finds a page that was there before.
+func (p *pager[R]) check(rows []R) error {
+	switch {
+	case p.ByID || len(rows) == 0 || p.seen == 0 || p.ID(&rows[0]) != p.first:
+		return nil
+	case p.first == 0 && fmt.Sprint(rows) != p.before:
+		return nil
+	}
+	return ErrStuck
+}

@@ -1,0 +1,133 @@
+// Package retry decides what becomes of a call whose attempt failed: whether it
+// is tried again, how often, after which wait, and at whose cost. It makes no
+// call itself.
+package retry
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+)
+
+// Kind is what a call does, as far as repeating it goes.
+type Kind int
+
+// The kinds of calls.
+const (
+	Read   Kind = iota // changes nothing
+	Stream             // a read whose rows are handed on as they arrive
+	Update             // sets what a second time sets again
+	Delete             // deletes
+	Remove             // removes members
+	Add                // adds members
+	Create             // a second time creates a second one
+	kinds              // how many there are
+)
+
+// Writes reports whether a call of this kind may change something.
+func (k Kind) Writes() bool { return k != Read && k != Stream }
+
+// Failure is how an attempt failed, as far as repeating it goes.
+type Failure int
+
+// The failures.
+const (
+	Final       Failure = iota // the answer would be the same again
+	NotSent                    // no connection could be made, so the server saw nothing
+	Refused                    // 429
+	Unavailable                // 503
+	Broken                     // 500
+	Lost                       // sent, and no answer of the API: 502, 504, 408, other 5xx, a dropped connection, silence
+	Unexpected                 // a redirect, a status that the API does not have, or an answer that does not fit
+	Cut                        // the answer of a read ended before it was complete
+	Gone                       // 404 or 410, where an attempt before this one may have been applied
+	Clash                      // 409, where an attempt before this one may have been applied
+)
+
+// MayHaveApplied reports whether a write that failed so may have taken effect.
+func (f Failure) MayHaveApplied() bool {
+	return f == Unavailable || f == Broken || f == Lost || f == Unexpected
+}
+
+// Rule tells what becomes of a call whose last attempt failed. A positive one
+// is how many attempts there are in all.
+type Rule int
+
+// The rules that are no counts.
+const (
+	Done        Rule = -iota - 1 // the wanted state holds: success
+	SendMissing                  // list the members, and send those that are missing
+	Verify                       // look for it; if it is absent the outcome is unknown
+	Resend                       // look for it; if it is absent in two good looks, send it once more
+)
+
+// RuleFor is the whole of what is tried again.
+func RuleFor(f Failure, k Kind) Rule {
+	return [...][kinds]Rule{
+		//         Read Stream Update Delete Remove Add Create
+		Final:       {1, 1, 1, 1, 1, 1, 1},
+		NotSent:     {4, 4, 4, 4, 4, 4, 4},
+		Refused:     {4, 4, 4, 4, 4, 4, 4},
+		Unavailable: {4, 4, 3, 3, 3, SendMissing, Resend},
+		Broken:      {3, 3, 2, 2, 2, SendMissing, Resend},
+		Lost:        {4, 4, 3, 3, 3, SendMissing, Verify},
+		Unexpected:  {1, 1, 1, 1, 1, 1, Verify},
+		Cut:         {3, 1, 1, 1, 1, 1, 1}, // of a write the status alone counts
+		Gone:        {1, 1, 1, Done, 1, SendMissing, Verify},
+		Clash:       {1, 1, 1, 1, 1, SendMissing, Verify},
+	}[f][k]
+}
+
+// OfError tells how an attempt without an answer failed. sent is whether it may
+// have reached the server.
+func OfError(ctx context.Context, err error, sent bool) Failure {
+	switch {
+	case sent:
+		return Lost
+	case permanent(ctx, err):
+		return Final
+	}
+	return NotSent
+}
+
+// OfStatus tells how an attempt failed that was answered with a status other
+// than a success. unsettled is whether an attempt before it may have been
+// applied.
+func OfStatus(status int, unsettled bool) Failure {
+	switch {
+	case status == http.StatusTooManyRequests:
+		return Refused
+	case status == http.StatusServiceUnavailable:
+		return Unavailable
+	case status == http.StatusInternalServerError:
+		return Broken
+	case status == http.StatusNotImplemented:
+		return Final
+	case status == http.StatusRequestTimeout, status >= 500 && status <= 599:
+		return Lost
+	case (status == http.StatusNotFound || status == http.StatusGone) && unsettled:
+		return Gone
+	case status == http.StatusConflict && unsettled:
+		return Clash
+	case status >= 400 && status <= 499:
+		return Final
+	}
+	return Unexpected
+}
+
+// permanent reports whether a connection that could not be made will not be
+// made the next time either.
+func permanent(ctx context.Context, err error) bool {
+	var (
+		unknownHost *net.DNSError
+		certificate *tls.CertificateVerificationError
+		authority   x509.UnknownAuthorityError
+		hostname    x509.HostnameError
+	)
+	return ctx.Err() != nil ||
+		errors.As(err, &unknownHost) && unknownHost.IsNotFound ||
+		errors.As(err, &certificate) || errors.As(err, &authority) || errors.As(err, &hostname)
+}

@@ -1,0 +1,152 @@
+// Package verify looks for a thing that may have been created: at once and again
+// after a while, until it is found or known to be absent. It keeps what it saw, for
+// the error of a create whose outcome stays unknown.
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/infinitysip/infinitysip/internal/retry"
+)
+
+// Candidate is a row that may be the one which a create made.
+type Candidate struct {
+	ID      int64    // 0: the row does not say
+	Differs []string // the fields that are not as they were sent
+}
+
+// Verdict is what the looks for a thing come to.
+type Verdict int
+
+// The verdicts.
+const (
+	Undecided Verdict = iota // a look failed, or something else is there
+	Absent                   // two looks were answered, and it was in none
+	Present
+)
+
+// Search looks for one thing. It is the error of a create that did not find it,
+// and then tells what was looked at and when.
+type Search struct {
+	// Look finds the rows that have the key of what was sent. No rows and no error
+	// mean that there is none; an error means that this is not known.
+	Look     func(context.Context) ([]Candidate, error)
+	Where    string // the call that looks: "Users.List"
+	Conflict error  // what it is if the one row with the key differs from what was sent
+
+	before map[int64]bool // ids that were there before the create
+	blind  bool           // it is not known what was there before
+	sent   []time.Time
+	notes  []string
+	good   int     // looks that were answered
+	causes []error // what the create failed with, and what was found in its place
+}
+
+// Failed notes that the create was sent at this time, and failed with err, which
+// may be nil.
+func (s *Search) Failed(sent time.Time, err error) {
+	s.sent = append(s.sent, sent)
+	s.addCause(err)
+}
+
+func (s *Search) addCause(err error) {
+	if err != nil {
+		s.causes = append(s.causes, err)
+	}
+}
+
+// Before notes what has the key before the create, where several may have it.
+func (s *Search) Before(ctx context.Context) {
+	there, err := s.Look(ctx)
+	s.blind = err != nil
+	s.before = make(map[int64]bool, len(there))
+	for _, row := range there {
+		if row.ID == 0 {
+			s.blind = true // it cannot be told from the one that is made
+		} else {
+			s.before[row.ID] = true
+		}
+	}
+}
+
+// Run looks after each of the waits until the thing is found, and returns its
+// id, or 0 if its row has none. created is whether the server said that it is
+// there: then the one row of its key is it, whatever else the row says, if no
+// look shows one that is as it was sent.
+func (s *Search) Run(ctx context.Context, created bool, waits []time.Duration) (Verdict, int64) {
+	answered := false
+	var rewritten *Candidate // the one row of its key, which differs
+	for _, wait := range waits {
+		if err := retry.Sleep(ctx, wait); err != nil {
+			s.addCause(err)
+			return Undecided, 0
+		}
+		found, err := s.Look(ctx)
+		now := Clock(time.Now())
+		if answered = err == nil; !answered {
+			s.notes = append(s.notes, now+" failed ("+err.Error()+")")
+			continue
+		}
+		s.good++
+		found = slices.DeleteFunc(found, func(row Candidate) bool { return s.before[row.ID] })
+		rewritten = nil
+		equal := slices.DeleteFunc(slices.Clone(found), func(row Candidate) bool { return len(row.Differs) > 0 })
+		switch {
+		case len(found) == 0:
+			s.notes = append(s.notes, now+" absent")
+			continue
+		case s.blind:
+			s.addCause(errors.New("rows match what was sent, and may have been there before"))
+		case len(equal) == 1 && (len(found) == 1 || created):
+			return Present, equal[0].ID
+		case len(found) == 1 && created:
+			rewritten = &found[0]
+			continue
+		case len(found) == 1:
+			s.addCause(fmt.Errorf("%w: the row with id %d has the same name and another %s than was sent", s.Conflict, found[0].ID, strings.Join(found[0].Differs, ", ")))
+		default:
+			ids := make([]int64, len(found))
+			for i, row := range found {
+				ids[i] = row.ID
+			}
+			s.addCause(fmt.Errorf("several rows match what was sent, with the ids %v", ids))
+		}
+		s.notes = append(s.notes, now+" found")
+		return Undecided, 0
+	}
+	switch {
+	case rewritten != nil:
+		return Present, rewritten.ID
+	case answered && s.good >= 2:
+		return Absent, 0
+	}
+	return Undecided, 0
+}
+
+// Error tells what was seen, and when.
+func (s *Search) Error() string {
+	parts := make([]string, 0, len(s.causes)+2)
+	for _, err := range s.causes {
+		parts = append(parts, err.Error())
+	}
+	sent := make([]string, len(s.sent))
+	for i, t := range s.sent {
+		sent[i] = Clock(t)
+	}
+	parts = append(parts, "sent at "+strings.Join(sent, " and "))
+	if len(s.notes) > 0 {
+		parts = append(parts, "looked for with "+s.Where+" at "+strings.Join(s.notes, ", at "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Unwrap returns what the create failed with, and what was found in its place.
+func (s *Search) Unwrap() []error { return s.causes }
+
+// Clock writes a time of the day as errors have it.
+func Clock(t time.Time) string { return t.UTC().Format("15:04:05.000Z") }

@@ -1,0 +1,367 @@
+package infinitysip
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/infinitysip/infinitysip/internal/ratelimit"
+	"github.com/infinitysip/infinitysip/internal/retry"
+	"github.com/infinitysip/infinitysip/internal/wire"
+)
+
+const (
+	readAhead    = 4   // pages that an All asks for ahead of its reader
+	maxReadAhead = 100 // most that this may be set to
+)
+
+// Option changes how a Client works.
+type Option func(*settings)
+
+type settings struct {
+	baseURL      string
+	insecureHTTP bool
+	base         http.RoundTripper
+	product      string
+	logger       *slog.Logger
+	retry        RetryPolicy
+	limits       Limits
+	limiter      *ratelimit.Limiter
+	ahead        int
+	problems     []FieldError
+}
+
+func (s *settings) report(field, problem string) {
+	if problem != "" {
+		s.problems = append(s.problems, FieldError{field, problem})
+	}
+}
+
+// WithBaseURL sends the calls to another server than
+// https://api.infinitycloud.com: a gateway, or a test's. It must be https
+// unless the host is loopback; see WithInsecureHTTP.
+func WithBaseURL(rawURL string) Option {
+	return func(s *settings) { s.baseURL = rawURL }
+}
+
+// WithHTTPClient has the Transport of hc carry the calls: one with a proxy,
+// tracing, a recorder or a mock. Nothing else of hc is used: redirects are
+// never followed, and contexts and the Client's own limits end a call.
+func WithHTTPClient(hc *http.Client) Option {
+	return func(s *settings) {
+		if hc == nil {
+			s.report("WithHTTPClient", "nil")
+			return
+		}
+		s.base = hc.Transport
+		if s.base == nil {
+			s.base = http.DefaultTransport
+		}
+	}
+}
+
+// WithUserAgent puts a product, such as "acme-provisioner/1.2", before this
+// package's own in the User-Agent header.
+func WithUserAgent(product string) Option {
+	return func(s *settings) {
+		if product == "" || strings.ContainsFunc(product, func(r rune) bool { return r < ' ' || r > '~' }) {
+			s.report("WithUserAgent", "empty, or not printable ASCII")
+		}
+		s.product = product
+	}
+}
+
+// WithLogger logs one record for each attempt of a call: at debug level, or as
+// a warning if it failed and its context was not cancelled. No record holds a
+// secret, a form or a query value.
+func WithLogger(l *slog.Logger) Option {
+	return func(s *settings) { s.logger = l }
+}
+
+// WithRetryPolicy changes how often and how soon calls are tried again.
+func WithRetryPolicy(p RetryPolicy) Option {
+	return func(s *settings) {
+		s.report("WithRetryPolicy", p.problem())
+		s.retry = p
+	}
+}
+
+// WithLimits changes what one attempt of a call may take.
+func WithLimits(l Limits) Option {
+	return func(s *settings) {
+		s.report("WithLimits", l.problem())
+		s.limits = l
+	}
+}
+
+// WithRateLimit holds calls back so that no more than perSecond start each
+// second, after a first burst. A burst of 1 suits most servers. Without it a
+// Client that is told 429 finds a limit by itself: see the package's
+// documentation.
+func WithRateLimit(perSecond float64, burst int) Option {
+	return func(s *settings) {
+		if !(perSecond > 0) || burst < 1 {
+			s.report("WithRateLimit", "both values must be positive")
+			return
+		}
+		s.limiter = ratelimit.New(perSecond, burst)
+	}
+}
+
+// WithReadAhead sets how many pages an All asks for ahead of its reader, where
+// the API documents limit and offset: 0 to 100, and 4 by default. With 0 each
+// page is asked for when the rows before it have been read. Nothing is asked
+// for ahead before a full page shows that there is more.
+func WithReadAhead(pages int) Option {
+	return func(s *settings) {
+		if pages < 0 || pages > maxReadAhead {
+			s.report("WithReadAhead", fmt.Sprintf("must be 0 to %d", maxReadAhead))
+			return
+		}
+		s.ahead = pages
+	}
+}
+
+// WithInsecureHTTP allows a base URL of plain http to a host that is not
+// loopback. Credentials and passwords then travel in the clear.
+func WithInsecureHTTP() Option {
+	return func(s *settings) { s.insecureHTTP = true }
+}
+
+// RetryPolicy tells how calls are tried again. A zero field means its default.
+// What is tried again, and what never is, is fixed: see the package's
+// documentation.
+type RetryPolicy struct {
+	MaxAttempts   int           // most attempts of one call, the first included; default 4; more raises the lower counts too; 1: never again
+	BaseWait      time.Duration // longest wait before the second attempt, doubled each time; default 0.5 s; after a 429 the wait is twice this at least
+	MaxWait       time.Duration // most that this grows to; default 10 s
+	MaxRetryAfter time.Duration // a Retry-After up to this is obeyed, above it the call fails at once, a create after one look; default 60 s
+
+	// VerifyWaits are the waits before each look for a created thing whose
+	// answer was lost; default 0, 1 s and 3 s.
+	VerifyWaits []time.Duration
+
+	// ResendAfter, when it is set, sends a create whose outcome is unknown
+	// once more after this long, if it has still not appeared. Set it to more
+	// than the server ever takes to carry out a request that it has received;
+	// with less, a thing may be created twice. It takes two VerifyWaits and two
+	// attempts at the least. Off by default.
+	ResendAfter time.Duration
+
+	// Quota is how much retrying a Client may do beyond its successes; default
+	// 100. An attempt again costs 5 of it, after a timeout 10, and a call that
+	// succeeds gives 1 back. When it is used up, calls fail at their first
+	// failure. Waiting for a server that says 429 costs nothing.
+	Quota int
+}
+
+func (p RetryPolicy) orDefaults() RetryPolicy {
+	if p.VerifyWaits == nil {
+		p.VerifyWaits = []time.Duration{0, time.Second, 3 * time.Second}
+	}
+	p.MaxAttempts = cmp.Or(p.MaxAttempts, retry.DefaultAttempts)
+	p.BaseWait = cmp.Or(p.BaseWait, 500*time.Millisecond)
+	p.MaxWait = cmp.Or(p.MaxWait, 10*time.Second)
+	p.MaxRetryAfter = cmp.Or(p.MaxRetryAfter, time.Minute)
+	p.Quota = cmp.Or(p.Quota, 100)
+	return p
+}
+
+// room is what internal/retry takes of the policy.
+func (p RetryPolicy) room() retry.Policy {
+	return retry.Policy{MaxAttempts: p.MaxAttempts, BaseWait: p.BaseWait, MaxWait: p.MaxWait, MaxRetryAfter: p.MaxRetryAfter}
+}
+
+// problem tells what is wrong with the policy.
+func (p RetryPolicy) problem() string {
+	least := min(p.BaseWait, p.MaxWait, p.MaxRetryAfter, p.ResendAfter)
+	for _, wait := range p.VerifyWaits {
+		least = min(least, wait)
+	}
+	if least < 0 || p.MaxAttempts < 0 || p.Quota < 0 {
+		return "holds a negative value"
+	}
+	if p.ResendAfter > 0 && (p.VerifyWaits != nil && len(p.VerifyWaits) < 2 || p.MaxAttempts == 1) {
+		return "ResendAfter takes two VerifyWaits and two attempts at the least"
+	}
+	if max(p.BaseWait, p.MaxWait, p.MaxRetryAfter) > retry.LongestWait {
+		return "waits longer than a year"
+	}
+	return ""
+}
+
+// Limits bound what one attempt of a call may take. A zero field means its
+// default.
+type Limits struct {
+	RowBytes      int // longest row, alone or in a list; default 1 MiB
+	ErrorBytes    int // what is read of an error's body; default 16 KiB
+	IDsPerRequest int // ids that one request adds or removes; default 500, at most 1,000
+
+	HeaderTimeout   time.Duration // wait for an answer to begin; default 30 s
+	ProgressTimeout time.Duration // wait for the next row of a list; default 30 s
+	ErrorTimeout    time.Duration // wait for the body of an error, or for what follows a row; default 2 s
+	AttemptTimeout  time.Duration // a whole attempt that is not a list; default 60 s
+}
+
+func (l Limits) orDefaults() Limits {
+	return Limits{
+		RowBytes:        cmp.Or(l.RowBytes, 1<<20),
+		ErrorBytes:      cmp.Or(l.ErrorBytes, 16<<10),
+		IDsPerRequest:   cmp.Or(l.IDsPerRequest, 500),
+		HeaderTimeout:   cmp.Or(l.HeaderTimeout, 30*time.Second),
+		ProgressTimeout: cmp.Or(l.ProgressTimeout, 30*time.Second),
+		ErrorTimeout:    cmp.Or(l.ErrorTimeout, 2*time.Second),
+		AttemptTimeout:  cmp.Or(l.AttemptTimeout, time.Minute),
+	}
+}
+
+// problem tells what is wrong with the limits.
+func (l Limits) problem() string {
+	switch {
+	case min(l.RowBytes, l.ErrorBytes, l.IDsPerRequest) < 0 || min(l.HeaderTimeout, l.ProgressTimeout, l.ErrorTimeout, l.AttemptTimeout) < 0:
+		return "holds a negative value"
+	case l.IDsPerRequest > wire.MaxOrder:
+		return fmt.Sprintf("IDsPerRequest: PHP silently drops the end of an array of more than %d", wire.MaxOrder)
+	}
+	return ""
+}
+
+// CallOption changes one call. Every method takes any number of them.
+type CallOption func(*callSettings)
+
+// callSettings are what the options of a call come to.
+type callSettings struct {
+	header   http.Header
+	params   url.Values
+	attempts int // 0: as the Client's policy says
+	response *Response
+	secrets  []string // of the header and the params
+	problems []FieldError
+}
+
+func (s *callSettings) report(option, problem string) {
+	s.problems = append(s.problems, FieldError{option, problem})
+}
+
+// CallHeader sends a header with every request of a call, the looks after a lost
+// answer included. The headers that this package or net/http sets are refused:
+// Authorization, User-Agent, Host, Content-…, Accept-Encoding, Connection and
+// its like, and what changes the meaning of a request: Expect, Range, If-…,
+// Idempotency-Key (with which net/http sends a request twice) and
+// X-HTTP-Method-Override.
+func CallHeader(key, value string) CallOption {
+	return func(s *callSettings) {
+		name := textproto.CanonicalMIMEHeaderKey(key)
+		switch {
+		case name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) }):
+			s.report("CallHeader", "not the name of a header: "+quote(key))
+			return
+		case ownHeader(name):
+			s.report("CallHeader", name+" is not the caller's to set")
+			return
+		case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+			s.report("CallHeader", "the value of "+name+" holds a line break or another control character")
+			return
+		}
+		if s.header == nil {
+			s.header = make(http.Header)
+		}
+		s.header[name] = []string{value}
+		s.keep(name, value)
+	}
+}
+
+// ownHeader reports whether a header is set by this package or by net/http, or
+// changes what a request means.
+func ownHeader(name string) bool {
+	switch name {
+	case "Authorization", "User-Agent", "Host", "Accept-Encoding", "Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+		"Expect", "Range", "Idempotency-Key", "X-Idempotency-Key", "X-Http-Method-Override":
+		return true
+	}
+	return strings.HasPrefix(name, "Content-") || strings.HasPrefix(name, "If-") || strings.HasPrefix(name, "Proxy-")
+}
+
+// CallParam sends a parameter that this package does not know: one that is newer,
+// or "display[]", which chooses the members of a row. It goes into the query of
+// a read and into the form of any other call, of each of its batches. Values of
+// an array are given together, with the brackets in the name. A parameter that
+// the call has of its own is refused, and so is format.
+func CallParam(name string, values ...string) CallOption {
+	return func(s *callSettings) {
+		base, _, _ := strings.Cut(name, "[")
+		problem := textProblem(name)
+		switch {
+		case base == "":
+			problem = "no name"
+		case base == "format":
+			problem = "format would change what is read"
+		case len(values) == 0:
+			problem = "no value of " + quote(name)
+		}
+		for _, value := range values {
+			if text := textProblem(value); problem == "" && text != "" {
+				problem = "a value of " + quote(name) + " " + text
+			}
+		}
+		if problem != "" {
+			s.report("CallParam", problem)
+			return
+		}
+		if s.params == nil {
+			s.params = make(url.Values)
+		}
+		s.params[name] = append(s.params[name], values...)
+		s.keep(name, values...)
+	}
+}
+
+// keep keeps values out of errors whose name tells that they are secret.
+func (s *callSettings) keep(name string, values ...string) {
+	name = strings.ToLower(name)
+	for _, part := range []string{"password", "pin", "token", "secret", "key", "auth", "cookie"} {
+		if strings.Contains(name, part) {
+			s.secrets = append(s.secrets, values...)
+			return
+		}
+	}
+}
+
+// CallAttempts sets the most attempts of a call, in place of
+// RetryPolicy.MaxAttempts. With 1 nothing is sent again; a create whose answer is
+// lost is looked for all the same.
+func CallAttempts(n int) CallOption {
+	return func(s *callSettings) {
+		if n < 1 {
+			s.report("CallAttempts", fmt.Sprintf("must be 1 at least, not %d", n))
+		}
+		s.attempts = n
+	}
+}
+
+// Response is what the server answered to a call.
+type Response struct {
+	StatusCode int         // of the last answer; 0 if the last request had none
+	Header     http.Header // of the last answer
+	RequestID  string      // its X-Request-Id, if it gave one
+	Attempts   int         // how often the call was tried
+}
+
+// CallResponse has r set to what the server answered, when the call succeeds and
+// when it fails. Of a create it is the answer to the POST, not to a look. Of an
+// iterator over pages it is that of the page whose rows are being yielded, and of
+// a call that takes several requests that of the last one. It is set by the
+// goroutine that makes the call or runs the loop.
+func CallResponse(r *Response) CallOption {
+	return func(s *callSettings) {
+		if r == nil {
+			s.report("CallResponse", "nil")
+		}
+		s.response = r
+	}
+}
