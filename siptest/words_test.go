@@ -24,13 +24,21 @@ func TestRewrite(t *testing.T) {
 	replace := func(from, to string) func([]byte) []byte {
 		return func(body []byte) []byte { return bytes.ReplaceAll(body, []byte(from), []byte(to)) }
 	}
-	pack := func(body []byte) []byte {
-		var packed bytes.Buffer
-		zip := gzip.NewWriter(&packed)
-		_, _ = zip.Write(body)
-		_ = zip.Close()
-		return packed.Bytes()
+	packAt := func(level int) func([]byte) []byte {
+		return func(body []byte) []byte {
+			var packed bytes.Buffer
+			zip, _ := gzip.NewWriterLevel(&packed, level)
+			_, _ = zip.Write(body)
+			_ = zip.Close()
+			return packed.Bytes()
+		}
 	}
+	pack := packAt(gzip.DefaultCompression)
+	// Go's versions compress the same text to different bytes. A stored block
+	// is fixed by the format: 10 bytes of file header, 5 of block header, then
+	// the text as it is.
+	store := packAt(gzip.NoCompression)
+	const firstByte = 10 + 5 + 1
 	tests := map[string]struct {
 		fault Fault
 		want  string
@@ -43,7 +51,7 @@ func TestRewrite(t *testing.T) {
 		"nothing":     {On("*").Rewrite(func([]byte) []byte { return nil }), ""},
 		"then cut":    {On("*").Rewrite(replace("\n", "\r\n")).TruncateRows(1), `{"userId":"1"}` + "\r\n"},
 		"gzip":        {On("*").Rewrite(pack).Header("Content-Encoding", "gzip"), `{"userId":"1"}` + "\n" + `{"userId":"2"}` + "\n"},
-		"gzip, cut":   {On("*").Rewrite(pack).Header("Content-Encoding", "gzip").Truncate(12), "{"},
+		"gzip, cut":   {On("*").Rewrite(store).Header("Content-Encoding", "gzip").Truncate(firstByte), "{"},
 		"no gzip":     {On("*").Header("Content-Encoding", "gzip"), ""},
 	}
 	for name, tt := range tests {
