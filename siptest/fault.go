@@ -1,9 +1,7 @@
 package siptest
 
 import (
-	"bytes"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -487,88 +485,4 @@ func (s *Server) run(hooks []func(*Server)) {
 	for _, hook := range hooks {
 		hook(s)
 	}
-}
-
-// alter gives the reply that the fault makes of an answer.
-func (f Fault) alter(a answer, o Options) reply {
-	if f.status != 0 {
-		a = answer{status: f.status}
-		if f.status >= 400 {
-			a = o.ErrorBody.answer(f.status, statusText(f.status))
-		}
-	}
-	if f.body != nil {
-		a.body = []byte(*f.body)
-	}
-	for _, change := range f.rewrites {
-		a.body = change(a.body)
-	}
-	rep := reply{
-		answer:  a,
-		header:  http.Header{},
-		framing: o.Framing,
-		length:  len(a.body),
-		ending:  f.ending,
-		pace:    f.pace,
-		raw:     f.raw,
-		taken:   f.taken,
-	}
-	if a.contentType != "" {
-		rep.header.Set("Content-Type", a.contentType)
-	}
-	maps.Copy(rep.header, f.header)
-	if f.framing != nil {
-		rep.framing = *f.framing
-	}
-	switch {
-	case f.ending == endEndless && rep.framing == FramingLength:
-		rep.framing = FramingChunked
-	case f.ending == endCut:
-		f.truncate(&rep)
-	}
-	return rep
-}
-
-// truncate cuts a reply's body short. The break must show, also one behind the
-// last byte, unless the fault itself asks for the framing that hides it.
-func (f Fault) truncate(rep *reply) {
-	keep := f.keep
-	if f.rows {
-		keep = endOfRows(rep.body, f.keep)
-	}
-	rep.length = max(rep.length, keep+1)
-	rep.body = rep.body[:min(keep, len(rep.body))]
-	if rep.framing != FramingClose {
-		return
-	}
-	if f.framing != nil {
-		rep.ending = endWhole
-		return
-	}
-	rep.framing = FramingLength
-}
-
-// endOfRows is where the nth line of a body ends.
-func endOfRows(body []byte, n int) int {
-	end := 0
-	for range n {
-		i := bytes.IndexByte(body[end:], '\n')
-		if i < 0 {
-			return len(body)
-		}
-		end += i + 1
-	}
-	return end
-}
-
-func (framing Framing) name() string {
-	switch framing {
-	case FramingChunked:
-		return "FramingChunked"
-	case FramingLength:
-		return "FramingLength"
-	case FramingClose:
-		return "FramingClose"
-	}
-	return strconv.Itoa(int(framing))
 }

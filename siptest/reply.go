@@ -2,10 +2,41 @@ package siptest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"html"
 	"io"
+	"maps"
 	"net/http"
+	"strings"
 )
+
+// An answer is what the server has to say.
+type answer struct {
+	status      int
+	contentType string
+	body        []byte
+}
+
+// answer writes an error in the chosen form.
+func (e ErrorBody) answer(status int, message string) answer {
+	const plain, json, page = "text/plain; charset=utf-8", "application/json", "text/html; charset=utf-8"
+	switch e {
+	case ErrorJSONString:
+		return answer{status, json, appendString(nil, message)}
+	case ErrorJSONObject:
+		return answer{status, json, appendRow(nil, []column{{name: "message"}}, map[string]string{"message": message}, false)}
+	case ErrorHTML:
+		title := html.EscapeString(statusText(status))
+		return answer{status, page, []byte("<html><head><title>" + title + "</title></head><body><h1>" + title +
+			"</h1><p>" + html.EscapeString(message) + "</p></body></html>\n")}
+	}
+	return answer{status, plain, []byte(message)}
+}
+
+func statusText(status int) string {
+	return strings.ToLower(cmp.Or(http.StatusText(status), "error"))
+}
 
 // A reply is an answer and how it is to be sent.
 type reply struct {
@@ -17,6 +48,78 @@ type reply struct {
 	pace    pace
 	raw     string // for endRaw
 	taken   uint32 // for endGoAway
+}
+
+// alter gives the reply that the fault makes of an answer.
+func (f Fault) alter(a answer, o Options) reply {
+	if f.status != 0 {
+		a = answer{status: f.status}
+		if f.status >= 400 {
+			a = o.ErrorBody.answer(f.status, statusText(f.status))
+		}
+	}
+	if f.body != nil {
+		a.body = []byte(*f.body)
+	}
+	for _, change := range f.rewrites {
+		a.body = change(a.body)
+	}
+	rep := reply{
+		answer:  a,
+		header:  http.Header{},
+		framing: o.Framing,
+		length:  len(a.body),
+		ending:  f.ending,
+		pace:    f.pace,
+		raw:     f.raw,
+		taken:   f.taken,
+	}
+	if a.contentType != "" {
+		rep.header.Set("Content-Type", a.contentType)
+	}
+	maps.Copy(rep.header, f.header)
+	if f.framing != nil {
+		rep.framing = *f.framing
+	}
+	switch {
+	case f.ending == endEndless && rep.framing == FramingLength:
+		rep.framing = FramingChunked
+	case f.ending == endCut:
+		f.truncate(&rep)
+	}
+	return rep
+}
+
+// truncate cuts a reply's body short. The break must show, also one behind the
+// last byte, unless the fault itself asks for the framing that hides it.
+func (f Fault) truncate(rep *reply) {
+	keep := f.keep
+	if f.rows {
+		keep = endOfRows(rep.body, f.keep)
+	}
+	rep.length = max(rep.length, keep+1)
+	rep.body = rep.body[:min(keep, len(rep.body))]
+	if rep.framing != FramingClose {
+		return
+	}
+	if f.framing != nil {
+		rep.ending = endWhole
+		return
+	}
+	rep.framing = FramingLength
+}
+
+// endOfRows is where the nth line of a body ends.
+func endOfRows(body []byte, n int) int {
+	end := 0
+	for range n {
+		i := bytes.IndexByte(body[end:], '\n')
+		if i < 0 {
+			return len(body)
+		}
+		end += i + 1
+	}
+	return end
 }
 
 // hasBody reports whether HTTP allows a body with this status.
