@@ -402,16 +402,13 @@ func (s *Server) UnusedFaults() []string {
 	return unused
 }
 
-// ErrorTB is what RequireFaultsUsed needs of a test; *testing.T and *testing.B
-// have it.
-type ErrorTB interface {
+// RequireFaultsUsed makes the test fail at its end if there are UnusedFaults
+// then. New does not do this by itself, because Times may also mean "at most".
+// *testing.T and *testing.B have the methods of t.
+func (s *Server) RequireFaultsUsed(t interface {
 	TB
 	Errorf(format string, args ...any)
-}
-
-// RequireFaultsUsed has the test fail at its end if there are UnusedFaults
-// then. New does not ask for this on its own: Times may well mean "at most".
-func (s *Server) RequireFaultsUsed(t ErrorTB) {
+}) {
 	t.Helper()
 	t.Cleanup(func() {
 		t.Helper()

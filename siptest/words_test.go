@@ -244,6 +244,12 @@ func TestUnusedFaults(t *testing.T) {
 	require.Equal(t, "siptest: "+want[0], tb.errors[0])
 }
 
+// Tests and benchmarks can both ask for it: this compiles.
+var _ = func(s *Server, t *testing.T, b *testing.B) {
+	s.RequireFaultsUsed(t)
+	s.RequireFaultsUsed(b)
+}
+
 type errorTB struct {
 	fakeTB
 	errors []string
