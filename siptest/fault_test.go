@@ -210,9 +210,7 @@ func TestFaultsStandInFront(t *testing.T) {
 	req := w.request(t, "GET", root, "")
 	req.Header.Del("Authorization")
 	for _, want := range []int{503, 503, 401} {
-		resp, err := w.client.Do(req)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
+		resp := w.send(t, req)
 		require.Equal(t, want, resp.StatusCode)
 	}
 }

@@ -144,12 +144,11 @@ func (q *listQuery) matches(cells map[string]string) bool {
 }
 
 func columnNamed(columns []column, name string) (column, error) {
-	for _, c := range columns {
-		if c.name == name {
-			return c, nil
-		}
+	c, ok := findColumn(columns, name)
+	if !ok {
+		return c, malformed("%q is not a field of these rows", name)
 	}
-	return column{}, malformed("%q is not a field of these rows", name)
+	return c, nil
 }
 
 func parseSort(s string, columns []column) (func(a, b map[string]string) int, error) {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -104,52 +105,48 @@ func remove(res *resource) handler {
 
 // The users of a group, and the groups of a user.
 
-func listGroupUsers(c *call) (answer, error) {
-	return c.rows(groupUserColumns, c.linked(users, "groupId"))
+// membership joins a row of res with the row of the path: a user with the
+// group of the path, or a group with its user.
+func (c *call) membership(res *resource, id int64) membership {
+	if res == groups {
+		return membership{group: id, user: c.ids["userId"]}
+	}
+	return membership{group: c.ids["groupId"], user: id}
 }
 
-func listUserGroups(c *call) (answer, error) {
-	return c.rows(userGroupColumns, c.linked(groups, "userId"))
-}
-
-// linked gives the rows of res that share a membership with the row of the
-// path, each with that row's id added.
-func (c *call) linked(res *resource, owner string) []map[string]string {
-	var rows []map[string]string
-	for _, r := range c.store.children(res, c.ids["domainId"]) {
-		m := membership{group: c.ids["groupId"], user: r.id}
-		if res == groups {
-			m = membership{group: r.id, user: c.ids["userId"]}
+// listMemberships lists the rows of res that are joined with the row of the path,
+// each with the id of that row, which is in the column owner.
+func listMemberships(res *resource, owner string, columns []column) handler {
+	return func(c *call) (answer, error) {
+		var rows []map[string]string
+		for _, r := range c.store.children(res, c.ids["domainId"]) {
+			if !c.store.memberships[c.membership(res, r.id)] {
+				continue
+			}
+			cells := maps.Clone(r.cells)
+			cells[owner] = strconv.FormatInt(c.ids[owner], 10)
+			rows = append(rows, cells)
 		}
-		if !c.store.memberships[m] {
-			continue
+		return c.rows(columns, rows)
+	}
+}
+
+func addMemberships(res *resource) handler {
+	return func(c *call) (answer, error) {
+		for _, id := range c.list {
+			c.store.memberships[c.membership(res, id)] = true
 		}
-		joined := &row{cells: map[string]string{owner: strconv.FormatInt(c.ids[owner], 10)}}
-		joined.set(r.cells)
-		rows = append(rows, joined.cells)
+		return noContent, nil
 	}
-	return rows
 }
 
-func addGroupUsers(c *call) (answer, error) {
-	for _, user := range c.list {
-		c.store.memberships[membership{c.ids["groupId"], user}] = true
+func removeMemberships(res *resource) handler {
+	return func(c *call) (answer, error) {
+		for _, id := range c.list {
+			delete(c.store.memberships, c.membership(res, id))
+		}
+		return noContent, nil
 	}
-	return noContent, nil
-}
-
-func removeGroupUsers(c *call) (answer, error) {
-	for _, user := range c.list {
-		delete(c.store.memberships, membership{c.ids["groupId"], user})
-	}
-	return noContent, nil
-}
-
-func addUserGroups(c *call) (answer, error) {
-	for _, group := range c.list {
-		c.store.memberships[membership{group, c.ids["userId"]}] = true
-	}
-	return noContent, nil
 }
 
 // The devices of a user. A device's own row says whose it is.
@@ -209,7 +206,7 @@ func newToken() string {
 
 // The members of a queue, in the order in which they ring.
 
-func listMembers(c *call) (answer, error) {
+func listQueueMembers(c *call) (answer, error) {
 	rows := c.under(members)
 	slices.SortStableFunc(rows, func(a, b map[string]string) int {
 		return order(a["ringOrder"], b["ringOrder"])
@@ -244,10 +241,10 @@ func setMemberOrder(c *call) (answer, error) {
 
 // columns are those that rows of a resource show.
 func (c *call) columns(res *resource) []column {
-	if !c.opts.EchoSecrets || len(res.secrets) == 0 {
-		return res.columns
+	if c.opts.EchoSecrets {
+		return res.allColumns()
 	}
-	return slices.Concat(res.columns, res.secrets)
+	return res.columns
 }
 
 // under gives the rows of a resource below the row of the path.

@@ -133,9 +133,7 @@ func TestCredentials(t *testing.T) {
 			onBothFronts(t, tt.o, func(t *testing.T, w wire) {
 				req := w.request(t, "GET", root, "")
 				tt.sign(req)
-				resp, err := w.client.Do(req)
-				require.NoError(t, err)
-				require.NoError(t, resp.Body.Close())
+				resp := w.send(t, req)
 				require.Equal(t, tt.status, resp.StatusCode)
 			})
 		})
@@ -147,9 +145,7 @@ func TestCredentials(t *testing.T) {
 		for path, method := range map[string]string{root: "GET", "/none": "GET", root + "/1": "PUT"} {
 			req := w.request(t, method, path, "")
 			req.Header.Set("Authorization", "ApiKey wrong")
-			resp, err := w.client.Do(req)
-			require.NoError(t, err)
-			require.NoError(t, resp.Body.Close())
+			resp := w.send(t, req)
 			require.Equal(t, 401, resp.StatusCode)
 		}
 	})
@@ -170,13 +166,10 @@ func TestErrorBody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := inProcess(New(t, Options{ErrorBody: tt.style}))
-			req := w.request(t, "GET", root+"?a%3Cb=1", "")
-			resp, err := w.client.Do(req)
+			resp, body, err := w.try(t.Context(), t, "GET", root+"?a%3Cb=1", "")
 			require.NoError(t, err)
-			require.NoError(t, resp.Body.Close())
 			require.Equal(t, 400, resp.StatusCode)
 			require.Equal(t, tt.contentType, resp.Header.Get("Content-Type"))
-			_, body := w.do(t, "GET", root+"?a%3Cb=1", "")
 			require.Equal(t, tt.body, body)
 		})
 	}
@@ -207,9 +200,7 @@ func TestFraming(t *testing.T) {
 			onBothFronts(t, Options{Framing: framing}, func(t *testing.T, w wire) {
 				furnish(t, w)
 				for _, path := range []string{root + "/1/users", root + "/1/users/2/devices", root + "/9"} { // rows, none, an error
-					resp, err := w.client.Do(w.request(t, "GET", path, ""))
-					require.NoError(t, err)
-					require.NoError(t, resp.Body.Close())
+					resp := w.send(t, w.request(t, "GET", path, ""))
 					empty := path == root+"/1/users/2/devices"
 					switch framing {
 					case FramingChunked:

@@ -165,9 +165,7 @@ func TestOnlyFormsAreSeen(t *testing.T) {
 	} {
 		req := w.request(t, "POST", root+"/1/devices/1", "pbxDeviceName=Hall")
 		req.Header.Set("Content-Type", contentType)
-		resp, err := w.client.Do(req)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
+		resp := w.send(t, req)
 		require.Equal(t, status, resp.StatusCode, contentType)
 	}
 }

@@ -3,6 +3,7 @@ package siptest
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -264,19 +265,19 @@ func resourceOf(id string) *resource {
 	return nil
 }
 
-func (res *resource) column(name string) (column, bool) {
-	for _, list := range [][]column{res.columns, res.secrets} {
-		for _, c := range list {
-			if c.name == name {
-				return c, true
-			}
-		}
+// allColumns are the columns of a row as it is stored, with the secret ones.
+func (res *resource) allColumns() []column { return slices.Concat(res.columns, res.secrets) }
+
+func findColumn(columns []column, name string) (column, bool) {
+	i := slices.IndexFunc(columns, func(c column) bool { return c.name == name })
+	if i < 0 {
+		return column{}, false
 	}
-	return column{}, false
+	return columns[i], true
 }
 
 // idColumn is the row of an answer that gives the new id alone.
 func (res *resource) idColumn() []column {
-	c, _ := res.column(res.id)
+	c, _ := findColumn(res.columns, res.id)
 	return []column{c}
 }

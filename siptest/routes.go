@@ -16,7 +16,7 @@ func (res *resource) form(names string) []field {
 	var fields []field
 	for name := range strings.FieldsSeq(names) {
 		name, optional := strings.CutSuffix(name, "?")
-		c, ok := res.column(name)
+		c, ok := findColumn(res.allColumns(), name)
 		if !ok {
 			panic("siptest: no column " + name)
 		}
@@ -74,10 +74,10 @@ var routes = withSegments([]*route{
 	{op: "Groups.Update", method: http.MethodPost, path: root + "/{domainId}/groups/{groupId}", run: update(groups),
 		form: groups.form("groupName displayName extensionNumber ringRetry ringExclusive callerNameFormat")},
 	{op: "Groups.Delete", method: http.MethodDelete, path: root + "/{domainId}/groups/{groupId}", run: remove(groups)},
-	{op: "Groups.ListUsers", method: http.MethodGet, path: root + "/{domainId}/groups/{groupId}/users", run: listGroupUsers},
-	{op: "Groups.AddUsers", method: http.MethodPost, path: root + "/{domainId}/groups/{groupId}/users", run: addGroupUsers,
+	{op: "Groups.ListUsers", method: http.MethodGet, path: root + "/{domainId}/groups/{groupId}/users", run: listMemberships(users, "groupId", groupUserColumns)},
+	{op: "Groups.AddUsers", method: http.MethodPost, path: root + "/{domainId}/groups/{groupId}/users", run: addMemberships(users),
 		form: idField("userSpec", kindIDs, users)},
-	{op: "Groups.RemoveUsers", method: http.MethodDelete, path: root + "/{domainId}/groups/{groupId}/users", run: removeGroupUsers,
+	{op: "Groups.RemoveUsers", method: http.MethodDelete, path: root + "/{domainId}/groups/{groupId}/users", run: removeMemberships(users),
 		form: idField("userSpec", kindIDs, users)},
 
 	{op: "Users.ListDevices", method: http.MethodGet, path: root + "/{domainId}/users/{userId}/devices", run: listUserDevices,
@@ -86,9 +86,9 @@ var routes = withSegments([]*route{
 	{op: "Users.AddDevice", method: http.MethodPost, path: root + "/{domainId}/users/{userId}/devices", run: addUserDevice,
 		form: idField("pbxDeviceId", kindID, devices)},
 	{op: "Users.RemoveDevice", method: http.MethodDelete, path: root + "/{domainId}/users/{userId}/devices/{pbxDeviceId}", run: removeUserDevice},
-	{op: "Users.ListGroups", method: http.MethodGet, path: root + "/{domainId}/users/{userId}/groups", run: listUserGroups,
+	{op: "Users.ListGroups", method: http.MethodGet, path: root + "/{domainId}/users/{userId}/groups", run: listMemberships(groups, "userId", userGroupColumns),
 		queried: true},
-	{op: "Users.AddGroups", method: http.MethodPost, path: root + "/{domainId}/users/{userId}/groups", run: addUserGroups,
+	{op: "Users.AddGroups", method: http.MethodPost, path: root + "/{domainId}/users/{userId}/groups", run: addMemberships(groups),
 		form: idField("groupSpec", kindIDs, groups)},
 
 	{op: "Queues.List", method: http.MethodGet, path: root + "/{domainId}/queues", run: list(queues), queried: true},
@@ -98,7 +98,7 @@ var routes = withSegments([]*route{
 	{op: "Queues.Update", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}", run: update(queues),
 		form: queues.form("queueName? displayName? extensionNumber? callerNameFormat?")},
 	{op: "Queues.Delete", method: http.MethodDelete, path: root + "/{domainId}/queues/{queueId}", run: remove(queues)},
-	{op: "Queues.ListMembers", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}/members", run: listMembers},
+	{op: "Queues.ListMembers", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}/members", run: listQueueMembers},
 	{op: "Queues.GetMember", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: get(members)},
 	{op: "Queues.CreateMember", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}/members", run: create(members),
 		form: members.form("groupId ringStrategy ringAttempts ringSecs ringOrder")},

@@ -60,12 +60,18 @@ func (w wire) request(t testing.TB, method, path, form string) *http.Request {
 // do sends a request and reads its answer to the end.
 func (w wire) do(t testing.TB, method, path, form string) (int, string) {
 	t.Helper()
-	resp, err := w.client.Do(w.request(t, method, path, form))
+	resp, body, err := w.try(t.Context(), t, method, path, form)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, resp.Body.Close()) }()
-	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, body
+}
+
+// send sends a request and closes the answer's body unread.
+func (w wire) send(t testing.TB, req *http.Request) *http.Response {
+	t.Helper()
+	resp, err := w.client.Do(req)
 	require.NoError(t, err)
-	return resp.StatusCode, string(body)
+	require.NoError(t, resp.Body.Close())
+	return resp
 }
 
 // try is do for a request that may fail, be it within the body.

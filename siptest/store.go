@@ -1,6 +1,8 @@
 package siptest
 
 import (
+	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -79,12 +81,10 @@ func (st *store) insert(res *resource, parent, id int64, cells map[string]string
 		id = t.last + 1
 	}
 	r := &row{res: res, id: id, parent: parent, cells: map[string]string{}}
-	for _, list := range [][]column{res.columns, res.secrets} {
-		for _, c := range list {
-			r.cells[c.name] = c.kind.blank()
-		}
+	for _, c := range res.allColumns() {
+		r.cells[c.name] = c.kind.blank()
 	}
-	r.set(cells)
+	maps.Copy(r.cells, cells)
 	r.cells[res.id] = strconv.FormatInt(id, 10)
 	if res.parent != "" {
 		r.cells[res.parent] = strconv.FormatInt(parent, 10)
@@ -105,13 +105,12 @@ func (st *store) insert(res *resource, parent, id int64, cells map[string]string
 
 // change sets cells of a row, all or none.
 func (st *store) change(r *row, cells map[string]string) error {
-	after := &row{res: r.res, parent: r.parent, cells: map[string]string{}}
-	after.set(r.cells)
-	after.set(cells)
+	after := &row{res: r.res, parent: r.parent, cells: maps.Clone(r.cells)}
+	maps.Copy(after.cells, cells)
 	if err := st.claim(r, after.keys()); err != nil {
 		return err
 	}
-	r.set(cells)
+	maps.Copy(r.cells, cells)
 	if _, ok := r.cells["updateDatetime"]; ok {
 		r.cells["updateDatetime"] = st.datetime()
 	}
@@ -129,22 +128,14 @@ func (st *store) remove(r *row) {
 	}
 	switch r.res {
 	case users:
-		for m := range st.memberships {
-			if m.user == r.id {
-				delete(st.memberships, m)
-			}
-		}
+		maps.DeleteFunc(st.memberships, func(m membership, _ bool) bool { return m.user == r.id })
 		for _, d := range st.children(devices, r.parent) {
 			if d.cells["userId"] == r.cells["userId"] {
 				st.associate(d, nil)
 			}
 		}
 	case groups:
-		for m := range st.memberships {
-			if m.group == r.id {
-				delete(st.memberships, m)
-			}
-		}
+		maps.DeleteFunc(st.memberships, func(m membership, _ bool) bool { return m.group == r.id })
 		for _, q := range st.children(queues, r.parent) {
 			for _, m := range slices.Clone(st.children(members, q.id)) {
 				if m.cells["groupId"] == r.cells["groupId"] {
@@ -196,12 +187,6 @@ func (st *store) release(r *row) {
 
 func (st *store) datetime() string { return st.now().UTC().Format(datetimeLayout) }
 
-func (r *row) set(cells map[string]string) {
-	for name, value := range cells {
-		r.cells[name] = value
-	}
-}
-
 func (r *row) keys() []uniqueKey {
 	keys := make([]uniqueKey, 0, len(r.res.unique))
 	for _, name := range r.res.unique {
@@ -219,12 +204,4 @@ func (r *row) keys() []uniqueKey {
 	return keys
 }
 
-func byID(r *row, id int64) int {
-	switch {
-	case r.id < id:
-		return -1
-	case r.id > id:
-		return 1
-	}
-	return 0
-}
+func byID(r *row, id int64) int { return cmp.Compare(r.id, id) }
