@@ -51,7 +51,7 @@ func (s *Server) AddDomain(d infinitysip.Domain) infinitysip.DomainID {
 // Domains returns the domains in the order of their ids. Of each, Extra holds
 // the host name, as AddDomain takes it.
 func (s *Server) Domains() []infinitysip.Domain {
-	return read(s, domains, 0, func(r *row) infinitysip.Domain {
+	return readRows(s, domains, 0, func(r *row) infinitysip.Domain {
 		return infinitysip.Domain{
 			ID:          infinitysip.DomainID(r.id),
 			DisplayName: r.cells["displayName"],
@@ -64,7 +64,7 @@ func (s *Server) Domains() []infinitysip.Domain {
 // Users returns the users of a domain as they are kept, secrets and all, in
 // the order of their ids.
 func (s *Server) Users(domain infinitysip.DomainID) []infinitysip.User {
-	return read(s, users, int64(domain), func(r *row) infinitysip.User {
+	return readRows(s, users, int64(domain), func(r *row) infinitysip.User {
 		return infinitysip.User{
 			ID:              infinitysip.UserID(r.id),
 			DomainID:        domain,
@@ -94,7 +94,7 @@ func (s *Server) Users(domain infinitysip.DomainID) []infinitysip.User {
 
 // Groups returns the groups of a domain in the order of their ids.
 func (s *Server) Groups(domain infinitysip.DomainID) []infinitysip.Group {
-	return read(s, groups, int64(domain), func(r *row) infinitysip.Group {
+	return readRows(s, groups, int64(domain), func(r *row) infinitysip.Group {
 		return infinitysip.Group{
 			ID:               infinitysip.GroupID(r.id),
 			DomainID:         domain,
@@ -123,7 +123,7 @@ func (s *Server) GroupUsers(domain infinitysip.DomainID, group infinitysip.Group
 
 // Queues returns the queues of a domain in the order of their ids.
 func (s *Server) Queues(domain infinitysip.DomainID) []infinitysip.Queue {
-	return read(s, queues, int64(domain), func(r *row) infinitysip.Queue {
+	return readRows(s, queues, int64(domain), func(r *row) infinitysip.Queue {
 		return infinitysip.Queue{
 			ID:               infinitysip.QueueID(r.id),
 			DomainID:         domain,
@@ -140,7 +140,7 @@ func (s *Server) QueueMembers(domain infinitysip.DomainID, queue infinitysip.Que
 	if !slices.ContainsFunc(s.Queues(domain), func(q infinitysip.Queue) bool { return q.ID == queue }) {
 		return nil
 	}
-	found := read(s, members, int64(queue), func(r *row) infinitysip.QueueMember {
+	found := readRows(s, queueMembers, int64(queue), func(r *row) infinitysip.QueueMember {
 		return infinitysip.QueueMember{
 			ID:           infinitysip.QueueMemberID(r.id),
 			QueueID:      queue,
@@ -160,7 +160,7 @@ func (s *Server) QueueMembers(domain infinitysip.DomainID, queue infinitysip.Que
 // TrustedNetworks returns the trusted networks of a domain in the order of
 // their ids.
 func (s *Server) TrustedNetworks(domain infinitysip.DomainID) []infinitysip.TrustedNetwork {
-	return read(s, networks, int64(domain), func(r *row) infinitysip.TrustedNetwork {
+	return readRows(s, trustedNetworks, int64(domain), func(r *row) infinitysip.TrustedNetwork {
 		return infinitysip.TrustedNetwork{
 			ID:          infinitysip.TrustedNetworkID(r.id),
 			DomainID:    domain,
@@ -172,7 +172,7 @@ func (s *Server) TrustedNetworks(domain infinitysip.DomainID) []infinitysip.Trus
 
 // Devices returns the devices of a domain in the order of their ids.
 func (s *Server) Devices(domain infinitysip.DomainID) []infinitysip.Device {
-	return read(s, devices, int64(domain), func(r *row) infinitysip.Device {
+	return readRows(s, devices, int64(domain), func(r *row) infinitysip.Device {
 		return infinitysip.Device{
 			ID:         infinitysip.DeviceID(r.id),
 			Name:       r.cells["pbxDeviceName"],
@@ -187,12 +187,12 @@ func (s *Server) Devices(domain infinitysip.DomainID) []infinitysip.Device {
 }
 
 // read makes a T of every row under a parent.
-func read[T any](s *Server, res *resource, parent int64, of func(*row) T) []T {
+func readRows[T any](s *Server, res *resource, parent int64, convert func(*row) T) []T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []T
 	for _, r := range s.store.children(res, parent) {
-		found = append(found, of(r))
+		found = append(found, convert(r))
 	}
 	return found
 }

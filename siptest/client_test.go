@@ -66,7 +66,7 @@ func TestAddDomain(t *testing.T) {
 func TestReaders(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t, Options{Now: atNoon}))
-	furnish(t, w)
+	addSamples(t, w)
 	w.must(t, "POST", root+"/1/users", "user=full&password=hunter2&displayName=d&extensionNumber=9&pin=4711&email=a&firstName=b&lastName=c"+
 		"&jobName=e&departmentName=f&companyName=g&officeName=h&ukCallerId=i&usCallerId=j&mobileNumber=k&mobileFollow=1"+
 		"&ukPhoneId=5&usPhoneId=6&hotdeskAllowed=1&dashboard=1")

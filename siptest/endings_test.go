@@ -16,10 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// onThreeFronts adds a socket with HTTP/2 to onBothFronts.
-func onThreeFronts(t *testing.T, test func(t *testing.T, w wire)) {
+// onAllTransports adds a socket with HTTP/2 to onBothTransports.
+func onAllTransports(t *testing.T, test func(t *testing.T, w wire)) {
 	t.Helper()
-	onBothFronts(t, Options{}, test)
+	onBothTransports(t, Options{}, test)
 	t.Run("HTTP 2", func(t *testing.T) {
 		t.Parallel()
 		test(t, overSocket(t, New(t, Options{HTTP2: true})))
@@ -42,8 +42,8 @@ func TestNoAnswer(t *testing.T) {
 		for _, apply := range []bool{false, true} {
 			t.Run(name+map[bool]string{true: " after"}[apply], func(t *testing.T) {
 				t.Parallel()
-				onThreeFronts(t, func(t *testing.T, w wire) {
-					furnish(t, w)
+				onAllTransports(t, func(t *testing.T, w wire) {
+					addSamples(t, w)
 					// A new connection: net/http may see on an old one that it closes.
 					w.client.CloseIdleConnections()
 					w.srv.ResetRequests()
@@ -77,8 +77,8 @@ func TestResetStream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onThreeFronts(t, func(t *testing.T, w wire) {
-				furnish(t, w)
+			onAllTransports(t, func(t *testing.T, w wire) {
+				addSamples(t, w)
 				opened, _ := w.srv.Connections()
 				w.srv.Fail(tt.fault)
 				_, _, err := w.try(t.Context(), t, "POST", root+"/1/users", newUser)
@@ -101,8 +101,8 @@ func TestResetStream(t *testing.T) {
 
 func TestGoAway(t *testing.T) {
 	t.Parallel()
-	onThreeFronts(t, func(t *testing.T, w wire) {
-		furnish(t, w)
+	onAllTransports(t, func(t *testing.T, w wire) {
+		addSamples(t, w)
 		w.srv.ResetRequests()
 		w.srv.Fail(On("Users.Create").Times(1).GoAway())
 		w.srv.Fail(On("Groups.Create").CommitThenGoAway())
@@ -122,7 +122,7 @@ func TestGoAway(t *testing.T) {
 	t.Run("a form that net/http cannot send again", func(t *testing.T) {
 		t.Parallel()
 		w := overSocket(t, New(t, Options{HTTP2: true}))
-		furnish(t, w)
+		addSamples(t, w)
 		w.srv.ResetRequests()
 		w.srv.Fail(On("Users.Create").GoAway())
 		req := w.request(t, "POST", root+"/1/users", newUser)
@@ -134,7 +134,7 @@ func TestGoAway(t *testing.T) {
 	t.Run("after a whole answer", func(t *testing.T) {
 		t.Parallel()
 		w := overSocket(t, New(t, Options{HTTP2: true}))
-		furnish(t, w)
+		addSamples(t, w)
 		w.srv.Fail(On("Users.Get").Times(1).Header("Connection", "close"))
 		for _, want := range []int{1, 2, 2} {
 			opened, _ := w.srv.Connections()
@@ -157,8 +157,8 @@ func TestHang(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onThreeFronts(t, func(t *testing.T, w wire) {
-				furnish(t, w)
+			onAllTransports(t, func(t *testing.T, w wire) {
+				addSamples(t, w)
 				ctx, cancel := context.WithCancel(t.Context())
 				w.srv.Fail(tt.fault.After(func(*Server) { cancel() }))
 				_, _, err := w.try(ctx, t, "POST", root+"/1/users", newUser)
@@ -174,7 +174,7 @@ func TestHangOnAFakeClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := inProcess(New(t))
-		furnish(t, w)
+		addSamples(t, w)
 		w.srv.Fail(On("Users.Create").CommitThenHang())
 		w.client.Timeout = time.Minute
 		began := time.Now()
@@ -187,7 +187,7 @@ func TestHangOnAFakeClock(t *testing.T) {
 
 func TestCloseEndsHanging(t *testing.T) {
 	t.Parallel()
-	onThreeFronts(t, func(t *testing.T, w wire) {
+	onAllTransports(t, func(t *testing.T, w wire) {
 		arrived := make(chan bool)
 		w.srv.Fail(On("*").Before(func(*Server) { close(arrived) }).Hang())
 		failed := make(chan error)
@@ -208,7 +208,7 @@ func TestHangThenCommit(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			w := inProcess(New(t))
-			furnish(t, w)
+			addSamples(t, w)
 			hooked := 0
 			w.srv.Fail(On("Users.Create").HangThenCommit(65 * time.Second).After(func(s *Server) { hooked += len(s.Users(1)) }))
 			w.client.Timeout = time.Minute
@@ -227,7 +227,7 @@ func TestHangThenCommit(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			w := inProcess(New(t))
-			furnish(t, w)
+			addSamples(t, w)
 			w.srv.Fail(On("Users.Create").HangThenCommit(time.Second))
 			w.client.Timeout = time.Minute
 			_, _, err := w.try(t.Context(), t, "POST", root+"/1/users", newUser)
@@ -235,8 +235,8 @@ func TestHangThenCommit(t *testing.T) {
 			require.True(t, w.applied(t))
 		})
 	})
-	onThreeFronts(t, func(t *testing.T, w wire) {
-		furnish(t, w)
+	onAllTransports(t, func(t *testing.T, w wire) {
+		addSamples(t, w)
 		ctx, cancel := context.WithCancel(t.Context())
 		w.srv.Fail(On("Users.Create").Before(func(*Server) { cancel() }).HangThenCommit(time.Millisecond))
 		_, _, err := w.try(ctx, t, "POST", root+"/1/users", newUser)
@@ -246,8 +246,8 @@ func TestHangThenCommit(t *testing.T) {
 	})
 	t.Run("closed before", func(t *testing.T) {
 		t.Parallel()
-		onBothFronts(t, Options{}, func(t *testing.T, w wire) {
-			furnish(t, w)
+		onBothTransports(t, Options{}, func(t *testing.T, w wire) {
+			addSamples(t, w)
 			ctx, cancel := context.WithCancel(t.Context())
 			w.srv.Fail(On("Users.Create").Before(func(*Server) { cancel() }).HangThenCommit(time.Hour))
 			_, _, err := w.try(ctx, t, "POST", root+"/1/users", newUser)
@@ -300,7 +300,7 @@ func TestRaw(t *testing.T) {
 			for i, fault := range []Fault{On("Users.Create").Raw(tt.raw), On("Users.Create").CommitThenRaw(tt.raw)} {
 				for _, front := range []func(*Server) wire{inProcess, func(s *Server) wire { return overSocket(t, s) }} {
 					srv := New(t)
-					furnish(t, inProcess(srv))
+					addSamples(t, inProcess(srv))
 					srv.ResetRequests()
 					srv.Fail(fault)
 					w := front(srv)
@@ -332,7 +332,7 @@ func TestRaw(t *testing.T) {
 func TestRawOverHTTP2BreaksTheConnection(t *testing.T) {
 	t.Parallel()
 	w := overSocket(t, New(t, Options{HTTP2: true}))
-	furnish(t, w)
+	addSamples(t, w)
 	w.srv.Fail(On("Users.Create").CommitThenRaw("HTTP/1.1 201 Created\r\n\r\n"))
 	_, _, err := w.try(t.Context(), t, "POST", root+"/1/users", newUser)
 	require.Error(t, err)
@@ -369,7 +369,7 @@ func TestSlowRaw(t *testing.T) {
 
 func TestSlowBody(t *testing.T) {
 	t.Parallel()
-	onThreeFronts(t, func(t *testing.T, w wire) {
+	onAllTransports(t, func(t *testing.T, w wire) {
 		w.srv.Fail(On("*").Times(1).Status(500).Body("not so fast").SlowBody(4, time.Nanosecond))
 		w.srv.Fail(On("*").Status(500).Body("not so fast").SlowBody(4, time.Hour))
 		status, body := w.do(t, "GET", root, "")
@@ -429,7 +429,7 @@ func TestSlowHeaders(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := inProcess(New(t))
-		furnish(t, w)
+		addSamples(t, w)
 		w.srv.Fail(On("Users.Create").SlowHeaders(time.Hour).CommitThenDrop())
 		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotFirstResponseByte: func() { t.Error("an answer") }})
 		began := time.Now()
@@ -443,7 +443,7 @@ func TestSlowHeaders(t *testing.T) {
 func TestEndless(t *testing.T) {
 	t.Parallel()
 	for _, framing := range []Framing{FramingChunked, FramingLength, FramingClose} {
-		onBothFronts(t, Options{Framing: framing}, endless)
+		onBothTransports(t, Options{Framing: framing}, endless)
 	}
 	t.Run("HTTP 2", func(t *testing.T) {
 		t.Parallel()
@@ -452,7 +452,7 @@ func TestEndless(t *testing.T) {
 }
 
 func endless(t *testing.T, w wire) {
-	furnish(t, w)
+	addSamples(t, w)
 	w.srv.Fail(On("Users.Create").Endless())
 	w.srv.Fail(On("Users.List").Times(1).Body("").Endless())
 	w.srv.Fail(On("Users.Update").Endless())

@@ -24,27 +24,27 @@ import (
 type Fault struct {
 	op         string
 	nth, times int
-	span       time.Duration
-	words      []string // what it does, as it was written
+	duration   time.Duration
+	calls      []string // what it does, as it was written
 
 	before, after []func(*Server)
-	strip         bool // of the request's body
+	stripBody     bool // of the request's body
 	latency       time.Duration
 	commit        commit
-	lateBy        time.Duration // for commitLate
-	silence       time.Duration // between the request's being applied and the answer
+	commitDelay   time.Duration // for commitLate
+	headerDelay   time.Duration // between the request's being applied and the answer
 
-	status   int // 0: the server's own
-	header   http.Header
-	body     *string
-	rewrites []func([]byte) []byte
-	framing  *Framing // nil: the server's own
-	pace     pace
-	ending   ending
-	keep     int  // bytes of the body, or rows, before endCut
-	rows     bool // keep counts rows
-	raw      string
-	taken    uint32 // the last stream that endGoAway says was taken
+	status     int // 0: the server's own
+	header     http.Header
+	body       *string
+	rewrites   []func([]byte) []byte
+	framing    *Framing // nil: the server's own
+	pace       pace
+	ending     ending
+	cutAfter   int  // bytes of the body, or rows, before endCut
+	cutRows    bool // keep counts rows
+	raw        string
+	lastStream uint32 // the last stream that endGoAway says was taken
 }
 
 // A commit is whether a request is applied.
@@ -60,19 +60,19 @@ const (
 type ending int
 
 const (
-	endWhole   ending = iota
-	endDrop           // the connection closes before the status line
-	endReset          // the connection is reset before the status line
-	endStream         // the stream is reset before the headers
-	endGoAway         // the connection closes with a GOAWAY before the headers
-	endHang           // nothing comes
-	endRaw            // other bytes come instead
-	endCut            // the connection breaks within the body
-	endEndless        // the body goes on for ever
+	endWhole       ending = iota
+	endDrop               // the connection closes before the status line
+	endReset              // the connection is reset before the status line
+	endResetStream        // the stream is reset before the headers
+	endGoAway             // the connection closes with a GOAWAY before the headers
+	endHang               // nothing comes
+	endRaw                // other bytes come instead
+	endCut                // the connection breaks within the body
+	endEndless            // the body goes on for ever
 )
 
 // answers reports whether a status goes out that the server knows.
-func (e ending) answers() bool { return e == endWhole || e == endCut || e == endEndless }
+func (e ending) sendsStatus() bool { return e == endWhole || e == endCut || e == endEndless }
 
 // A pace is a number of bytes each so often; none for 0 bytes.
 type pace struct {
@@ -111,7 +111,7 @@ func (f Fault) For(d time.Duration) Fault {
 	if d <= 0 {
 		panic("siptest: For needs a time")
 	}
-	f.span = d
+	f.duration = d
 	return f
 }
 
@@ -123,7 +123,7 @@ func (f Fault) For(d time.Duration) Fault {
 // Close.
 func (f Fault) Before(hook func(*Server)) Fault {
 	f.before = append(slices.Clip(f.before), hook)
-	return f.does("Before(…)")
+	return f.withCall("Before(…)")
 }
 
 // After runs a hook, as Before does, when the request has been applied and the
@@ -131,36 +131,36 @@ func (f Fault) Before(hook func(*Server)) Fault {
 // runs at the same point, with HangThenCommit when the request is applied.
 func (f Fault) After(hook func(*Server)) Fault {
 	f.after = append(slices.Clip(f.after), hook)
-	return f.does("After(…)")
+	return f.withCall("After(…)")
 }
 
 // StripBody takes the request's body away before the server sees it, as some
 // proxies do to a DELETE. Its Request shows no Form.
 func (f Fault) StripBody() Fault {
-	f.strip = true
-	return f.does("StripBody()")
+	f.stripBody = true
+	return f.withCall("StripBody()")
 }
 
 // Latency waits before the request is applied, or would be. A request whose
 // context ends meanwhile is not applied.
 func (f Fault) Latency(d time.Duration) Fault {
 	f.latency = d
-	return f.does("Latency(%v)", d)
+	return f.withCall("Latency(%v)", d)
 }
 
 // Status answers with a status code. The request is not applied.
 func (f Fault) Status(code int) Fault {
 	f.commit = commitNever
-	return f.answers(code).does("Status(%d)", code)
+	return f.withStatus(code).withCall("Status(%d)", code)
 }
 
 // CommitThenStatus applies the request and then answers with a status code
 // all the same, as a proxy does that has lost patience.
 func (f Fault) CommitThenStatus(code int) Fault {
-	return f.answers(code).does("CommitThenStatus(%d)", code)
+	return f.withStatus(code).withCall("CommitThenStatus(%d)", code)
 }
 
-func (f Fault) answers(code int) Fault {
+func (f Fault) withStatus(code int) Fault {
 	if code < 200 || code > 999 {
 		panic("siptest: no final status: " + strconv.Itoa(code) + "; Raw sends anything")
 	}
@@ -175,34 +175,34 @@ func (f Fault) answers(code int) Fault {
 // or a GOAWAY, if the connection had been used before.
 func (f Fault) Drop() Fault {
 	f.commit = commitNever
-	return f.ends(endDrop).does("Drop()")
+	return f.withEnding(endDrop).withCall("Drop()")
 }
 
 // CommitThenDrop applies the request and closes the connection without an
 // answer.
-func (f Fault) CommitThenDrop() Fault { return f.ends(endDrop).does("CommitThenDrop()") }
+func (f Fault) CommitThenDrop() Fault { return f.withEnding(endDrop).withCall("CommitThenDrop()") }
 
 // Reset is Drop with a reset of the connection (RST), which the client sees as
 // ECONNRESET. Over HTTP/2 net/http may take it for a close.
 func (f Fault) Reset() Fault {
 	f.commit = commitNever
-	return f.ends(endReset).does("Reset()")
+	return f.withEnding(endReset).withCall("Reset()")
 }
 
 // CommitThenReset applies the request and resets the connection.
-func (f Fault) CommitThenReset() Fault { return f.ends(endReset).does("CommitThenReset()") }
+func (f Fault) CommitThenReset() Fault { return f.withEnding(endReset).withCall("CommitThenReset()") }
 
 // ResetStream resets the request's stream of HTTP/2 with INTERNAL_ERROR and
 // leaves the connection as it is. The request is not applied. A connection of
 // HTTP/1.1 is closed. In process the error reads as net/http's.
 func (f Fault) ResetStream() Fault {
 	f.commit = commitNever
-	return f.ends(endStream).does("ResetStream()")
+	return f.withEnding(endResetStream).withCall("ResetStream()")
 }
 
 // CommitThenResetStream applies the request and resets its stream.
 func (f Fault) CommitThenResetStream() Fault {
-	return f.ends(endStream).does("CommitThenResetStream()")
+	return f.withEnding(endResetStream).withCall("CommitThenResetStream()")
 }
 
 // GoAway closes a connection of HTTP/2 with a GOAWAY which says that no request
@@ -214,26 +214,26 @@ func (f Fault) CommitThenResetStream() Fault {
 // A GOAWAY that is no fault, after a whole answer, comes with
 // Header("Connection", "close").
 func (f Fault) GoAway() Fault {
-	f.commit, f.taken = commitNever, 0
-	return f.ends(endGoAway).does("GoAway()")
+	f.commit, f.lastStream = commitNever, 0
+	return f.withEnding(endGoAway).withCall("GoAway()")
 }
 
 // CommitThenGoAway applies the request and closes the connection with a GOAWAY
 // which says that all requests on it were taken.
 func (f Fault) CommitThenGoAway() Fault {
-	f.taken = 1<<31 - 1
-	return f.ends(endGoAway).does("CommitThenGoAway()")
+	f.lastStream = 1<<31 - 1
+	return f.withEnding(endGoAway).withCall("CommitThenGoAway()")
 }
 
 // Hang never answers, until the client gives up or the server is closed. The
 // request is not applied.
 func (f Fault) Hang() Fault {
 	f.commit = commitNever
-	return f.ends(endHang).does("Hang()")
+	return f.withEnding(endHang).withCall("Hang()")
 }
 
 // CommitThenHang applies the request and never answers.
-func (f Fault) CommitThenHang() Fault { return f.ends(endHang).does("CommitThenHang()") }
+func (f Fault) CommitThenHang() Fault { return f.withEnding(endHang).withCall("CommitThenHang()") }
 
 // HangThenCommit never answers, and applies the request d after it arrived,
 // whether or not the client is still there. Server.Wait waits for that; a
@@ -242,8 +242,8 @@ func (f Fault) HangThenCommit(d time.Duration) Fault {
 	if d < 0 {
 		panic("siptest: HangThenCommit needs a time from now on")
 	}
-	f.commit, f.lateBy = commitLate, d
-	return f.ends(endHang).does("HangThenCommit(%v)", d)
+	f.commit, f.commitDelay = commitLate, d
+	return f.withEnding(endHang).withCall("HangThenCommit(%v)", d)
 }
 
 // Raw sends these bytes in place of an answer, status line and all, and closes
@@ -256,14 +256,14 @@ func (f Fault) HangThenCommit(d time.Duration) Fault {
 // of them. Over HTTP/2 they are no frames, which breaks the connection.
 func (f Fault) Raw(text string) Fault {
 	f.commit, f.raw = commitNever, text
-	return f.ends(endRaw).does("Raw(%.60q)", text)
+	return f.withEnding(endRaw).withCall("Raw(%.60q)", text)
 }
 
 // CommitThenRaw applies the request and sends these bytes in place of an
 // answer.
 func (f Fault) CommitThenRaw(text string) Fault {
 	f.raw = text
-	return f.ends(endRaw).does("CommitThenRaw(%.60q)", text)
+	return f.withEnding(endRaw).withCall("CommitThenRaw(%.60q)", text)
 }
 
 // Truncate applies the request, answers, and breaks the connection, over
@@ -272,17 +272,17 @@ func (f Fault) CommitThenRaw(text string) Fault {
 // answer has a Content-Length after all; with the word Framing(FramingClose)
 // it does not, and the client cannot see that anything is missing. An answer
 // that has no body, such as a 204, arrives whole.
-func (f Fault) Truncate(n int) Fault { return f.cut(n, false).does("Truncate(%d)", n) }
+func (f Fault) Truncate(n int) Fault { return f.withCut(n, false).withCall("Truncate(%d)", n) }
 
 // TruncateRows is Truncate after n whole rows, counted by their line ends.
-func (f Fault) TruncateRows(n int) Fault { return f.cut(n, true).does("TruncateRows(%d)", n) }
+func (f Fault) TruncateRows(n int) Fault { return f.withCut(n, true).withCall("TruncateRows(%d)", n) }
 
-func (f Fault) cut(n int, rows bool) Fault {
+func (f Fault) withCut(n int, rows bool) Fault {
 	if n < 0 {
 		panic("siptest: Truncate needs a number from 0 up")
 	}
-	f.keep, f.rows = n, rows
-	return f.ends(endCut)
+	f.cutAfter, f.cutRows = n, rows
+	return f.withEnding(endCut)
 }
 
 // Endless applies the request and answers with a body that has no end: what the
@@ -293,13 +293,13 @@ func (f Fault) cut(n int, rows bool) Fault {
 //
 // In process reading it takes no time. Who reads it until a time has passed
 // needs SlowBody with it.
-func (f Fault) Endless() Fault { return f.ends(endEndless).does("Endless()") }
+func (f Fault) Endless() Fault { return f.withEnding(endEndless).withCall("Endless()") }
 
 // SlowHeaders applies the request and keeps silent for so long before it
 // answers, or fails in the way that another word tells.
 func (f Fault) SlowHeaders(d time.Duration) Fault {
-	f.silence = d
-	return f.does("SlowHeaders(%v)", d)
+	f.headerDelay = d
+	return f.withCall("SlowHeaders(%v)", d)
 }
 
 // SlowBody sends n bytes of the body each d, the first of them d after the
@@ -309,7 +309,7 @@ func (f Fault) SlowBody(n int, d time.Duration) Fault {
 		panic("siptest: SlowBody needs a number from 1 up")
 	}
 	f.pace = pace{n, d}
-	return f.does("SlowBody(%d, %v)", n, d)
+	return f.withCall("SlowBody(%d, %v)", n, d)
 }
 
 // Header sets a header of the answer, such as Retry-After.
@@ -319,13 +319,13 @@ func (f Fault) Header(key, value string) Fault {
 		f.header = http.Header{}
 	}
 	f.header.Set(key, value)
-	return f.does("Header(%q, %.60q)", key, value)
+	return f.withCall("Header(%q, %.60q)", key, value)
 }
 
 // Body replaces the body of the answer.
 func (f Fault) Body(text string) Fault {
 	f.body = &text
-	return f.does("Body(%.60q)", text)
+	return f.withCall("Body(%.60q)", text)
 }
 
 // Rewrite replaces the body of the answer by what change makes of it: other
@@ -334,24 +334,24 @@ func (f Fault) Body(text string) Fault {
 // Content-Length is that of the new body.
 func (f Fault) Rewrite(change func(body []byte) []byte) Fault {
 	f.rewrites = append(slices.Clip(f.rewrites), change)
-	return f.does("Rewrite(…)")
+	return f.withCall("Rewrite(…)")
 }
 
 // Framing answers with another framing than Options.Framing. HTTP/2 has a
 // framing of its own; of this it takes a Content-Length and nothing else.
 func (f Fault) Framing(framing Framing) Fault {
 	f.framing = &framing
-	return f.does("Framing(%s)", framing.name())
+	return f.withCall("Framing(%s)", framing.name())
 }
 
-func (f Fault) ends(e ending) Fault {
+func (f Fault) withEnding(e ending) Fault {
 	f.ending = e
 	return f
 }
 
 // does notes a word for String.
-func (f Fault) does(format string, args ...any) Fault {
-	f.words = append(slices.Clip(f.words), fmt.Sprintf(format, args...))
+func (f Fault) withCall(format string, args ...any) Fault {
+	f.calls = append(slices.Clip(f.calls), fmt.Sprintf(format, args...))
 	return f
 }
 
@@ -365,10 +365,10 @@ func (f Fault) String() string {
 	if f.times > 0 {
 		words = append(words, fmt.Sprintf("Times(%d)", f.times))
 	}
-	if f.span > 0 {
-		words = append(words, fmt.Sprintf("For(%v)", f.span))
+	if f.duration > 0 {
+		words = append(words, fmt.Sprintf("For(%v)", f.duration))
 	}
-	return strings.Join(append(words, f.words...), ".")
+	return strings.Join(append(words, f.calls...), ".")
 }
 
 // Fail adds a fault. Of several that match a request the one added first
@@ -379,12 +379,12 @@ func (s *Server) Fail(f Fault) {
 	if !known {
 		panic("siptest: no call is named " + strconv.Quote(f.op))
 	}
-	if len(f.words) == 0 {
+	if len(f.calls) == 0 {
 		panic("siptest: the fault on " + strconv.Quote(f.op) + " does nothing")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = append(s.faults, &armed{Fault: f})
+	s.faults = append(s.faults, &activeFault{Fault: f})
 }
 
 // UnusedFaults tells, one line each, which faults have not struck as often as
@@ -395,8 +395,8 @@ func (s *Server) UnusedFaults() []string {
 	defer s.mu.Unlock()
 	var unused []string
 	for _, a := range s.faults {
-		if want := a.strikes(); a.taken < want {
-			unused = append(unused, fmt.Sprintf("%v struck %d times of %d", a.Fault, a.taken, want))
+		if want := a.minStrikes(); a.struck < want {
+			unused = append(unused, fmt.Sprintf("%v struck %d times of %d", a.Fault, a.struck, want))
 		}
 	}
 	return unused
@@ -418,41 +418,41 @@ func (s *Server) RequireFaultsUsed(t interface {
 	})
 }
 
-// armed is a fault at work.
-type armed struct {
+// activeFault is a fault at work.
+type activeFault struct {
 	Fault
-	seen, taken int
-	began       bool
-	since       time.Time // when the span began
+	matched, struck int
+	started         bool
+	startedAt       time.Time // when the span began
 }
 
 // due counts a match and reports whether the fault is to strike at it.
-func (a *armed) due(now func() time.Time) bool {
-	a.seen++
-	if a.seen < a.nth {
+func (a *activeFault) strikesNow(now func() time.Time) bool {
+	a.matched++
+	if a.matched < a.nth {
 		return false
 	}
-	if a.span > 0 {
+	if a.duration > 0 {
 		t := now()
-		if !a.began {
-			a.began, a.since = true, t
+		if !a.started {
+			a.started, a.startedAt = true, t
 		}
-		if t.Sub(a.since) >= a.span {
+		if t.Sub(a.startedAt) >= a.duration {
 			return false
 		}
 	}
 	if a.times > 0 {
-		return a.taken < a.times
+		return a.struck < a.times
 	}
-	return a.nth == 0 || a.span > 0 || a.seen == a.nth
+	return a.nth == 0 || a.duration > 0 || a.matched == a.nth
 }
 
 // strikes is how often the fault is to strike at the least.
-func (a *armed) strikes() int {
+func (a *activeFault) minStrikes() int {
 	switch {
 	case a.times > 0:
 		return a.times
-	case a.nth > 0 || a.span > 0:
+	case a.nth > 0 || a.duration > 0:
 		return 1
 	}
 	return 0
@@ -460,15 +460,15 @@ func (a *armed) strikes() int {
 
 // faultFor picks the fault that strikes at a request. It needs s.mu.
 func (s *Server) faultFor(op string) Fault {
-	var struck *armed
+	var struck *activeFault
 	for _, a := range s.faults {
 		if a.op != "*" && a.op != op {
 			continue
 		}
 		// Every match counts, also one that another fault takes.
-		if a.due(s.opts.Now) && struck == nil {
+		if a.strikesNow(s.opts.Now) && struck == nil {
 			struck = a
-			a.taken++
+			a.struck++
 		}
 	}
 	if struck == nil {
@@ -478,7 +478,7 @@ func (s *Server) faultFor(op string) Fault {
 }
 
 // run runs hooks.
-func (s *Server) run(hooks []func(*Server)) {
+func (s *Server) runHooks(hooks []func(*Server)) {
 	for _, hook := range hooks {
 		hook(s)
 	}

@@ -22,7 +22,7 @@ func (w wire) applied(t testing.TB) bool {
 	return len(w.values(t, root+"/1/users", "userId")) == 3
 }
 
-func TestWhichMatches(t *testing.T) {
+func TestWhichRequestsAFaultStrikes(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -50,7 +50,7 @@ func TestWhichMatches(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := inProcess(New(t))
-			furnish(t, w)
+			addSamples(t, w)
 			for _, f := range tt.faults {
 				w.srv.Fail(f)
 			}
@@ -72,7 +72,7 @@ func TestFaultsAreValues(t *testing.T) {
 	require.Equal(t, http.Header{"A": {"1"}, "B": {"2"}}, once.header)
 
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	w.srv.Fail(once)
 	w.srv.Fail(once)
 	for _, want := range []int{503, 503, 200} {
@@ -81,7 +81,7 @@ func TestFaultsAreValues(t *testing.T) {
 	}
 }
 
-func TestFaultsThatMakeNoSense(t *testing.T) {
+func TestInvalidFaultsPanic(t *testing.T) {
 	t.Parallel()
 	srv := New(t)
 	require.PanicsWithValue(t, `siptest: no call is named "Users.Make"`, func() { srv.Fail(On("Users.Make").Drop()) })
@@ -100,7 +100,7 @@ func TestFor(t *testing.T) {
 	t.Parallel()
 	clock := noon
 	w := inProcess(New(t, Options{Now: func() time.Time { return clock }}))
-	furnish(t, w)
+	addSamples(t, w)
 	w.srv.Fail(On("Users.Get").For(time.Minute).Status(503))
 	w.srv.Fail(On("Users.Get").Nth(4).For(time.Hour).Times(2).Status(504))
 	clock = clock.Add(time.Hour) // it begins with the first match
@@ -124,7 +124,7 @@ func TestFor(t *testing.T) {
 func TestUnusedFaults(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	for _, f := range []Fault{
 		On("Users.Get").Nth(2).Status(500),
 		On("Users.Get").Times(3).Status(501),
@@ -200,9 +200,9 @@ func TestFaultString(t *testing.T) {
 	require.Equal(t, `On("*").Status(500).Body("2").Before(…)`, two.String())
 }
 
-// TestFaultsStandInFront: a fault does not ask for credentials, and * knows
+// TestFaultsComeBeforeCredentials: a fault does not ask for credentials, and * knows
 // paths that the server does not.
-func TestFaultsStandInFront(t *testing.T) {
+func TestFaultsComeBeforeCredentials(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
 	w.srv.Fail(On("*").Times(2).Status(503))
@@ -219,7 +219,7 @@ func TestLatency(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := inProcess(New(t, Options{Latency: time.Second}))
-		furnish(t, w)
+		addSamples(t, w)
 		w.srv.Fail(On("Users.Create").Latency(time.Hour).CommitThenStatus(504))
 		began := time.Now()
 		status, _ := w.do(t, "POST", root+"/1/users", newUser)
@@ -233,7 +233,7 @@ func TestLatencyEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := inProcess(New(t))
-		furnish(t, w)
+		addSamples(t, w)
 		w.srv.Fail(On("Users.Create").Latency(time.Hour))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -248,7 +248,7 @@ func TestLatencyEndsWithTheContext(t *testing.T) {
 func TestLatencyOverTheSocketEndsWithTheClient(t *testing.T) {
 	t.Parallel()
 	w := overSocket(t, New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	w.srv.Fail(On("Users.Create").Latency(time.Hour))
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error)

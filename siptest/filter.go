@@ -11,33 +11,33 @@ import (
 
 // A listQuery is what the query string of a list or a read asks for.
 type listQuery struct {
-	where   []func(cells map[string]string) bool
-	sorting []func(a, b map[string]string) int
+	filters []func(cells map[string]string) bool
+	sorts   []func(a, b map[string]string) int
 	limit   int // -1: none
 	offset  int
 	columns []column
-	array   bool
+	asArray bool
 }
 
-// selection says what becomes of filter, sort, limit and offset.
-type selection int
+// listParamPolicy says what becomes of filter, sort, limit and offset.
+type listParamPolicy int
 
 const (
-	selectHonoured selection = iota
-	selectIgnored
-	selectRefused
+	honourListParams listParamPolicy = iota
+	ignoreListParams
+	refuseListParams
 )
 
 // parseQuery reads a query string against the columns of the rows.
-func parseQuery(raw string, columns []column, selecting selection) (*listQuery, error) {
+func parseQuery(raw string, columns []column, policy listParamPolicy) (*listQuery, error) {
 	q := &listQuery{limit: -1, columns: columns}
-	for _, p := range assemble(splitPairs(raw)) {
+	for _, p := range parseParams(splitPairs(raw)) {
 		switch p.name {
 		case "filter", "sort", "limit", "offset":
-			switch selecting {
-			case selectRefused:
+			switch policy {
+			case refuseListParams:
 				return nil, malformed("%s is not a parameter here", p.name)
-			case selectIgnored:
+			case ignoreListParams:
 				continue
 			}
 		case "display", "format":
@@ -74,14 +74,14 @@ func (q *listQuery) read(p *param, columns []column) error {
 		if p.text != "jsonarray" {
 			return malformed("format must be jsonarray")
 		}
-		q.array = true
+		q.asArray = true
 	case "filter":
 		for _, item := range p.items {
 			match, err := parseFilter(item, columns)
 			if err != nil {
 				return err
 			}
-			q.where = append(q.where, match)
+			q.filters = append(q.filters, match)
 		}
 	case "sort":
 		for _, item := range p.items {
@@ -89,13 +89,13 @@ func (q *listQuery) read(p *param, columns []column) error {
 			if err != nil {
 				return err
 			}
-			q.sorting = append(q.sorting, compare)
+			q.sorts = append(q.sorts, compare)
 		}
 	case "display":
 		q.columns = nil
 		for _, item := range p.items {
 			name, alias, hasAlias := strings.Cut(item, "-")
-			c, err := columnNamed(columns, name)
+			c, err := queryColumn(columns, name)
 			if err != nil {
 				return err
 			}
@@ -112,14 +112,14 @@ func (q *listQuery) read(p *param, columns []column) error {
 // apply picks, sorts and pages rows. They come in the order that a list has
 // without a sort, and rows that a sort finds equal stay in it.
 func (q *listQuery) apply(rows []map[string]string) []map[string]string {
-	if len(q.where) > 0 {
+	if len(q.filters) > 0 {
 		rows = slices.DeleteFunc(rows, func(cells map[string]string) bool {
 			return !q.matches(cells)
 		})
 	}
-	if len(q.sorting) > 0 {
+	if len(q.sorts) > 0 {
 		slices.SortStableFunc(rows, func(a, b map[string]string) int {
-			for _, compare := range q.sorting {
+			for _, compare := range q.sorts {
 				if c := compare(a, b); c != 0 {
 					return c
 				}
@@ -135,7 +135,7 @@ func (q *listQuery) apply(rows []map[string]string) []map[string]string {
 }
 
 func (q *listQuery) matches(cells map[string]string) bool {
-	for _, match := range q.where {
+	for _, match := range q.filters {
 		if !match(cells) {
 			return false
 		}
@@ -143,7 +143,7 @@ func (q *listQuery) matches(cells map[string]string) bool {
 	return true
 }
 
-func columnNamed(columns []column, name string) (column, error) {
+func queryColumn(columns []column, name string) (column, error) {
 	c, ok := findColumn(columns, name)
 	if !ok {
 		return c, malformed("%q is not a field of these rows", name)
@@ -153,15 +153,15 @@ func columnNamed(columns []column, name string) (column, error) {
 
 func parseSort(s string, columns []column) (func(a, b map[string]string) int, error) {
 	name, direction, _ := strings.Cut(s, "-")
-	c, err := columnNamed(columns, name)
+	c, err := queryColumn(columns, name)
 	if err != nil {
 		return nil, err
 	}
 	switch direction {
 	case "asc":
-		return func(a, b map[string]string) int { return order(a[c.name], b[c.name]) }, nil
+		return func(a, b map[string]string) int { return compareForSort(a[c.name], b[c.name]) }, nil
 	case "desc":
-		return func(a, b map[string]string) int { return order(b[c.name], a[c.name]) }, nil
+		return func(a, b map[string]string) int { return compareForSort(b[c.name], a[c.name]) }, nil
 	}
 	return nil, malformed("sort must be {field}-asc or {field}-desc")
 }
@@ -173,7 +173,7 @@ func parseFilter(s string, columns []column) (func(map[string]string) bool, erro
 	if len(parts) != 4 || parts[2] != "value" {
 		return nil, malformed("filter must be {field}-{operand}-value-{comparison}")
 	}
-	c, err := columnNamed(columns, parts[0])
+	c, err := queryColumn(columns, parts[0])
 	if err != nil {
 		return nil, err
 	}
@@ -197,10 +197,10 @@ var operands = map[string]operand{
 	"ne":       not(text(exact, func(v, c string) bool { return v == c })),
 	"eqi":      text(folded, func(v, c string) bool { return v == c }),
 	"nei":      not(text(folded, func(v, c string) bool { return v == c })),
-	"gt":       text(exact, func(v, c string) bool { return compare(v, c) > 0 }),
-	"lt":       text(exact, func(v, c string) bool { return compare(v, c) < 0 }),
-	"ge":       text(exact, func(v, c string) bool { return compare(v, c) >= 0 }),
-	"le":       text(exact, func(v, c string) bool { return compare(v, c) <= 0 }),
+	"gt":       text(exact, func(v, c string) bool { return compareValues(v, c) > 0 }),
+	"lt":       text(exact, func(v, c string) bool { return compareValues(v, c) < 0 }),
+	"ge":       text(exact, func(v, c string) bool { return compareValues(v, c) >= 0 }),
+	"le":       text(exact, func(v, c string) bool { return compareValues(v, c) <= 0 }),
 	"inc":      text(exact, strings.Contains),
 	"ninc":     not(text(exact, strings.Contains)),
 	"inci":     text(folded, strings.Contains),
@@ -211,8 +211,8 @@ var operands = map[string]operand{
 	"nbeginsi": not(text(folded, strings.HasPrefix)),
 	"ends":     text(exact, strings.HasSuffix),
 	"endsi":    text(folded, strings.HasSuffix),
-	"re":       matches,
-	"nre":      not(matches),
+	"re":       matchesRegexp,
+	"nre":      not(matchesRegexp),
 	"in":       text(exact, oneOf),
 	"ini":      text(folded, oneOf),
 	"nin":      not(text(exact, oneOf)),
@@ -255,7 +255,7 @@ func isSet(comparison string) (func(string) bool, error) {
 
 // matches takes an expression bare or, as PHP writes it, between slashes with
 // flags after them.
-func matches(comparison string) (func(string) bool, error) {
+func matchesRegexp(comparison string) (func(string) bool, error) {
 	expression := comparison
 	if end := strings.LastIndexByte(comparison, '/'); end > 0 && comparison[0] == '/' {
 		expression = comparison[1:end]
@@ -288,7 +288,7 @@ func inNetwork(comparison string) (func(string) bool, error) {
 // glob takes the patterns of PHP's fnmatch: *, ?, [abc], [!abc] and a backslash
 // before what means itself.
 func glob(comparison string) (func(string) bool, error) {
-	re, err := regexp.Compile("(?s)^" + globExpression(comparison) + "$")
+	re, err := regexp.Compile("(?s)^" + globToRegexp(comparison) + "$")
 	if err != nil {
 		return nil, malformed("not a pattern")
 	}
@@ -297,7 +297,7 @@ func glob(comparison string) (func(string) bool, error) {
 
 var globSet = regexp.MustCompile(`^\[([!^]?)(\][^\]]*|[^\]]+)\]`)
 
-func globExpression(pattern string) string {
+func globToRegexp(pattern string) string {
 	var expression strings.Builder
 	for pattern != "" {
 		c, rest := pattern[0], pattern[1:]
@@ -323,7 +323,7 @@ func globExpression(pattern string) string {
 }
 
 // compare takes two numbers as numbers, all else as text.
-func compare(a, b string) int {
+func compareValues(a, b string) int {
 	x, aIsNumber := number(a)
 	y, bIsNumber := number(b)
 	if aIsNumber && bIsNumber {
@@ -334,12 +334,12 @@ func compare(a, b string) int {
 
 // order is compare for sorting. All numbers come before all texts: a sort
 // needs an order without circles, and 2 < 10 < 1a < 2 is one.
-func order(a, b string) int {
+func compareForSort(a, b string) int {
 	_, aIsNumber := number(a)
 	_, bIsNumber := number(b)
 	switch {
 	case aIsNumber == bIsNumber:
-		return compare(a, b)
+		return compareValues(a, b)
 	case aIsNumber:
 		return -1
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// arrangeDevices makes devices whose names are the given ones, in that order.
-func arrangeDevices(t testing.TB, s *Server, names ...string) {
+// addDevices makes devices whose names are the given ones, in that order.
+func addDevices(t testing.TB, s *Server, names ...string) {
 	t.Helper()
 	for i, name := range names {
 		mac := "10:20:30:00:00:0" + strconv.Itoa(i)
@@ -23,7 +23,7 @@ func TestOperands(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
 	w.srv.addDomain(0, "", "", false)
-	arrangeDevices(t, w.srv, "Lobby", "lobby 2", "Desk-9", "10", "9", "")
+	addDevices(t, w.srv, "Lobby", "lobby 2", "Desk-9", "10", "9", "")
 	tests := map[string]string{ // filter → names, comma-separated
 		"pbxDeviceName-bool-value-true":         "Lobby,lobby 2,Desk-9,10,9",
 		"pbxDeviceName-bool-value-false":        "",
@@ -113,7 +113,7 @@ func TestGlob(t *testing.T) {
 func TestInNetwork(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	w.must(t, "POST", root+"/1/trustedNetworks", "network=2001:db8::1/64")
 	for comparison, want := range map[string][]string{
 		"10.0.0.0/8":    {"1"},
@@ -138,7 +138,7 @@ func TestSortAndPage(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t, Options{MaxRows: 4}))
 	w.srv.addDomain(0, "", "", false)
-	arrangeDevices(t, w.srv, "b", "10", "a", "9", "b")
+	addDevices(t, w.srv, "b", "10", "a", "9", "b")
 	for query, want := range map[string]string{
 		"":                 "1 2 3 4", // MaxRows
 		"limit=2":          "1 2",
@@ -164,12 +164,12 @@ func TestSortAndPage(t *testing.T) {
 	}
 }
 
-func TestOrderHasNoCircle(t *testing.T) {
+func TestSortOrderIsTransitive(t *testing.T) {
 	t.Parallel()
 	sorted := []string{"-1", "1.5", "2", "10", "", "1a", "A", "a"}
 	for i, a := range sorted {
 		for j, b := range sorted {
-			got := order(a, b)
+			got := compareForSort(a, b)
 			require.Equal(t, i < j, got < 0, "%s %s", a, b)
 			require.Equal(t, i > j, got > 0, "%s %s", a, b)
 		}
@@ -179,7 +179,7 @@ func TestOrderHasNoCircle(t *testing.T) {
 func TestDisplayAndFormat(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t, Options{Now: atNoon}))
-	furnish(t, w)
+	addSamples(t, w)
 	for query, want := range map[string]string{
 		"/1/devices?display[]=pbxDeviceId":                                     `{"pbxDeviceId":"1"}` + "\n" + `{"pbxDeviceId":"2"}` + "\n",
 		"/1/devices?display[]=user-owner&display[]=pbxDeviceId-a-b&limit=1":    `{"owner":"joe.blogs","a-b":"1"}` + "\n",
@@ -199,7 +199,7 @@ func TestDisplayAndFormat(t *testing.T) {
 func TestMalformedQueries(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	for query, want := range map[string]string{
 		"filter=pbxDeviceId-eq-value-1":          "filter must be an array: filter[]=…",
 		"filter[][]=pbxDeviceId-eq-value-1":      "filter must be an array: filter[]=…",
@@ -261,7 +261,7 @@ func TestUndocumentedQuery(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := inProcess(New(t, Options{UndocumentedQuery: tt.with}))
-			furnish(t, w)
+			addSamples(t, w)
 			for i, path := range paths {
 				for _, query := range []string{"limit=0", "offset=9", "filter[]=displayName-eq-value-zz", "sort[]=displayName-asc&offset=9"} {
 					if path == "/1/queues/1/members" {

@@ -39,13 +39,13 @@ type call struct {
 	store *store
 	route *route
 	query string
-	ids   map[string]int64 // of the path
 
-	cells map[string]string // of the form
-	list  []int64           // the ids of the form's array
-	keys  []string          // of that array
+	pathIDs  map[string]int64 // by the names in the path
+	pathRows map[string]*row  // the rows that these ids name
 
-	found map[string]*row // the rows of the path, by id column
+	cells    map[string]string // the form's texts
+	formIDs  []int64           // the ids of the form's array
+	formKeys []string          // the keys of that array
 }
 
 // A handler carries out one request. It returns an error before it changes
@@ -58,24 +58,24 @@ var noContent = answer{status: http.StatusNoContent}
 
 func list(res *resource) handler {
 	return func(c *call) (answer, error) {
-		return c.rows(c.columns(res), c.under(res))
+		return c.answerList(c.columns(res), c.childRows(res))
 	}
 }
 
 func get(res *resource) handler {
 	return func(c *call) (answer, error) {
-		return c.one(c.columns(res), c.found[res.id].cells)
+		return c.answerRow(c.columns(res), c.pathRows[res.id].cells)
 	}
 }
 
 func create(res *resource) handler {
 	return func(c *call) (answer, error) {
-		r, err := c.store.insert(res, c.ids[res.parent], 0, c.cells)
+		r, err := c.store.insert(res, c.pathIDs[res.parent], 0, c.cells)
 		if err != nil {
 			return answer{}, err
 		}
 		columns := res.idColumn()
-		if !res.showsID {
+		if !res.createAnswersID {
 			switch c.opts.CreateBody {
 			case CreateBodyRow:
 				columns = c.columns(res)
@@ -83,7 +83,7 @@ func create(res *resource) handler {
 				return answer{status: http.StatusCreated}, nil
 			}
 		}
-		return c.created(columns, r.cells), nil
+		return c.answerCreated(columns, r.cells), nil
 	}
 }
 
@@ -92,13 +92,13 @@ func update(res *resource) handler {
 		if len(c.cells) == 0 {
 			return answer{}, malformed("nothing to update")
 		}
-		return noContent, c.store.change(c.found[res.id], c.cells)
+		return noContent, c.store.change(c.pathRows[res.id], c.cells)
 	}
 }
 
 func remove(res *resource) handler {
 	return func(c *call) (answer, error) {
-		c.store.remove(c.found[res.id])
+		c.store.remove(c.pathRows[res.id])
 		return noContent, nil
 	}
 }
@@ -109,9 +109,9 @@ func remove(res *resource) handler {
 // group of the path, or a group with its user.
 func (c *call) membership(res *resource, id int64) membership {
 	if res == groups {
-		return membership{group: id, user: c.ids["userId"]}
+		return membership{group: id, user: c.pathIDs["userId"]}
 	}
-	return membership{group: c.ids["groupId"], user: id}
+	return membership{group: c.pathIDs["groupId"], user: id}
 }
 
 // listMemberships lists the rows of res that are joined with the row of the path,
@@ -119,21 +119,21 @@ func (c *call) membership(res *resource, id int64) membership {
 func listMemberships(res *resource, owner string, columns []column) handler {
 	return func(c *call) (answer, error) {
 		var rows []map[string]string
-		for _, r := range c.store.children(res, c.ids["domainId"]) {
+		for _, r := range c.store.children(res, c.pathIDs["domainId"]) {
 			if !c.store.memberships[c.membership(res, r.id)] {
 				continue
 			}
 			cells := maps.Clone(r.cells)
-			cells[owner] = strconv.FormatInt(c.ids[owner], 10)
+			cells[owner] = strconv.FormatInt(c.pathIDs[owner], 10)
 			rows = append(rows, cells)
 		}
-		return c.rows(columns, rows)
+		return c.answerList(columns, rows)
 	}
 }
 
 func addMemberships(res *resource) handler {
 	return func(c *call) (answer, error) {
-		for _, id := range c.list {
+		for _, id := range c.formIDs {
 			c.store.memberships[c.membership(res, id)] = true
 		}
 		return noContent, nil
@@ -142,7 +142,7 @@ func addMemberships(res *resource) handler {
 
 func removeMemberships(res *resource) handler {
 	return func(c *call) (answer, error) {
-		for _, id := range c.list {
+		for _, id := range c.formIDs {
 			delete(c.store.memberships, c.membership(res, id))
 		}
 		return noContent, nil
@@ -152,10 +152,10 @@ func removeMemberships(res *resource) handler {
 // The devices of a user. A device's own row says whose it is.
 
 func listUserDevices(c *call) (answer, error) {
-	rows := slices.DeleteFunc(c.under(devices), func(cells map[string]string) bool {
-		return cells["userId"] != c.found["userId"].cells["userId"]
+	rows := slices.DeleteFunc(c.childRows(devices), func(cells map[string]string) bool {
+		return cells["userId"] != c.pathRows["userId"].cells["userId"]
 	})
-	return c.rows(userDeviceColumns, rows)
+	return c.answerList(userDeviceColumns, rows)
 }
 
 func getUserDevice(c *call) (answer, error) {
@@ -163,17 +163,17 @@ func getUserDevice(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return c.one(userDeviceColumns, device.cells)
+	return c.answerRow(userDeviceColumns, device.cells)
 }
 
 func addUserDevice(c *call) (answer, error) {
 	id, _ := wholeNumber(c.cells["pbxDeviceId"])
-	device := c.store.find(devices, c.ids["domainId"], id)
+	device := c.store.find(devices, c.pathIDs["domainId"], id)
 	if device.cells["userId"] != "0" {
 		return answer{}, conflict("the device is associated with a user already")
 	}
-	c.store.associate(device, c.found["userId"])
-	return c.created(deviceTokenColumns, map[string]string{
+	c.store.associate(device, c.pathRows["userId"])
+	return c.answerCreated(deviceTokenColumns, map[string]string{
 		"pbxDeviceId":    device.cells["pbxDeviceId"],
 		"userId":         device.cells["userId"],
 		"pbxDeviceToken": newToken(),
@@ -190,8 +190,8 @@ func removeUserDevice(c *call) (answer, error) {
 }
 
 func (c *call) userDevice() (*row, error) {
-	device := c.found["pbxDeviceId"]
-	if device.cells["userId"] != c.found["userId"].cells["userId"] {
+	device := c.pathRows["pbxDeviceId"]
+	if device.cells["userId"] != c.pathRows["userId"].cells["userId"] {
 		return nil, notFound("the device is not associated with this user")
 	}
 	return device, nil
@@ -207,11 +207,11 @@ func newToken() string {
 // The members of a queue, in the order in which they ring.
 
 func listQueueMembers(c *call) (answer, error) {
-	rows := c.under(members)
+	rows := c.childRows(queueMembers)
 	slices.SortStableFunc(rows, func(a, b map[string]string) int {
-		return order(a["ringOrder"], b["ringOrder"])
+		return compareForSort(a["ringOrder"], b["ringOrder"])
 	})
-	return c.rows(c.columns(members), rows)
+	return c.answerList(c.columns(queueMembers), rows)
 }
 
 // setMemberOrder has members ring by the keys of the form's array, from 1 up. The
@@ -219,15 +219,15 @@ func listQueueMembers(c *call) (answer, error) {
 // that is refused here, as is one that it names twice.
 func setMemberOrder(c *call) (answer, error) {
 	places := map[int64]int64{}
-	for i, id := range c.list {
-		place, ok := wholeNumber(c.keys[i])
+	for i, id := range c.formIDs {
+		place, ok := wholeNumber(c.formKeys[i])
 		if !ok {
 			return answer{}, malformed("queueMemberId must have whole numbers for keys")
 		}
 		places[id] = place
 	}
-	all := slices.Clone(c.store.children(members, c.ids["queueId"]))
-	if len(c.list) != len(all) || len(places) != len(all) {
+	all := slices.Clone(c.store.children(queueMembers, c.pathIDs["queueId"]))
+	if len(c.formIDs) != len(all) || len(places) != len(all) {
 		return answer{}, malformed("queueMemberId must name each of the %d members once", len(all))
 	}
 	slices.SortFunc(all, func(a, b *row) int { return cmp.Compare(places[a.id], places[b.id]) })
@@ -248,8 +248,8 @@ func (c *call) columns(res *resource) []column {
 }
 
 // under gives the rows of a resource below the row of the path.
-func (c *call) under(res *resource) []map[string]string {
-	children := c.store.children(res, c.ids[res.parent])
+func (c *call) childRows(res *resource) []map[string]string {
+	children := c.store.children(res, c.pathIDs[res.parent])
 	rows := make([]map[string]string, len(children))
 	for i, r := range children {
 		rows[i] = r.cells
@@ -258,17 +258,17 @@ func (c *call) under(res *resource) []map[string]string {
 }
 
 // rows answers a list.
-func (c *call) rows(columns []column, rows []map[string]string) (answer, error) {
-	selecting := selectHonoured
-	if !c.route.queried {
+func (c *call) answerList(columns []column, rows []map[string]string) (answer, error) {
+	policy := honourListParams
+	if !c.route.listParams {
 		switch c.opts.UndocumentedQuery {
 		case IgnoreQuery:
-			selecting = selectIgnored
+			policy = ignoreListParams
 		case RejectQuery:
-			selecting = selectRefused
+			policy = refuseListParams
 		}
 	}
-	q, err := parseQuery(c.query, columns, selecting)
+	q, err := parseQuery(c.query, columns, policy)
 	if err != nil {
 		return answer{}, err
 	}
@@ -277,44 +277,44 @@ func (c *call) rows(columns []column, rows []map[string]string) (answer, error) 
 	}
 	rows = q.apply(rows)
 	rows = rows[:min(len(rows), c.opts.MaxRows)]
-	return c.json(http.StatusOK, q, rows), nil
+	return c.answerJSON(http.StatusOK, q, rows), nil
 }
 
 // one answers a read.
-func (c *call) one(columns []column, cells map[string]string) (answer, error) {
-	q, err := parseQuery(c.query, columns, selectRefused)
+func (c *call) answerRow(columns []column, cells map[string]string) (answer, error) {
+	q, err := parseQuery(c.query, columns, refuseListParams)
 	if err != nil {
 		return answer{}, err
 	}
-	return c.json(http.StatusOK, q, []map[string]string{cells}), nil
+	return c.answerJSON(http.StatusOK, q, []map[string]string{cells}), nil
 }
 
-func (c *call) created(columns []column, cells map[string]string) answer {
-	return c.json(http.StatusCreated, &listQuery{columns: columns}, []map[string]string{cells})
+func (c *call) answerCreated(columns []column, cells map[string]string) answer {
+	return c.answerJSON(http.StatusCreated, &listQuery{columns: columns}, []map[string]string{cells})
 }
 
-func (c *call) json(status int, q *listQuery, rows []map[string]string) answer {
+func (c *call) answerJSON(status int, q *listQuery, rows []map[string]string) answer {
 	return answer{
 		status:      status,
 		contentType: "application/json",
-		body:        appendRows(nil, q.columns, rows, c.opts.BareNumbers, q.array),
+		body:        appendRows(nil, q.columns, rows, c.opts.BareNumbers, q.asArray),
 	}
 }
 
 // resolve finds the rows that the path names.
 func (c *call) resolve() error {
-	c.found = map[string]*row{}
+	c.pathRows = map[string]*row{}
 	for _, segment := range c.route.segments {
 		name, isParam := paramName(segment)
 		if !isParam {
 			continue
 		}
 		res := resourceOf(name)
-		r := c.store.find(res, c.ids[res.parent], c.ids[name])
+		r := c.store.find(res, c.pathIDs[res.parent], c.pathIDs[name])
 		if r == nil {
-			return notFound("no %s %d", name, c.ids[name])
+			return notFound("no %s %d", name, c.pathIDs[name])
 		}
-		c.found[name] = r
+		c.pathRows[name] = r
 	}
 	return nil
 }
@@ -347,8 +347,8 @@ func (c *call) readForm(params []*param) error {
 			continue
 		}
 		res := resourceOf(f.refs)
-		for _, id := range c.referred(f) {
-			if c.store.find(res, c.ids[res.parent], id) == nil {
+		for _, id := range c.referencedIDs(f) {
+			if c.store.find(res, c.pathIDs[res.parent], id) == nil {
 				return notFound("%s: no %s %d", f.name, f.refs, id)
 			}
 		}
@@ -366,9 +366,9 @@ func (c *call) readField(f field, p *param) error {
 			if !ok {
 				return malformed("%s must hold whole numbers", f.name)
 			}
-			c.list = append(c.list, id)
+			c.formIDs = append(c.formIDs, id)
 		}
-		c.keys = p.keys
+		c.formKeys = p.keys
 		return nil
 	}
 	if p.isArray {
@@ -377,17 +377,17 @@ func (c *call) readField(f field, p *param) error {
 	if p.text == "" && f.required {
 		return malformed("%s must not be empty", f.name)
 	}
-	value, wrong := f.kind.clean(p.text)
-	if wrong != "" {
-		return malformed("%s %s", f.name, wrong)
+	value, problem := f.kind.normalize(p.text)
+	if problem != "" {
+		return malformed("%s %s", f.name, problem)
 	}
 	c.cells[f.name] = value
 	return nil
 }
 
-func (c *call) referred(f field) []int64 {
+func (c *call) referencedIDs(f field) []int64 {
 	if f.kind == kindIDs {
-		return c.list
+		return c.formIDs
 	}
 	id, _ := wholeNumber(c.cells[f.name])
 	return []int64{id}

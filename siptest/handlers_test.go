@@ -125,14 +125,14 @@ func TestRefusals(t *testing.T) {
 		t.Run(tt.op+" "+tt.message, func(t *testing.T) {
 			t.Parallel()
 			w := inProcess(New(t, Options{Now: atNoon}))
-			furnish(t, w)
-			before := w.everything(t)
+			addSamples(t, w)
+			before := w.dump(t)
 			w.srv.ResetRequests()
 			status, body := w.do(t, methodOf(t, tt.op), root+tt.path, tt.form)
 			require.Equal(t, tt.message, body)
 			require.Equal(t, tt.status, status)
 			require.Equal(t, tt.op, w.srv.Requests()[0].Op)
-			require.Equal(t, before, w.everything(t))
+			require.Equal(t, before, w.dump(t))
 		})
 	}
 }
@@ -148,7 +148,7 @@ func methodOf(t testing.TB, op string) string {
 }
 
 // everything reads all of domain 1.
-func (w wire) everything(t testing.TB) string {
+func (w wire) dump(t testing.TB) string {
 	t.Helper()
 	var all strings.Builder
 	for _, path := range []string{"", "/users", "/groups", "/groups/1/users", "/groups/2/users", "/queues", "/queues/1/members",
@@ -158,10 +158,10 @@ func (w wire) everything(t testing.TB) string {
 	return all.String()
 }
 
-func TestClearing(t *testing.T) {
+func TestEmptyTextClears(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t, Options{EchoSecrets: true}))
-	furnish(t, w)
+	addSamples(t, w)
 	w.must(t, "POST", root+"/1/users/1", "email=joe@example.com&pin=9999&mobileFollow=1")
 	row := w.must(t, "GET", root+"/1/users/1", "")
 	require.Contains(t, row, `"email":"joe@example.com"`)
@@ -181,7 +181,7 @@ func TestClearing(t *testing.T) {
 func TestUniqueKeysFollowTheirRows(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	// A row may keep its own keys.
 	w.must(t, "POST", root+"/1/users/1", "extensionNumber=201")
 	w.must(t, "POST", root+"/1/trustedNetwork/1", "network=10.0.20.99/24")
@@ -204,25 +204,25 @@ func TestUniqueKeysFollowTheirRows(t *testing.T) {
 	require.Equal(t, 409, status)
 }
 
-func TestIDsAreNeverGivenTwice(t *testing.T) {
+func TestIDsAreNeverReused(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	w.must(t, "DELETE", root+"/1/users/2", "")
 	require.Equal(t, `{"userId":"3"}`+"\n", w.must(t, "POST", root+"/1/users", "user=ann&password=p&displayName=A&extensionNumber=202"))
 }
 
-func TestDeletesReachWhatHangsOnThem(t *testing.T) {
+func TestDeletesCascade(t *testing.T) {
 	t.Parallel()
-	furnished := func(t *testing.T) wire {
+	withSamples := func(t *testing.T) wire {
 		w := inProcess(New(t))
-		furnish(t, w)
+		addSamples(t, w)
 		w.must(t, "POST", root+"/1/queues/2/members", "groupId=1&ringStrategy=all&ringAttempts=1&ringSecs=1&ringOrder=1")
 		return w
 	}
 	t.Run("user", func(t *testing.T) {
 		t.Parallel()
-		w := furnished(t)
+		w := withSamples(t)
 		w.must(t, "DELETE", root+"/1/users/1", "")
 		require.Empty(t, w.must(t, "GET", root+"/1/groups/1/users", ""))
 		require.Equal(t, []string{"", ""}, w.values(t, root+"/1/devices", "user"))
@@ -231,7 +231,7 @@ func TestDeletesReachWhatHangsOnThem(t *testing.T) {
 	})
 	t.Run("group", func(t *testing.T) {
 		t.Parallel()
-		w := furnished(t)
+		w := withSamples(t)
 		w.must(t, "DELETE", root+"/1/groups/1", "")
 		require.Empty(t, w.must(t, "GET", root+"/1/users/1/groups", ""))
 		require.Equal(t, []string{"2"}, w.values(t, root+"/1/queues/1/members", "queueMemberId"))
@@ -240,21 +240,21 @@ func TestDeletesReachWhatHangsOnThem(t *testing.T) {
 	})
 	t.Run("queue", func(t *testing.T) {
 		t.Parallel()
-		w := furnished(t)
+		w := withSamples(t)
 		w.must(t, "DELETE", root+"/1/queues/1", "")
 		status, _ := w.do(t, "GET", root+"/1/queues/1/members", "")
 		require.Equal(t, 404, status)
-		require.Len(t, w.srv.store.tables[members].rows, 1)
+		require.Len(t, w.srv.store.tables[queueMembers].rows, 1)
 	})
 	t.Run("device", func(t *testing.T) {
 		t.Parallel()
-		w := furnished(t)
+		w := withSamples(t)
 		w.must(t, "DELETE", root+"/1/devices/1", "")
 		require.Empty(t, w.must(t, "GET", root+"/1/users/1/devices", ""))
 	})
 	t.Run("association", func(t *testing.T) {
 		t.Parallel()
-		w := furnished(t)
+		w := withSamples(t)
 		w.must(t, "DELETE", root+"/1/users/1/devices/1", "")
 		first := w.must(t, "POST", root+"/1/users/1/devices", "pbxDeviceId=1")
 		w.must(t, "DELETE", root+"/1/users/1/devices/1", "")
@@ -263,10 +263,10 @@ func TestDeletesReachWhatHangsOnThem(t *testing.T) {
 	})
 }
 
-func TestAddingWhoIsThere(t *testing.T) {
+func TestAddTwiceAndRemoveAbsent(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	w.must(t, "POST", root+"/1/groups/1/users", "userSpec[]=1&userSpec[]=1")
 	w.must(t, "POST", root+"/1/users/1/groups", "groupSpec[]=1")
 	require.Equal(t, []string{"1"}, w.values(t, root+"/1/groups/1/users", "userId"))
@@ -277,7 +277,7 @@ func TestAddingWhoIsThere(t *testing.T) {
 func TestMemberOrder(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	w.must(t, "POST", root+"/1/queues/1/members", "groupId=1&ringStrategy=all&ringAttempts=1&ringSecs=1&ringOrder=1")
 	members := func(field string) string {
 		return strings.Join(w.values(t, root+"/1/queues/1/members", field), " ")

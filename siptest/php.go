@@ -21,7 +21,7 @@ func splitPairs(raw string) []pair {
 			continue
 		}
 		name, value, _ := strings.Cut(part, "=")
-		pairs = append(pairs, pair{decode(name), decode(value)})
+		pairs = append(pairs, pair{urlDecode(name), urlDecode(value)})
 	}
 	return pairs
 }
@@ -35,7 +35,7 @@ func pairValues(pairs []pair) url.Values {
 }
 
 // decode is PHP's urldecode: a percent sign that starts no escape stays.
-func decode(s string) string {
+func urlDecode(s string) string {
 	if !strings.ContainsAny(s, "%+") {
 		return s
 	}
@@ -68,13 +68,13 @@ type param struct {
 	items   []string
 	keys    []string       // of the items
 	nested  bool           // an item is an array itself
-	at      map[string]int // where a key's item is
-	next    int            // the key that [] takes
+	index   map[string]int // where a key's item is
+	nextKey int            // the key that [] takes
 }
 
-// assemble turns pairs into params as PHP does: the last of a repeated plain
+// parseParams turns pairs into params as PHP does: the last of a repeated plain
 // name wins, name[] appends, name[key] sets.
-func assemble(pairs []pair) []*param {
+func parseParams(pairs []pair) []*param {
 	var params []*param
 	byName := map[string]*param{}
 	for _, pr := range pairs {
@@ -93,26 +93,26 @@ func assemble(pairs []pair) []*param {
 			continue
 		}
 		if !p.isArray {
-			*p = param{name: name, isArray: true, at: map[string]int{}}
+			*p = param{name: name, isArray: true, index: map[string]int{}}
 		}
 		p.nested = p.nested || nested
-		p.put(key, pr.value)
+		p.set(key, pr.value)
 	}
 	return params
 }
 
-func (p *param) put(key, value string) {
+func (p *param) set(key, value string) {
 	if key == "" {
-		key = strconv.Itoa(p.next)
+		key = strconv.Itoa(p.nextKey)
 	}
-	if n, ok := wholeNumber(key); ok && int(n) >= p.next {
-		p.next = int(n) + 1
+	if n, ok := wholeNumber(key); ok && int(n) >= p.nextKey {
+		p.nextKey = int(n) + 1
 	}
-	if i, ok := p.at[key]; ok {
+	if i, ok := p.index[key]; ok {
 		p.items[i] = value
 		return
 	}
-	p.at[key] = len(p.items)
+	p.index[key] = len(p.items)
 	p.items, p.keys = append(p.items, value), append(p.keys, key)
 }
 
@@ -120,20 +120,20 @@ func (p *param) put(key, value string) {
 // space in its name and makes each an underscore, as it does with a bracket
 // that nothing closes.
 func splitName(raw string) (name, key string, isArray, nested bool) {
-	under := strings.NewReplacer(" ", "_", ".", "_")
+	toUnderscore := strings.NewReplacer(" ", "_", ".", "_")
 	raw = strings.TrimLeft(raw, " ")
 	name, rest, found := strings.Cut(raw, "[")
 	if !found {
-		return under.Replace(raw), "", false, false
+		return toUnderscore.Replace(raw), "", false, false
 	}
 	if name == "" {
 		return "", "", false, false
 	}
 	key, after, closed := strings.Cut(rest, "]")
 	if !closed {
-		return under.Replace(name + "_" + rest), "", false, false
+		return toUnderscore.Replace(name + "_" + rest), "", false, false
 	}
-	return under.Replace(name), key, true, strings.HasPrefix(after, "[")
+	return toUnderscore.Replace(name), key, true, strings.HasPrefix(after, "[")
 }
 
 // wholeNumber reads the decimal digits of a number from 0 up, without sign,

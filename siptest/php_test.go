@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAssemble(t *testing.T) {
+func TestParseParams(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, raw string
@@ -42,7 +42,7 @@ func TestAssemble(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			for _, p := range assemble(splitPairs(tt.raw)) {
+			for _, p := range parseParams(splitPairs(tt.raw)) {
 				switch {
 				case p.nested:
 					got = append(got, fmt.Sprintf("%s%vnested", p.name, p.items))
@@ -84,8 +84,8 @@ func formOf(name string, n int) string {
 	return form.String()
 }
 
-// crowd makes n users in domain 1, straight in the store.
-func crowd(t testing.TB, s *Server, n int) {
+// addUsers makes n users in domain 1, straight in the store.
+func addUsers(t testing.TB, s *Server, n int) {
 	t.Helper()
 	for i := range n {
 		_, err := s.store.insert(users, 1, 0, map[string]string{
@@ -99,7 +99,7 @@ func TestMaxInputVars(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
 	w.srv.addDomain(0, "", "", false)
-	crowd(t, w.srv, 1500)
+	addUsers(t, w.srv, 1500)
 	w.must(t, "POST", root+"/1/groups", "groupName=g&displayName=G&extensionNumber=1&ringRetry=0&ringExclusive=0&callerNameFormat=")
 	count := func() int { return len(w.values(t, root+"/1/groups/1/users", "userId")) }
 
@@ -121,7 +121,7 @@ func TestMaxInputVars(t *testing.T) {
 func TestMaxInputVarsOfPUT(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t, Options{MaxInputVars: 2}))
-	furnishUnlimited(t, w)
+	addSamplesUnlimited(t, w)
 	w.must(t, "POST", root+"/1/queues/1/members/1", "ringOrder=1&ringSecs=2")
 	status, body := w.do(t, "PUT", root+"/1/queues/1/members/order", "queueMemberId[]=2&queueMemberId[]=1&queueMemberId[]=2")
 	require.Equal(t, 400, status)
@@ -130,19 +130,19 @@ func TestMaxInputVarsOfPUT(t *testing.T) {
 	require.Equal(t, []string{"2", "1"}, w.values(t, root+"/1/queues/1/members", "queueMemberId"))
 }
 
-// furnishUnlimited is furnish on a server with a low limit of variables.
-func furnishUnlimited(t testing.TB, w wire) {
+// addSamplesUnlimited is addSamples on a server with a low limit of variables.
+func addSamplesUnlimited(t testing.TB, w wire) {
 	t.Helper()
 	limit := w.srv.opts.MaxInputVars
 	w.srv.opts.MaxInputVars = 1000
-	furnish(t, w)
+	addSamples(t, w)
 	w.srv.opts.MaxInputVars = limit
 }
 
 func TestBodiesOfEveryMethod(t *testing.T) {
 	t.Parallel()
-	onBothFronts(t, Options{}, func(t *testing.T, w wire) {
-		furnish(t, w)
+	onBothTransports(t, Options{}, func(t *testing.T, w wire) {
+		addSamples(t, w)
 		w.must(t, "POST", root+"/1/groups/2/users", "userSpec[7]=1&userSpec[3]=2")
 		w.must(t, "DELETE", root+"/1/groups/2/users", "userSpec%5B%5D=1")
 		require.Equal(t, []string{"2"}, w.values(t, root+"/1/groups/2/users", "userId"))
@@ -151,10 +151,10 @@ func TestBodiesOfEveryMethod(t *testing.T) {
 	})
 }
 
-func TestOnlyFormsAreSeen(t *testing.T) {
+func TestOnlyFormsAreRead(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	for contentType, status := range map[string]int{
 		"application/x-www-form-urlencoded":                204,
 		"application/x-www-form-urlencoded; charset=UTF-8": 204,

@@ -41,17 +41,17 @@ func statusText(status int) string {
 // A reply is an answer and how it is to be sent.
 type reply struct {
 	answer
-	header  http.Header
-	framing Framing
-	length  int // what FramingLength announces
-	ending  ending
-	pace    pace
-	raw     string // for endRaw
-	taken   uint32 // for endGoAway
+	header     http.Header
+	framing    Framing
+	length     int // what FramingLength announces
+	ending     ending
+	pace       pace
+	raw        string // for endRaw
+	lastStream uint32 // for endGoAway
 }
 
 // alter gives the reply that the fault makes of an answer.
-func (f Fault) alter(a answer, o Options) reply {
+func (f Fault) makeReply(a answer, o Options) reply {
 	if f.status != 0 {
 		a = answer{status: f.status}
 		if f.status >= 400 {
@@ -65,14 +65,14 @@ func (f Fault) alter(a answer, o Options) reply {
 		a.body = change(a.body)
 	}
 	rep := reply{
-		answer:  a,
-		header:  http.Header{},
-		framing: o.Framing,
-		length:  len(a.body),
-		ending:  f.ending,
-		pace:    f.pace,
-		raw:     f.raw,
-		taken:   f.taken,
+		answer:     a,
+		header:     http.Header{},
+		framing:    o.Framing,
+		length:     len(a.body),
+		ending:     f.ending,
+		pace:       f.pace,
+		raw:        f.raw,
+		lastStream: f.lastStream,
 	}
 	if a.contentType != "" {
 		rep.header.Set("Content-Type", a.contentType)
@@ -93,9 +93,9 @@ func (f Fault) alter(a answer, o Options) reply {
 // truncate cuts a reply's body short. The break must show, also one behind the
 // last byte, unless the fault itself asks for the framing that hides it.
 func (f Fault) truncate(rep *reply) {
-	keep := f.keep
-	if f.rows {
-		keep = endOfRows(rep.body, f.keep)
+	keep := f.cutAfter
+	if f.cutRows {
+		keep = endOfRows(rep.body, f.cutAfter)
 	}
 	rep.length = max(rep.length, keep+1)
 	rep.body = rep.body[:min(keep, len(rep.body))]
@@ -130,54 +130,54 @@ func (rep reply) hasBody(method string) bool {
 // stream is the body as it goes out. It ends in io.EOF, or in another error
 // where the connection is to break.
 func (rep reply) stream(ctx context.Context) *stream {
-	st := &stream{ctx: ctx, rest: rep.body, end: io.EOF, pace: rep.pace}
+	st := &stream{ctx: ctx, pending: rep.body, end: io.EOF, pace: rep.pace}
 	switch rep.ending {
 	case endCut:
 		st.end = io.ErrUnexpectedEOF
 	case endRaw:
-		st.rest = []byte(rep.raw)
+		st.pending = []byte(rep.raw)
 	case endEndless:
 		// Not by single bytes: each piece is a write of its own.
 		const enough = 32 << 10
-		if st.again = rep.body; len(st.again) == 0 {
-			st.again = []byte("\n")
+		if st.repeat = rep.body; len(st.repeat) == 0 {
+			st.repeat = []byte("\n")
 		}
-		st.again = bytes.Repeat(st.again, enough/len(st.again)+1)
+		st.repeat = bytes.Repeat(st.repeat, enough/len(st.repeat)+1)
 	}
 	return st
 }
 
 // A stream gives bytes at its pace, until its context ends.
 type stream struct {
-	ctx   context.Context
-	rest  []byte
-	again []byte // what follows the rest, for ever
-	end   error
-	pace  pace
-	due   int // bytes of the piece at hand that are left
+	ctx       context.Context
+	pending   []byte
+	repeat    []byte // what follows the rest, for ever
+	end       error
+	pace      pace
+	pieceLeft int // bytes of the piece at hand that are left
 }
 
 func (st *stream) Read(p []byte) (int, error) {
 	if err := context.Cause(st.ctx); err != nil {
 		return 0, err
 	}
-	if len(st.rest) == 0 {
-		st.rest = st.again
+	if len(st.pending) == 0 {
+		st.pending = st.repeat
 	}
-	if len(st.rest) == 0 {
+	if len(st.pending) == 0 {
 		return 0, st.end
 	}
 	if st.pace.bytes > 0 {
-		if st.due == 0 {
+		if st.pieceLeft == 0 {
 			if err := wait(st.ctx, st.pace.every); err != nil {
 				return 0, err
 			}
-			st.due = st.pace.bytes
+			st.pieceLeft = st.pace.bytes
 		}
-		p = p[:min(len(p), st.due)]
+		p = p[:min(len(p), st.pieceLeft)]
 	}
-	n := copy(p, st.rest)
-	st.rest = st.rest[n:]
-	st.due -= min(n, st.due)
+	n := copy(p, st.pending)
+	st.pending = st.pending[n:]
+	st.pieceLeft -= min(n, st.pieceLeft)
 	return n, nil
 }

@@ -36,8 +36,8 @@ func TestStatusFaults(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			onBothFronts(t, Options{}, func(t *testing.T, w wire) {
-				furnish(t, w)
+			onBothTransports(t, Options{}, func(t *testing.T, w wire) {
+				addSamples(t, w)
 				w.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 				w.srv.ResetRequests()
 				w.srv.Fail(tt.fault.Times(1).Header("Retry-After", "7").Header("X-A", "b"))
@@ -59,8 +59,8 @@ func TestTruncate(t *testing.T) {
 	const whole = `{"userId":"3"}` + "\n"
 	for _, framing := range []Framing{FramingChunked, FramingLength, FramingClose} {
 		for _, n := range []int{0, 5, len(whole), len(whole) + 10} {
-			onBothFronts(t, Options{Framing: framing}, func(t *testing.T, w wire) {
-				furnish(t, w)
+			onBothTransports(t, Options{Framing: framing}, func(t *testing.T, w wire) {
+				addSamples(t, w)
 				w.srv.Fail(On("Users.Create").Truncate(n))
 				resp, body, err := w.try(t.Context(), t, "POST", root+"/1/users", newUser)
 				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
@@ -73,8 +73,8 @@ func TestTruncate(t *testing.T) {
 	}
 	t.Run("no body to cut", func(t *testing.T) {
 		t.Parallel()
-		onBothFronts(t, Options{}, func(t *testing.T, w wire) {
-			furnish(t, w)
+		onBothTransports(t, Options{}, func(t *testing.T, w wire) {
+			addSamples(t, w)
 			w.srv.Fail(On("Users.Update").Truncate(0))
 			w.must(t, "POST", root+"/1/users/1", "email=x")
 		})
@@ -120,8 +120,8 @@ func TestRewrite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, framing := range []Framing{FramingChunked, FramingLength, FramingClose} {
-				onBothFronts(t, Options{Framing: framing, UndocumentedQuery: HonourQuery}, func(t *testing.T, w wire) {
-					furnish(t, w)
+				onBothTransports(t, Options{Framing: framing, UndocumentedQuery: HonourQuery}, func(t *testing.T, w wire) {
+					addSamples(t, w)
 					w.srv.Fail(tt.fault)
 					resp, body, err := w.try(t.Context(), t, "GET", root+"/1/users?display[]=userId", "")
 					require.Equal(t, strings.Contains(name, "cut") || name == "no gzip", err != nil, "%v", err)
@@ -137,7 +137,7 @@ func TestRewrite(t *testing.T) {
 	}
 	t.Run("gzip that was asked for", func(t *testing.T) {
 		t.Parallel()
-		onBothFronts(t, Options{}, func(t *testing.T, w wire) {
+		onBothTransports(t, Options{}, func(t *testing.T, w wire) {
 			w.srv.Fail(On("*").Rewrite(pack).Header("Content-Encoding", "gzip").Body("x"))
 			req := w.request(t, "GET", root, "")
 			req.Header.Set("Accept-Encoding", "gzip")
@@ -157,8 +157,8 @@ func TestTruncateRows(t *testing.T) {
 	const one, both = `{"userId":"1"}` + "\n", `{"userId":"1"}` + "\n" + `{"userId":"2"}` + "\n"
 	for _, framing := range []Framing{FramingChunked, FramingLength, FramingClose} {
 		for n, want := range []string{"", one, both, both} {
-			onBothFronts(t, Options{Framing: framing, UndocumentedQuery: HonourQuery}, func(t *testing.T, w wire) {
-				furnish(t, w)
+			onBothTransports(t, Options{Framing: framing, UndocumentedQuery: HonourQuery}, func(t *testing.T, w wire) {
+				addSamples(t, w)
 				w.srv.Fail(On("Users.List").Times(1).TruncateRows(n))
 				w.srv.Fail(On("Users.List").Times(1).TruncateRows(n).Framing(FramingClose))
 				_, body, err := w.try(t.Context(), t, "GET", root+"/1/users?display[]=userId", "")
@@ -177,7 +177,7 @@ func TestTruncateRows(t *testing.T) {
 	t.Run("HTTP 2", func(t *testing.T) {
 		t.Parallel()
 		w := overSocket(t, New(t, Options{HTTP2: true, UndocumentedQuery: HonourQuery}))
-		furnish(t, w)
+		addSamples(t, w)
 		for _, framing := range []Framing{FramingChunked, FramingLength} {
 			w.srv.Fail(On("Users.List").Times(1).TruncateRows(1).Framing(framing))
 			_, body, err := w.try(t.Context(), t, "GET", root+"/1/users?display[]=userId", "")
@@ -193,8 +193,8 @@ func TestTruncateRows(t *testing.T) {
 
 func TestStripBody(t *testing.T) {
 	t.Parallel()
-	onThreeFronts(t, func(t *testing.T, w wire) {
-		furnish(t, w)
+	onAllTransports(t, func(t *testing.T, w wire) {
+		addSamples(t, w)
 		w.srv.ResetRequests()
 		w.srv.Fail(On("Groups.RemoveUsers").Times(1).StripBody())
 		for _, want := range []int{400, 204} {
@@ -209,8 +209,8 @@ func TestStripBody(t *testing.T) {
 // TestHooks has a hook use the server by a client of its own.
 func TestHooks(t *testing.T) {
 	t.Parallel()
-	onThreeFronts(t, func(t *testing.T, w wire) {
-		furnish(t, w)
+	onAllTransports(t, func(t *testing.T, w wire) {
+		addSamples(t, w)
 		var order []string
 		hook := func(name string) func(*Server) {
 			return func(s *Server) {
@@ -233,8 +233,8 @@ func TestHooks(t *testing.T) {
 
 func TestBeforeComesBeforeLatency(t *testing.T) {
 	t.Parallel()
-	onThreeFronts(t, func(t *testing.T, w wire) {
-		furnish(t, w)
+	onAllTransports(t, func(t *testing.T, w wire) {
+		addSamples(t, w)
 		ctx, cancel := context.WithCancel(t.Context())
 		w.srv.Fail(On("Users.Create").Before(func(*Server) { cancel() }).Latency(time.Hour))
 		_, _, err := w.try(ctx, t, "POST", root+"/1/users", newUser)
@@ -247,8 +247,8 @@ func TestBeforeComesBeforeLatency(t *testing.T) {
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		onBothFronts(t, Options{}, func(t *testing.T, w wire) {
-			furnish(t, w)
+		onBothTransports(t, Options{}, func(t *testing.T, w wire) {
+			addSamples(t, w)
 			other := New(t)
 			w.srv.Fail(On("Users.Create").Times(1).Status(status).Header("Location", w.base+root+"/1/users"))
 			w.srv.Fail(On("Groups.Create").Status(status).Header("Location", other.URL()+root+"/1/groups"))

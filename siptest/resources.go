@@ -28,7 +28,7 @@ const (
 func (k kind) isNumber() bool { return k == kindFlag || k == kindNumber || k == kindID }
 
 // blank is what a new row has where its form gave nothing.
-func (k kind) blank() string {
+func (k kind) zeroValue() string {
 	switch {
 	case k.isNumber():
 		return "0"
@@ -40,7 +40,7 @@ func (k kind) blank() string {
 
 // clean checks a form's text and gives it the shape in which it is stored.
 // What is wrong is said without the text itself: it may be a password.
-func (k kind) clean(value string) (cleaned, wrong string) {
+func (k kind) normalize(value string) (normalized, problem string) {
 	switch k {
 	case kindFlag:
 		if value != "0" && value != "1" {
@@ -109,22 +109,22 @@ type resource struct {
 	// their extension numbers.
 	unique []string
 
-	// showsID says that the answer to a create is documented: the new id.
-	showsID bool
+	// createAnswersID says that the answer to a create is documented: the new id.
+	createAnswersID bool
 }
 
-// timed are the columns that most rows end with.
-var timed = []column{
+// timestampColumns are the columns that most rows end with.
+var timestampColumns = []column{
 	{name: "createDatetime", kind: kindDatetime},
 	{name: "updateDatetime", kind: kindDatetime},
 }
 
-func timedColumns(columns ...column) []column { return append(columns, timed...) }
+func withTimestamps(columns ...column) []column { return append(columns, timestampColumns...) }
 
 var (
 	domains = &resource{
 		id: "domainId",
-		columns: timedColumns(
+		columns: withTimestamps(
 			column{name: "domainId", kind: kindID},
 			column{name: "domain"},
 			column{name: "displayName", required: true},
@@ -133,7 +133,7 @@ var (
 	}
 	users = &resource{
 		id: "userId", parent: "domainId",
-		columns: timedColumns(
+		columns: withTimestamps(
 			column{name: "userId", kind: kindID},
 			column{name: "domainId", kind: kindID},
 			column{name: "user", required: true},
@@ -160,7 +160,7 @@ var (
 	}
 	groups = &resource{
 		id: "groupId", parent: "domainId",
-		columns: timedColumns(
+		columns: withTimestamps(
 			column{name: "groupId", kind: kindID},
 			column{name: "domainId", kind: kindID},
 			column{name: "groupName", required: true},
@@ -174,7 +174,7 @@ var (
 	}
 	queues = &resource{
 		id: "queueId", parent: "domainId",
-		columns: timedColumns(
+		columns: withTimestamps(
 			column{name: "queueId", kind: kindID},
 			column{name: "domainId", kind: kindID},
 			column{name: "queueName", required: true},
@@ -184,7 +184,7 @@ var (
 		),
 		unique: []string{"queueName", "extensionNumber"},
 	}
-	members = &resource{
+	queueMembers = &resource{
 		id: "queueMemberId", parent: "queueId",
 		columns: []column{
 			{name: "queueMemberId", kind: kindID},
@@ -196,9 +196,9 @@ var (
 			{name: "ringOrder", kind: kindNumber},
 		},
 	}
-	networks = &resource{
+	trustedNetworks = &resource{
 		id: "trustedNetworkId", parent: "domainId",
-		columns: timedColumns(
+		columns: withTimestamps(
 			column{name: "trustedNetworkId", kind: kindID},
 			column{name: "domainId", kind: kindID},
 			column{name: "network", kind: kindNetwork},
@@ -218,11 +218,11 @@ var (
 			{name: "userId", kind: kindID},
 			{name: "user"},
 		},
-		unique:  []string{"deviceMacAddress"},
-		showsID: true,
+		unique:          []string{"deviceMacAddress"},
+		createAnswersID: true,
 	}
 
-	resources = []*resource{domains, users, groups, queues, members, networks, devices}
+	resources = []*resource{domains, users, groups, queues, queueMembers, trustedNetworks, devices}
 )
 
 // Rows that join two resources.

@@ -37,8 +37,8 @@ type route struct {
 	path   string
 	form   []field
 
-	// queried says that filter, sort, limit and offset are documented.
-	queried bool
+	// listParams says that filter, sort, limit and offset are documented.
+	listParams bool
 
 	run handler
 
@@ -81,17 +81,17 @@ var routes = withSegments([]*route{
 		form: idField("userSpec", kindIDs, users)},
 
 	{op: "Users.ListDevices", method: http.MethodGet, path: root + "/{domainId}/users/{userId}/devices", run: listUserDevices,
-		queried: true},
+		listParams: true},
 	{op: "Users.GetDevice", method: http.MethodGet, path: root + "/{domainId}/users/{userId}/devices/{pbxDeviceId}", run: getUserDevice},
 	{op: "Users.AddDevice", method: http.MethodPost, path: root + "/{domainId}/users/{userId}/devices", run: addUserDevice,
 		form: idField("pbxDeviceId", kindID, devices)},
 	{op: "Users.RemoveDevice", method: http.MethodDelete, path: root + "/{domainId}/users/{userId}/devices/{pbxDeviceId}", run: removeUserDevice},
 	{op: "Users.ListGroups", method: http.MethodGet, path: root + "/{domainId}/users/{userId}/groups", run: listMemberships(groups, "userId", userGroupColumns),
-		queried: true},
+		listParams: true},
 	{op: "Users.AddGroups", method: http.MethodPost, path: root + "/{domainId}/users/{userId}/groups", run: addMemberships(groups),
 		form: idField("groupSpec", kindIDs, groups)},
 
-	{op: "Queues.List", method: http.MethodGet, path: root + "/{domainId}/queues", run: list(queues), queried: true},
+	{op: "Queues.List", method: http.MethodGet, path: root + "/{domainId}/queues", run: list(queues), listParams: true},
 	{op: "Queues.Get", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}", run: get(queues)},
 	{op: "Queues.Create", method: http.MethodPost, path: root + "/{domainId}/queues", run: create(queues),
 		form: queues.form("queueName displayName extensionNumber callerNameFormat?")},
@@ -99,24 +99,24 @@ var routes = withSegments([]*route{
 		form: queues.form("queueName? displayName? extensionNumber? callerNameFormat?")},
 	{op: "Queues.Delete", method: http.MethodDelete, path: root + "/{domainId}/queues/{queueId}", run: remove(queues)},
 	{op: "Queues.ListMembers", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}/members", run: listQueueMembers},
-	{op: "Queues.GetMember", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: get(members)},
-	{op: "Queues.CreateMember", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}/members", run: create(members),
-		form: members.form("groupId ringStrategy ringAttempts ringSecs ringOrder")},
-	{op: "Queues.UpdateMember", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: update(members),
-		form: members.form("groupId? ringStrategy? ringAttempts? ringSecs? ringOrder?")},
-	{op: "Queues.DeleteMember", method: http.MethodDelete, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: remove(members)},
+	{op: "Queues.GetMember", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: get(queueMembers)},
+	{op: "Queues.CreateMember", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}/members", run: create(queueMembers),
+		form: queueMembers.form("groupId ringStrategy ringAttempts ringSecs ringOrder")},
+	{op: "Queues.UpdateMember", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: update(queueMembers),
+		form: queueMembers.form("groupId? ringStrategy? ringAttempts? ringSecs? ringOrder?")},
+	{op: "Queues.DeleteMember", method: http.MethodDelete, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: remove(queueMembers)},
 	{op: "Queues.SetMemberOrder", method: http.MethodPut, path: root + "/{domainId}/queues/{queueId}/members/order", run: setMemberOrder,
-		form: idField("queueMemberId", kindIDs, members)},
+		form: idField("queueMemberId", kindIDs, queueMembers)},
 
-	{op: "TrustedNetworks.List", method: http.MethodGet, path: root + "/{domainId}/trustednetworks", run: list(networks), queried: true},
-	{op: "TrustedNetworks.Get", method: http.MethodGet, path: root + "/{domainId}/trustedNetworks/{trustedNetworkId}", run: get(networks)},
-	{op: "TrustedNetworks.Create", method: http.MethodPost, path: root + "/{domainId}/trustedNetworks", run: create(networks),
-		form: networks.form("network description?")},
-	{op: "TrustedNetworks.Update", method: http.MethodPost, path: root + "/{domainId}/trustedNetwork/{trustedNetworkId}", run: update(networks),
-		form: networks.form("network? description?")},
-	{op: "TrustedNetworks.Delete", method: http.MethodDelete, path: root + "/{domainId}/trustedNetwork/{trustedNetworkId}", run: remove(networks)},
+	{op: "TrustedNetworks.List", method: http.MethodGet, path: root + "/{domainId}/trustednetworks", run: list(trustedNetworks), listParams: true},
+	{op: "TrustedNetworks.Get", method: http.MethodGet, path: root + "/{domainId}/trustedNetworks/{trustedNetworkId}", run: get(trustedNetworks)},
+	{op: "TrustedNetworks.Create", method: http.MethodPost, path: root + "/{domainId}/trustedNetworks", run: create(trustedNetworks),
+		form: trustedNetworks.form("network description?")},
+	{op: "TrustedNetworks.Update", method: http.MethodPost, path: root + "/{domainId}/trustedNetwork/{trustedNetworkId}", run: update(trustedNetworks),
+		form: trustedNetworks.form("network? description?")},
+	{op: "TrustedNetworks.Delete", method: http.MethodDelete, path: root + "/{domainId}/trustedNetwork/{trustedNetworkId}", run: remove(trustedNetworks)},
 
-	{op: "Devices.List", method: http.MethodGet, path: root + "/{domainId}/devices", run: list(devices), queried: true},
+	{op: "Devices.List", method: http.MethodGet, path: root + "/{domainId}/devices", run: list(devices), listParams: true},
 	{op: "Devices.Get", method: http.MethodGet, path: root + "/{domainId}/devices/{pbxDeviceId}", run: get(devices)},
 	{op: "Devices.Create", method: http.MethodPost, path: root + "/{domainId}/devices", run: create(devices),
 		form: devices.form("pbxDeviceName deviceMacAddress")},

@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRoutesAreTheAPIs holds the table of routes against the API's page as
+// TestRoutesMatchTheAPI holds the table of routes against the API's page as
 // data.
-func TestRoutesAreTheAPIs(t *testing.T) {
+func TestRoutesMatchTheAPI(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile("../testdata/endpoints.json")
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func TestRoutesAreTheAPIs(t *testing.T) {
 		require.Equal(t, want.SDK, got.op)
 		require.Equal(t, want.Method, got.method, got.op)
 		require.Equal(t, want.Path, got.path, got.op)
-		require.Equal(t, len(want.Query) > 0, got.queried, got.op)
+		require.Equal(t, len(want.Query) > 0, got.listParams, got.op)
 		require.Len(t, got.form, len(want.Form), got.op)
 		for j, field := range want.Form {
 			require.Equal(t, field.Name, got.form[j].name, got.op)
@@ -183,8 +183,8 @@ func TestEveryRoute(t *testing.T) {
 		require.Equal(t, routes[i].op, tt.op)
 		t.Run(tt.op, func(t *testing.T) {
 			t.Parallel()
-			onBothFronts(t, Options{Now: atNoon}, func(t *testing.T, w wire) {
-				furnish(t, w)
+			onBothTransports(t, Options{Now: atNoon}, func(t *testing.T, w wire) {
+				addSamples(t, w)
 				w.srv.ResetRequests()
 				status, body := w.do(t, routes[i].method, root+tt.path, tt.form)
 				require.Equal(t, tt.status, status, body)
@@ -201,10 +201,10 @@ func TestEveryRoute(t *testing.T) {
 	}
 }
 
-func TestPathsToTheLetter(t *testing.T) {
+func TestPathsAreExact(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	tests := []struct {
 		method, path string
 		status       int
@@ -261,7 +261,7 @@ func TestPathsToTheLetter(t *testing.T) {
 func TestIDsOfAnotherDomain(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	w.srv.addDomain(0, "", "", false)
 	require.Contains(t, w.must(t, "GET", root+"/2", ""), `"domain":"domain2.sip.example.com"`)
 	for _, path := range []string{"/users/1", "/groups/1", "/groups/1/users", "/queues/1", "/queues/1/members",

@@ -35,9 +35,9 @@ func newRequest(method string, u *url.URL, header http.Header, body []byte) *req
 // serve takes a request all the way. An error means that the request's
 // context ended first.
 func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
-	entry, fault, task := s.arrive(r)
+	entry, fault, task := s.receive(r)
 	defer s.end(task)
-	s.run(fault.before)
+	s.runHooks(fault.before)
 	if fault.commit == commitLate {
 		s.commitLater(r, fault)
 	}
@@ -46,31 +46,31 @@ func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
 	}
 	var a answer
 	if fault.commit == commitNow {
-		a = s.answer(r)
+		a = s.apply(r)
 	}
 	if fault.commit != commitLate {
-		s.run(fault.after)
+		s.runHooks(fault.after)
 	}
 	if fault.ending == endHang {
 		<-ctx.Done()
 	}
-	if err := wait(ctx, fault.silence); err != nil {
+	if err := wait(ctx, fault.headerDelay); err != nil {
 		return reply{}, err
 	}
-	rep := fault.alter(a, s.opts)
+	rep := fault.makeReply(a, s.opts)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if rep.header.Get("Date") == "" {
 		rep.header.Set("Date", s.opts.Now().UTC().Format(http.TimeFormat))
 	}
-	if rep.ending.answers() {
+	if rep.ending.sendsStatus() {
 		entry.Status = rep.status
 	}
 	return rep, nil
 }
 
 // arrive notes a request and picks its fault.
-func (s *Server) arrive(r *request) (*Request, Fault, *task) {
+func (s *Server) receive(r *request) (*Request, Fault, *task) {
 	entry := &Request{
 		Method: r.method,
 		Path:   r.path,
@@ -92,14 +92,14 @@ func (s *Server) arrive(r *request) (*Request, Fault, *task) {
 	defer s.mu.Unlock()
 	s.log = append(s.log, entry)
 	fault := s.faultFor(entry.Op)
-	if fault.strip {
+	if fault.stripBody {
 		entry.Form, r.form = url.Values{}, nil
 	}
 	return entry, fault, s.begin()
 }
 
 // answer carries out a request.
-func (s *Server) answer(r *request) answer {
+func (s *Server) apply(r *request) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, err := s.handle(r)
@@ -119,21 +119,21 @@ func (s *Server) handle(r *request) (answer, error) {
 		}
 		return answer{}, notFound("no such path")
 	}
-	c := &call{opts: s.opts, store: s.store, route: r.route, query: r.query, ids: r.ids}
+	c := &call{opts: s.opts, store: s.store, route: r.route, query: r.query, pathIDs: r.ids}
 	if err := c.resolve(); err != nil {
 		return answer{}, err
 	}
 	if r.method != http.MethodGet && r.query != "" {
 		return answer{}, malformed("a %s takes no query", r.method)
 	}
-	if err := c.readForm(assemble(s.kept(r))); err != nil {
+	if err := c.readForm(parseParams(s.limitVars(r))); err != nil {
 		return answer{}, err
 	}
 	return r.route.run(c)
 }
 
 // kept are the variables that PHP keeps of a form.
-func (s *Server) kept(r *request) []pair {
+func (s *Server) limitVars(r *request) []pair {
 	if len(r.form) <= s.opts.MaxInputVars {
 		return r.form
 	}

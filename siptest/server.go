@@ -16,18 +16,18 @@ type Server struct {
 
 	mu      sync.Mutex // of what follows
 	store   *store
-	faults  []*armed
+	faults  []*activeFault
 	log     []*Request
 	tasks   map[*task]bool
 	stopped bool // no task begins
 
 	traffic *traffic
 
-	closing   sync.Once
-	lifecycle sync.Mutex // of what follows
-	closed    bool
-	socket    *httptest.Server
-	hangUp    context.CancelFunc // ends the waiting of requests over the socket
+	closing        sync.Once
+	lifecycle      sync.Mutex // of what follows
+	closed         bool
+	socket         *httptest.Server
+	cancelRequests context.CancelFunc // ends the waiting of requests over the socket
 }
 
 // A Request is what the server saw of a request.
@@ -88,10 +88,10 @@ func (s *Server) Close() {
 		s.closed = true
 		s.lifecycle.Unlock() // a hook may want it before all requests are gone
 		if s.socket != nil {
-			s.hangUp()
+			s.cancelRequests()
 		}
 		s.traffic.close()
-		s.dropLate()
+		s.cancelLateCommits()
 		if s.socket != nil {
 			s.socket.Close()
 		}
@@ -144,15 +144,15 @@ func (s *Server) commitLater(r *request, f Fault) {
 		return
 	}
 	t := s.begin()
-	t.timer = time.AfterFunc(f.lateBy, func() {
+	t.timer = time.AfterFunc(f.commitDelay, func() {
 		defer s.end(t)
-		s.answer(r)
-		s.run(f.after)
+		s.apply(r)
+		s.runHooks(f.after)
 	})
 }
 
-// dropLate gives up what commitLater holds.
-func (s *Server) dropLate() {
+// cancelLateCommits gives up what commitLater holds.
+func (s *Server) cancelLateCommits() {
 	s.mu.Lock()
 	s.stopped = true
 	var late []*task

@@ -32,9 +32,9 @@ func overSocket(t testing.TB, srv *Server) wire {
 	return wire{srv, base, &http.Client{Transport: tr}}
 }
 
-// onBothFronts runs a test over the socket and in process, each on a server
+// onBothTransports runs a test over the socket and in process, each on a server
 // of its own.
-func onBothFronts(t *testing.T, o Options, test func(t *testing.T, w wire)) {
+func onBothTransports(t *testing.T, o Options, test func(t *testing.T, w wire)) {
 	t.Helper()
 	t.Run("socket", func(t *testing.T) {
 		t.Parallel()
@@ -112,8 +112,8 @@ var noon = time.Date(2019, 10, 31, 12, 0, 0, 0, time.UTC)
 
 func atNoon() time.Time { return noon }
 
-// furnish makes a domain with something of everything, each with id 1 and 2.
-func furnish(t testing.TB, w wire) {
+// addSamples makes a domain with something of everything, each with id 1 and 2.
+func addSamples(t testing.TB, w wire) {
 	t.Helper()
 	w.srv.addDomain(0, "acme.sip.example.com", "Acme", true)
 	for _, step := range []struct{ path, form string }{

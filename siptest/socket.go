@@ -20,12 +20,12 @@ import (
 // listen opens the socket.
 func (s *Server) listen() {
 	ctx, cancel := context.WithCancel(context.Background())
-	s.hangUp = cancel
+	s.cancelRequests = cancel
 	s.socket = httptest.NewUnstartedServer(http.HandlerFunc(s.serveHTTP))
 	config := s.socket.Config
 	config.BaseContext = func(net.Listener) context.Context { return ctx }
-	config.ConnContext = s.traffic.accept
-	config.ConnState = s.traffic.note
+	config.ConnContext = s.traffic.connContext
+	config.ConnState = s.traffic.connState
 	if !s.encrypted() {
 		s.socket.Start()
 		return
@@ -51,8 +51,8 @@ func (handshakeFilter) Write(p []byte) (int, error) {
 
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(connKey{}).(*conn)
-	s.traffic.enter(c)
-	defer s.traffic.leave(c)
+	s.traffic.beginRequest(c)
+	defer s.traffic.endRequest(c)
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -61,7 +61,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	if !rep.ending.answers() {
+	if !rep.ending.sendsStatus() {
 		c.fail(r, rep)
 		panic(http.ErrAbortHandler) // closes the connection, or resets the stream
 	}
@@ -82,12 +82,12 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if rep.pace.bytes > 0 {
 		_ = http.NewResponseController(w).Flush()
 	}
-	send(w, rep.stream(r.Context()))
+	writeBody(w, rep.stream(r.Context()))
 }
 
 // send writes a body piece by piece. Flushed before its end an answer is
 // chunked, even if it is small.
-func send(w http.ResponseWriter, body io.Reader) {
+func writeBody(w http.ResponseWriter, body io.Reader) {
 	flusher := http.NewResponseController(w)
 	buffer := make([]byte, 32<<10)
 	for {
@@ -117,7 +117,7 @@ type connKey struct{}
 // fail acts out an ending that is no answer.
 func (c *conn) fail(r *http.Request, rep reply) {
 	switch rep.ending {
-	case endStream:
+	case endResetStream:
 		return
 	case endReset:
 		c.reset()
@@ -126,7 +126,7 @@ func (c *conn) fail(r *http.Request, rep reply) {
 		_, _ = io.Copy(c.Conn, rep.stream(r.Context()))
 	case endGoAway:
 		if r.ProtoMajor == 2 {
-			_, _ = c.Write(goAway(rep.taken))
+			_, _ = c.Write(goAway(rep.lastStream))
 		}
 	}
 	_ = c.Close()
@@ -169,7 +169,7 @@ func newTraffic() *traffic {
 }
 
 // accept is the ConnContext of the socket's server.
-func (t *traffic) accept(ctx context.Context, c net.Conn) context.Context {
+func (t *traffic) connContext(ctx context.Context, c net.Conn) context.Context {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.opened++
@@ -178,7 +178,7 @@ func (t *traffic) accept(ctx context.Context, c net.Conn) context.Context {
 }
 
 // note is the ConnState of the socket's server.
-func (t *traffic) note(c net.Conn, state http.ConnState) {
+func (t *traffic) connState(c net.Conn, state http.ConnState) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if state == http.StateClosed {
@@ -189,14 +189,14 @@ func (t *traffic) note(c net.Conn, state http.ConnState) {
 	t.changed.Broadcast()
 }
 
-func (t *traffic) enter(c *conn) {
+func (t *traffic) beginRequest(c *conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.requests++
 	t.changed.Broadcast()
 }
 
-func (t *traffic) leave(c *conn) {
+func (t *traffic) endRequest(c *conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.requests--
@@ -204,7 +204,7 @@ func (t *traffic) leave(c *conn) {
 }
 
 // any reports whether a connection is so. It needs t.mu.
-func (t *traffic) any(is func(*conn) bool) bool {
+func (t *traffic) anyConn(is func(*conn) bool) bool {
 	for _, c := range t.conns {
 		if is(c) {
 			return true
@@ -243,7 +243,7 @@ func (s *Server) CloseIdle() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	// A client may have an answer before net/http is done with the request.
-	for t.any(func(c *conn) bool { return c.requests == 0 && c.state == http.StateActive }) {
+	for t.anyConn(func(c *conn) bool { return c.requests == 0 && c.state == http.StateActive }) {
 		t.changed.Wait()
 	}
 	closing := map[*conn]bool{}
@@ -257,7 +257,7 @@ func (s *Server) CloseIdle() {
 		_ = c.Close()
 	}
 	t.mu.Lock()
-	for t.any(func(c *conn) bool { return closing[c] }) {
+	for t.anyConn(func(c *conn) bool { return closing[c] }) {
 		t.changed.Wait()
 	}
 }

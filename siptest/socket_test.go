@@ -59,7 +59,7 @@ func TestCloseIdle(t *testing.T) {
 func TestConnectionsInProcess(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	opened, open := w.srv.Connections()
 	require.Equal(t, len(w.srv.Requests()), opened)
 	require.Zero(t, open)
@@ -127,11 +127,11 @@ func TestHTTP2(t *testing.T) {
 	require.Equal(t, 1, resp.ProtoMajor)
 }
 
-func TestHTTP2HasNoFramings(t *testing.T) {
+func TestHTTP2IgnoresFraming(t *testing.T) {
 	t.Parallel()
 	for _, framing := range []Framing{FramingChunked, FramingLength, FramingClose} {
 		w := overSocket(t, New(t, Options{HTTP2: true, Framing: framing}))
-		furnish(t, w)
+		addSamples(t, w)
 		resp, body, err := w.try(t.Context(), t, "GET", root, "")
 		require.NoError(t, err)
 		require.Equal(t, framing == FramingLength, resp.ContentLength == int64(len(body)))
@@ -181,7 +181,7 @@ func TestGoroutines(t *testing.T) {
 				return strings.Count(profile.String(), fmt.Sprintf("%q:%q", "siptest", t.Name()))
 			}
 			w := overSocket(t, srv)
-			furnish(t, w)
+			addSamples(t, w)
 			require.Positive(t, running())
 
 			arrived := make(chan bool)

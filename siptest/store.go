@@ -30,7 +30,7 @@ type uniqueKey struct {
 }
 
 type table struct {
-	last     int64 // ids are never given twice
+	lastID   int64 // ids are never given twice
 	rows     map[int64]*row
 	children map[int64][]*row // by parent, each in the order of the ids
 }
@@ -39,20 +39,20 @@ type membership struct{ group, user int64 }
 
 // A store holds every row. It knows no HTTP and locks nothing.
 type store struct {
-	now         func() time.Time
-	duplicates  bool // unique keys are not enforced
-	tables      map[*resource]*table
-	taken       map[uniqueKey]*row
-	memberships map[membership]bool
+	now             func() time.Time
+	allowDuplicates bool // unique keys are not enforced
+	tables          map[*resource]*table
+	owners          map[uniqueKey]*row
+	memberships     map[membership]bool
 }
 
-func newStore(now func() time.Time, duplicates bool) *store {
+func newStore(now func() time.Time, allowDuplicates bool) *store {
 	st := &store{
-		now:         now,
-		duplicates:  duplicates,
-		tables:      map[*resource]*table{},
-		taken:       map[uniqueKey]*row{},
-		memberships: map[membership]bool{},
+		now:             now,
+		allowDuplicates: allowDuplicates,
+		tables:          map[*resource]*table{},
+		owners:          map[uniqueKey]*row{},
+		memberships:     map[membership]bool{},
 	}
 	for _, res := range resources {
 		st.tables[res] = &table{rows: map[int64]*row{}, children: map[int64][]*row{}}
@@ -78,11 +78,11 @@ func (st *store) children(res *resource, parent int64) []*row {
 func (st *store) insert(res *resource, parent, id int64, cells map[string]string) (*row, error) {
 	t := st.tables[res]
 	if id == 0 {
-		id = t.last + 1
+		id = t.lastID + 1
 	}
 	r := &row{res: res, id: id, parent: parent, cells: map[string]string{}}
 	for _, c := range res.allColumns() {
-		r.cells[c.name] = c.kind.blank()
+		r.cells[c.name] = c.kind.zeroValue()
 	}
 	maps.Copy(r.cells, cells)
 	r.cells[res.id] = strconv.FormatInt(id, 10)
@@ -92,10 +92,10 @@ func (st *store) insert(res *resource, parent, id int64, cells map[string]string
 	if _, ok := r.cells["createDatetime"]; ok {
 		r.cells["createDatetime"] = st.datetime()
 	}
-	if err := st.claim(r, r.keys()); err != nil {
+	if err := st.claim(r, r.uniqueKeys()); err != nil {
 		return nil, err
 	}
-	t.last = max(t.last, id)
+	t.lastID = max(t.lastID, id)
 	t.rows[id] = r
 	siblings := t.children[parent]
 	i, _ := slices.BinarySearchFunc(siblings, id, byID)
@@ -107,7 +107,7 @@ func (st *store) insert(res *resource, parent, id int64, cells map[string]string
 func (st *store) change(r *row, cells map[string]string) error {
 	after := &row{res: r.res, parent: r.parent, cells: maps.Clone(r.cells)}
 	maps.Copy(after.cells, cells)
-	if err := st.claim(r, after.keys()); err != nil {
+	if err := st.claim(r, after.uniqueKeys()); err != nil {
 		return err
 	}
 	maps.Copy(r.cells, cells)
@@ -137,14 +137,14 @@ func (st *store) remove(r *row) {
 	case groups:
 		maps.DeleteFunc(st.memberships, func(m membership, _ bool) bool { return m.group == r.id })
 		for _, q := range st.children(queues, r.parent) {
-			for _, m := range slices.Clone(st.children(members, q.id)) {
+			for _, m := range slices.Clone(st.children(queueMembers, q.id)) {
 				if m.cells["groupId"] == r.cells["groupId"] {
 					st.remove(m)
 				}
 			}
 		}
 	case queues:
-		for _, m := range slices.Clone(st.children(members, r.id)) {
+		for _, m := range slices.Clone(st.children(queueMembers, r.id)) {
 			st.remove(m)
 		}
 	}
@@ -162,32 +162,32 @@ func (st *store) associate(device, user *row) {
 
 // claim makes keys the keys of r, unless another row has one of them.
 func (st *store) claim(r *row, keys []uniqueKey) error {
-	if st.duplicates {
+	if st.allowDuplicates {
 		return nil
 	}
 	for _, k := range keys {
-		if owner := st.taken[k]; owner != nil && owner != r {
+		if owner := st.owners[k]; owner != nil && owner != r {
 			return conflict("%s is in use", k.column)
 		}
 	}
 	st.release(r)
 	for _, k := range keys {
-		st.taken[k] = r
+		st.owners[k] = r
 	}
 	return nil
 }
 
 func (st *store) release(r *row) {
-	for _, k := range r.keys() {
-		if st.taken[k] == r {
-			delete(st.taken, k)
+	for _, k := range r.uniqueKeys() {
+		if st.owners[k] == r {
+			delete(st.owners, k)
 		}
 	}
 }
 
 func (st *store) datetime() string { return st.now().UTC().Format(datetimeLayout) }
 
-func (r *row) keys() []uniqueKey {
+func (r *row) uniqueKeys() []uniqueKey {
 	keys := make([]uniqueKey, 0, len(r.res.unique))
 	for _, name := range r.res.unique {
 		k := uniqueKey{column: name, domain: r.parent, value: r.cells[name]}

@@ -45,7 +45,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if trace.GetConn != nil {
 		trace.GetConn(req.URL.Host)
 	}
-	x := t.server.traffic.begin(req.Context())
+	x := t.server.traffic.beginExchange(req.Context())
 	if x == nil {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}
@@ -61,7 +61,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		x.end(io.EOF)
 	default:
 		resp.Body = &responseBody{Reader: resp.Body, exchange: x}
-		unpack(resp)
+		decompress(resp)
 	}
 	return resp, nil
 }
@@ -93,10 +93,10 @@ func (t transport) exchange(x *exchange, trace *httptrace.ClientTrace, req *http
 		return nil, io.EOF
 	case endReset:
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
-	case endStream:
+	case endResetStream:
 		return nil, errors.New("stream error: stream ID 1; INTERNAL_ERROR; received from peer")
 	case endGoAway:
-		return nil, fmt.Errorf("http2: server sent GOAWAY and closed the connection; LastStreamID=%d, ErrCode=NO_ERROR, debug=\"\"", rep.taken)
+		return nil, fmt.Errorf("http2: server sent GOAWAY and closed the connection; LastStreamID=%d, ErrCode=NO_ERROR, debug=\"\"", rep.lastStream)
 	case endRaw:
 		return rep.parse(x, trace, req)
 	}
@@ -114,7 +114,7 @@ type exchange struct {
 }
 
 // begin returns nil when the server is closed.
-func (t *traffic) begin(ctx context.Context) *exchange {
+func (t *traffic) beginExchange(ctx context.Context) *exchange {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -236,12 +236,12 @@ func (b *responseBody) Close() error {
 }
 
 // unpack does what http.Transport does to gzip when it alone has asked for it.
-func unpack(resp *http.Response) {
+func decompress(resp *http.Response) {
 	asked := resp.Request.Header
 	if asked.Get("Accept-Encoding") != "" || asked.Get("Range") != "" || !strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
 		return
 	}
-	resp.Body = &gzipBody{packed: resp.Body}
+	resp.Body = &gzipBody{compressed: resp.Body}
 	resp.Header.Del("Content-Encoding")
 	resp.Header.Del("Content-Length")
 	resp.ContentLength = -1
@@ -250,19 +250,19 @@ func unpack(resp *http.Response) {
 
 // A gzipBody reads nothing before it is read.
 type gzipBody struct {
-	packed io.ReadCloser
-	plain  *gzip.Reader
-	err    error
+	compressed io.ReadCloser
+	reader     *gzip.Reader
+	err        error
 }
 
 func (b *gzipBody) Read(p []byte) (int, error) {
-	if b.plain == nil && b.err == nil {
-		b.plain, b.err = gzip.NewReader(b.packed)
+	if b.reader == nil && b.err == nil {
+		b.reader, b.err = gzip.NewReader(b.compressed)
 	}
 	if b.err != nil {
 		return 0, b.err
 	}
-	return b.plain.Read(p)
+	return b.reader.Read(p)
 }
 
-func (b *gzipBody) Close() error { return b.packed.Close() }
+func (b *gzipBody) Close() error { return b.compressed.Close() }
