@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// onAllTransports adds a socket with HTTP/2 to onBothTransports.
+// onAllTransports is like onBothTransports, and also runs the test over HTTP/2.
 func onAllTransports(t *testing.T, test func(t *testing.T, w wire)) {
 	t.Helper()
 	onBothTransports(t, Options{}, test)
@@ -44,7 +44,8 @@ func TestNoAnswer(t *testing.T) {
 				t.Parallel()
 				onAllTransports(t, func(t *testing.T, w wire) {
 					addSamples(t, w)
-					// A new connection: net/http may see on an old one that it closes.
+					// Use a new connection, because net/http reports another error for
+					// an old one.
 					w.client.CloseIdleConnections()
 					w.srv.ResetRequests()
 					fault := tt.fault
@@ -54,7 +55,7 @@ func TestNoAnswer(t *testing.T) {
 					w.srv.Fail(fault(On("Users.Create")))
 					_, _, err := w.try(t.Context(), t, "POST", root+"/1/users", newUser)
 					require.Error(t, err)
-					// Over HTTP/2 net/http may take either for the other.
+					// Over HTTP/2 net/http may report either error.
 					require.True(t, w.srv.opts.HTTP2 || tt.want(err), "%v", err)
 					seen := w.srv.Requests()
 					require.Len(t, seen, 1)
@@ -91,7 +92,7 @@ func TestResetStream(t *testing.T) {
 				require.Equal(t, tt.applied, w.applied(t))
 				if w.srv.opts.HTTP2 {
 					after, open := w.srv.Connections()
-					require.Equal(t, opened, after, "the connection lives on")
+					require.Equal(t, opened, after, "the connection stays open")
 					require.Equal(t, 1, open)
 				}
 			})
@@ -110,7 +111,7 @@ func TestGoAway(t *testing.T) {
 		_, _, err2 := w.try(t.Context(), t, "POST", root+"/1/groups", "groupName=g&displayName=G&extensionNumber=9&ringRetry=0&ringExclusive=0&callerNameFormat=")
 		require.Error(t, err2)
 		if w.srv.opts.HTTP2 {
-			require.NoError(t, err, "net/http sends again what was not taken")
+			require.NoError(t, err, "net/http repeats a request that was not processed")
 			require.Equal(t, "Users.Create", w.srv.Requests()[1].Op)
 			require.ErrorContains(t, err2, "server sent GOAWAY and closed the connection; LastStreamID=2147483647, ErrCode=NO_ERROR")
 		} else {
@@ -119,7 +120,7 @@ func TestGoAway(t *testing.T) {
 		require.Equal(t, w.srv.opts.HTTP2, w.applied(t))
 		require.Len(t, w.values(t, root+"/1/groups", "groupId"), 3)
 	})
-	t.Run("a form that net/http cannot send again", func(t *testing.T) {
+	t.Run("a form that net/http cannot repeat", func(t *testing.T) {
 		t.Parallel()
 		w := overSocket(t, New(t, Options{HTTP2: true}))
 		addSamples(t, w)
@@ -259,7 +260,7 @@ func TestHangThenCommit(t *testing.T) {
 	})
 }
 
-// TestRaw holds what Transport makes of bytes against what net/http does.
+// TestRaw: Transport returns the same as net/http for raw bytes.
 func TestRaw(t *testing.T) {
 	t.Parallel()
 	const ok = "HTTP/1.1 200 OK\r\n"
@@ -268,7 +269,7 @@ func TestRaw(t *testing.T) {
 		raw    string
 		status int
 		body   string
-		err    string // at the end of the error
+		err    string // the end of the error
 	}{
 		"nothing":               {"", 0, "", ": EOF"},
 		"000":                   {"HTTP/1.1 000 Nothing\r\nContent-Length: 2\r\n\r\nhi", 0, "hi", ""},
@@ -376,7 +377,7 @@ func TestSlowBody(t *testing.T) {
 		require.Equal(t, 500, status)
 		require.Equal(t, "not so fast", body)
 
-		// The headers come at once.
+		// The headers are not slow.
 		ctx, cancel := context.WithCancel(t.Context())
 		resp, err := w.client.Do(w.request(t, "GET", root, "").WithContext(ctx))
 		require.NoError(t, err)
@@ -397,7 +398,7 @@ func TestSlowBody(t *testing.T) {
 			require.Equal(t, "not so fa", body)
 			require.Equal(t, 3*time.Second, time.Since(began))
 
-			// Small reads take no more time.
+			// Small reads do not take longer.
 			resp, err := w.client.Do(w.request(t, "GET", root, ""))
 			require.NoError(t, err)
 			began = time.Now()
@@ -409,7 +410,7 @@ func TestSlowBody(t *testing.T) {
 			require.NoError(t, resp.Body.Close())
 		})
 	})
-	t.Run("closed while it is read", func(t *testing.T) {
+	t.Run("closed during a read", func(t *testing.T) {
 		t.Parallel()
 		w := inProcess(New(t))
 		w.srv.Fail(On("*").Body("x").SlowBody(1, time.Hour))
@@ -473,13 +474,13 @@ func endless(t *testing.T, w wire) {
 	require.True(t, w.applied(t))
 	w.must(t, "POST", root+"/1/users/1", "email=x") // a 204
 
-	// Nobody reads, and the server can still be closed.
+	// The server can be closed while nobody reads the body.
 	resp, err := w.client.Do(w.request(t, "POST", root+"/1/users", "user=u&password=p&displayName=U&extensionNumber=1"))
 	require.NoError(t, err)
 	w.srv.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
 	if err == nil {
-		require.True(t, resp.Close, "only without a framing may it seem whole")
+		require.True(t, resp.Close, "only FramingClose hides the break")
 	}
 	require.NoError(t, resp.Body.Close())
 }

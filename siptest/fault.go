@@ -9,45 +9,48 @@ import (
 	"time"
 )
 
-// A Fault makes the server fail, for the requests that it matches. It is a
-// plain value, built up from On:
+// A Fault makes the server fail at some requests. It is a plain value. Build it
+// from On:
 //
 //	siptest.On("Users.Create").Nth(3).CommitThenDrop()
 //	siptest.On("*").Times(2).Status(503).Header("Retry-After", "1")
 //
-// Server.Fail puts it to work. With neither Nth nor Times nor For it strikes
-// at every match.
+// Server.Fail adds it to a server. A fault strikes when it changes the handling
+// of a request. Without Nth, Times and For it strikes at every match.
 //
-// Words that begin with CommitThen apply the request before they fail; the
-// same words without it do not apply it. All other words leave it as it is.
-// Of two words that say how the answer ends the last one counts.
+// A method whose name begins with CommitThen applies the request and then
+// fails. The method of the same name without CommitThen does not apply it. The
+// other methods do not change whether the request is applied.
+//
+// If two methods end the answer in different ways, the last one counts for the
+// answer. If one of them does not apply the request, the request is not applied.
 type Fault struct {
 	op         string
 	nth, times int
 	duration   time.Duration
-	calls      []string // what it does, as it was written
+	calls      []string // the calls of its methods, for String
 
 	before, after []func(*Server)
-	stripBody     bool // of the request's body
+	stripBody     bool
 	latency       time.Duration
 	commit        commit
 	commitDelay   time.Duration // for commitLate
-	headerDelay   time.Duration // between the request's being applied and the answer
+	headerDelay   time.Duration // before the answer
 
-	status     int // 0: the server's own
+	status     int // 0: the status of the server's answer
 	header     http.Header
 	body       *string
 	rewrites   []func([]byte) []byte
-	framing    *Framing // nil: the server's own
+	framing    *Framing // nil: Options.Framing
 	pace       pace
 	ending     ending
-	cutAfter   int  // bytes of the body, or rows, before endCut
-	cutRows    bool // keep counts rows
+	cutAfter   int  // for endCut: the bytes or rows to send
+	cutRows    bool // cutAfter counts rows
 	raw        string
-	lastStream uint32 // the last stream that endGoAway says was taken
+	lastStream uint32 // for endGoAway: the last stream that the server has processed
 }
 
-// A commit is whether a request is applied.
+// A commit tells whether and when a request is applied.
 type commit int
 
 const (
@@ -56,7 +59,7 @@ const (
 	commitLate
 )
 
-// An ending is how the sending of an answer ends.
+// An ending tells how the server ends an answer.
 type ending int
 
 const (
@@ -65,28 +68,29 @@ const (
 	endReset              // the connection is reset before the status line
 	endResetStream        // the stream is reset before the headers
 	endGoAway             // the connection closes with a GOAWAY before the headers
-	endHang               // nothing comes
-	endRaw                // other bytes come instead
+	endHang               // the server sends nothing
+	endRaw                // the server sends other bytes instead
 	endCut                // the connection breaks within the body
-	endEndless            // the body goes on for ever
+	endEndless            // the body never ends
 )
 
-// answers reports whether a status goes out that the server knows.
+// sendsStatus reports whether the server sends the status of a reply.
 func (e ending) sendsStatus() bool { return e == endWhole || e == endCut || e == endEndless }
 
-// A pace is a number of bytes each so often; none for 0 bytes.
+// A pace sends a number of bytes at each interval. With 0 bytes there is no pace.
 type pace struct {
 	bytes int
 	every time.Duration
 }
 
-// On begins a fault for one call, by the name that it has in the SDK, such as
-// "Users.Create", or for all requests with "*".
+// On begins a fault for one call of the SDK, such as "Users.Create", or for all
+// requests with "*".
 func On(op string) Fault { return Fault{op: op} }
 
-// Nth makes the fault strike at the nth match only, counted from 1 and from
-// the call to Fail; other faults do not change the count. With Times(k) it
-// strikes at k matches from the nth on, with For(d) from the nth on for d.
+// Nth makes the fault strike only at the nth match after the call to Fail. The
+// first match is 1. Other faults do not change the count. With Times(k) the
+// fault strikes at k matches, beginning with the nth. With For(d) it strikes for
+// d, beginning with the nth match.
 func (f Fault) Nth(n int) Fault {
 	if n < 1 {
 		panic("siptest: Nth counts from 1")
@@ -95,54 +99,54 @@ func (f Fault) Nth(n int) Fault {
 	return f
 }
 
-// Times makes the fault strike at the first n matches that the faults before
-// it leave over, and then step aside.
+// Times makes the fault strike at n matches and no more. Matches at which an
+// earlier fault strikes do not count.
 func (f Fault) Times(n int) Fault {
 	if n < 1 {
-		panic("siptest: Times needs a number from 1 up")
+		panic("siptest: Times needs a number of at least 1")
 	}
 	f.times = n
 	return f
 }
 
-// For makes the fault strike at every match from the first one on for so long,
-// by the server's clock: an outage. On a clock that stands still it has no end.
+// For makes the fault strike at every match for a time, like an outage. The time
+// begins with the first match, by the server's clock. If that clock stands still,
+// the fault strikes for ever.
 func (f Fault) For(d time.Duration) Fault {
 	if d <= 0 {
-		panic("siptest: For needs a time")
+		panic("siptest: For needs a positive duration")
 	}
 	f.duration = d
 	return f
 }
 
-// Before runs a hook when the request has arrived, before it is applied: to
-// let somebody else's request come in between, or to cancel the client's.
+// Before runs a hook when the request has arrived, before it is applied. Use it
+// to make another client's request at that moment, or to cancel the client's.
 //
-// The server holds no lock meanwhile. What the hook asks of it are requests
-// like any other: a fault on "*" meets them too. It must not call Wait or
-// Close.
+// The hook may use the server, except for Wait and Close. Its requests are like
+// any others: a fault on "*" strikes at them too.
 func (f Fault) Before(hook func(*Server)) Fault {
 	f.before = append(slices.Clip(f.before), hook)
 	return f.withCall("Before(…)")
 }
 
-// After runs a hook, as Before does, when the request has been applied and the
-// answer is not yet under way. With a word that does not apply the request it
-// runs at the same point, with HangThenCommit when the request is applied.
+// After runs a hook, as Before does, after the request is applied and before the
+// answer is sent. If the request is not applied, the hook runs at the same
+// point. With HangThenCommit it runs when the request is applied.
 func (f Fault) After(hook func(*Server)) Fault {
 	f.after = append(slices.Clip(f.after), hook)
 	return f.withCall("After(…)")
 }
 
-// StripBody takes the request's body away before the server sees it, as some
-// proxies do to a DELETE. Its Request shows no Form.
+// StripBody removes the body of the request before the server reads it, as some
+// proxies do with a DELETE. The Request has no Form.
 func (f Fault) StripBody() Fault {
 	f.stripBody = true
 	return f.withCall("StripBody()")
 }
 
-// Latency waits before the request is applied, or would be. A request whose
-// context ends meanwhile is not applied.
+// Latency waits before the request is applied. If the request's context ends
+// before that, the request is not applied.
 func (f Fault) Latency(d time.Duration) Fault {
 	f.latency = d
 	return f.withCall("Latency(%v)", d)
@@ -154,25 +158,25 @@ func (f Fault) Status(code int) Fault {
 	return f.withStatus(code).withCall("Status(%d)", code)
 }
 
-// CommitThenStatus applies the request and then answers with a status code
-// all the same, as a proxy does that has lost patience.
+// CommitThenStatus applies the request and answers with a status code, as a
+// proxy does when its own timeout ends.
 func (f Fault) CommitThenStatus(code int) Fault {
 	return f.withStatus(code).withCall("CommitThenStatus(%d)", code)
 }
 
 func (f Fault) withStatus(code int) Fault {
 	if code < 200 || code > 999 {
-		panic("siptest: no final status: " + strconv.Itoa(code) + "; Raw sends anything")
+		panic("siptest: " + strconv.Itoa(code) + " is not a final status; use Raw to send it")
 	}
 	f.status = code
 	return f
 }
 
 // Drop closes the connection (FIN) without an answer. The request is not
-// applied. Over HTTP/2 all other requests on the connection go down with it.
+// applied. Over HTTP/2 all other requests on the connection fail too.
 //
-// On a socket, net/http itself may send a GET once more after a drop, a reset
-// or a GOAWAY, if the connection had been used before.
+// Over the socket, net/http may repeat a GET after a drop, a reset or a GOAWAY,
+// if the connection was used before.
 func (f Fault) Drop() Fault {
 	f.commit = commitNever
 	return f.withEnding(endDrop).withCall("Drop()")
@@ -182,8 +186,8 @@ func (f Fault) Drop() Fault {
 // answer.
 func (f Fault) CommitThenDrop() Fault { return f.withEnding(endDrop).withCall("CommitThenDrop()") }
 
-// Reset is Drop with a reset of the connection (RST), which the client sees as
-// ECONNRESET. Over HTTP/2 net/http may take it for a close.
+// Reset is like Drop but resets the connection (RST). The client's error is
+// ECONNRESET. Over HTTP/2, net/http may report a closed connection instead.
 func (f Fault) Reset() Fault {
 	f.commit = commitNever
 	return f.withEnding(endReset).withCall("Reset()")
@@ -192,9 +196,9 @@ func (f Fault) Reset() Fault {
 // CommitThenReset applies the request and resets the connection.
 func (f Fault) CommitThenReset() Fault { return f.withEnding(endReset).withCall("CommitThenReset()") }
 
-// ResetStream resets the request's stream of HTTP/2 with INTERNAL_ERROR and
-// leaves the connection as it is. The request is not applied. A connection of
-// HTTP/1.1 is closed. In process the error reads as net/http's.
+// ResetStream resets the HTTP/2 stream of the request with INTERNAL_ERROR. The
+// connection stays open. The request is not applied. An HTTP/1.1 connection is
+// closed. In process the error has the text of net/http's error.
 func (f Fault) ResetStream() Fault {
 	f.commit = commitNever
 	return f.withEnding(endResetStream).withCall("ResetStream()")
@@ -205,28 +209,27 @@ func (f Fault) CommitThenResetStream() Fault {
 	return f.withEnding(endResetStream).withCall("CommitThenResetStream()")
 }
 
-// GoAway closes a connection of HTTP/2 with a GOAWAY which says that no request
-// on it was taken. The request is not applied. net/http then sends a request
-// again of its own accord, a POST too if its GetBody is set. A connection of
-// HTTP/1.1 is closed. In process the error reads as net/http's, and nothing is
-// sent again.
+// GoAway closes an HTTP/2 connection with a GOAWAY that says that the server has
+// processed none of its requests. The request is not applied. net/http then
+// repeats the request by itself, even a POST if its GetBody is set. An HTTP/1.1
+// connection is closed. In process the error has the text of net/http's error,
+// and nothing is repeated.
 //
-// A GOAWAY that is no fault, after a whole answer, comes with
-// Header("Connection", "close").
+// For a normal GOAWAY, after a whole answer, use Header("Connection", "close").
 func (f Fault) GoAway() Fault {
 	f.commit, f.lastStream = commitNever, 0
 	return f.withEnding(endGoAway).withCall("GoAway()")
 }
 
 // CommitThenGoAway applies the request and closes the connection with a GOAWAY
-// which says that all requests on it were taken.
+// that says that the server has processed all of its requests.
 func (f Fault) CommitThenGoAway() Fault {
 	f.lastStream = 1<<31 - 1
 	return f.withEnding(endGoAway).withCall("CommitThenGoAway()")
 }
 
-// Hang never answers, until the client gives up or the server is closed. The
-// request is not applied.
+// Hang never answers. It ends when the client gives up or the server is closed.
+// The request is not applied.
 func (f Fault) Hang() Fault {
 	f.commit = commitNever
 	return f.withEnding(endHang).withCall("Hang()")
@@ -235,78 +238,78 @@ func (f Fault) Hang() Fault {
 // CommitThenHang applies the request and never answers.
 func (f Fault) CommitThenHang() Fault { return f.withEnding(endHang).withCall("CommitThenHang()") }
 
-// HangThenCommit never answers, and applies the request d after it arrived,
-// whether or not the client is still there. Server.Wait waits for that; a
-// server that is closed before does not apply it.
+// HangThenCommit never answers, and applies the request when d has passed since
+// its arrival, even if the client has given up. Server.Wait waits for that. If
+// the server is closed first, the request is not applied.
 func (f Fault) HangThenCommit(d time.Duration) Fault {
 	if d < 0 {
-		panic("siptest: HangThenCommit needs a time from now on")
+		panic("siptest: HangThenCommit needs a duration of at least 0")
 	}
 	f.commit, f.commitDelay = commitLate, d
 	return f.withEnding(endHang).withCall("HangThenCommit(%v)", d)
 }
 
-// Raw sends these bytes in place of an answer, status line and all, and closes
-// the connection: for what net/http's server would not send. The request is not
-// applied. Of the other words on answers SlowHeaders and SlowBody still hold,
-// SlowBody for the status line and the headers too. The Status of its Request
-// stays 0.
+// Raw sends these bytes instead of an answer, beginning with the status line, and
+// closes the connection. Use it for answers that net/http's server cannot send.
+// The request is not applied. The Status of its Request stays 0.
 //
-// In process the bytes become the answer or the error that net/http would make
-// of them. Over HTTP/2 they are no frames, which breaks the connection.
+// SlowHeaders and SlowBody work with Raw; SlowBody also slows the status line and
+// the headers. The other methods that change the answer have no effect.
+//
+// In process the bytes give the same answer or error as with net/http. Over
+// HTTP/2 they are not valid frames, so the connection breaks.
 func (f Fault) Raw(text string) Fault {
 	f.commit, f.raw = commitNever, text
 	return f.withEnding(endRaw).withCall("Raw(%.60q)", text)
 }
 
-// CommitThenRaw applies the request and sends these bytes in place of an
-// answer.
+// CommitThenRaw applies the request and sends these bytes instead of an answer.
 func (f Fault) CommitThenRaw(text string) Fault {
 	f.raw = text
 	return f.withEnding(endRaw).withCall("CommitThenRaw(%.60q)", text)
 }
 
-// Truncate applies the request, answers, and breaks the connection, over
-// HTTP/2 the stream, after n bytes of the body, so that reading it ends in an
-// error. Under Options.Framing of FramingClose, which cannot show a break, the
-// answer has a Content-Length after all; with the word Framing(FramingClose)
-// it does not, and the client cannot see that anything is missing. An answer
-// that has no body, such as a 204, arrives whole.
+// Truncate applies the request and breaks the answer after n bytes of the body.
+// The connection breaks, or over HTTP/2 the stream. The client gets an error when
+// it reads the body. An answer without a body, such as a 204, is not changed.
+//
+// FramingClose cannot show a break. If Options.Framing is FramingClose, this
+// answer has a Content-Length instead. If the fault has Framing(FramingClose), it
+// has none, and the client cannot notice that a part is missing.
 func (f Fault) Truncate(n int) Fault { return f.withCut(n, false).withCall("Truncate(%d)", n) }
 
-// TruncateRows is Truncate after n whole rows, counted by their line ends.
+// TruncateRows is like Truncate but cuts after n whole rows. It counts line ends.
 func (f Fault) TruncateRows(n int) Fault { return f.withCut(n, true).withCall("TruncateRows(%d)", n) }
 
 func (f Fault) withCut(n int, rows bool) Fault {
 	if n < 0 {
-		panic("siptest: Truncate needs a number from 0 up")
+		panic("siptest: Truncate needs a number of at least 0")
 	}
 	f.cutAfter, f.cutRows = n, rows
 	return f.withEnding(endCut)
 }
 
-// Endless applies the request and answers with a body that has no end: what the
-// body would have been, over and over, or line ends where it would have been
-// empty. It stops when the client goes away or the server is closed. Under
-// FramingLength it is chunked. An answer that has no body, such as a 204,
-// arrives whole.
+// Endless applies the request and repeats the body of its answer without end. It
+// repeats a line end if the body is empty. It stops when the client goes away or
+// the server is closed. FramingLength becomes FramingChunked. An answer
+// without a body, such as a 204, is not changed.
 //
-// In process reading it takes no time. Who reads it until a time has passed
-// needs SlowBody with it.
+// In process, reading the body takes no time. If the client reads until a timeout,
+// add SlowBody.
 func (f Fault) Endless() Fault { return f.withEnding(endEndless).withCall("Endless()") }
 
-// SlowHeaders applies the request and keeps silent for so long before it
-// answers, or fails in the way that another word tells.
+// SlowHeaders applies the request and waits for d. Then the server answers, or
+// fails as another method of the fault says.
 func (f Fault) SlowHeaders(d time.Duration) Fault {
 	f.headerDelay = d
 	return f.withCall("SlowHeaders(%v)", d)
 }
 
-// SlowBody sends n bytes of the body each d, the first of them d after the
-// headers. In process a piece comes d after the client began to wait for it.
+// SlowBody sends n bytes of the body at a time and waits for d before each piece.
+// In process the wait begins when the client reads.
 func (f Fault) SlowBody(n int, d time.Duration) Fault {
 	if n < 1 {
-		panic("siptest: SlowBody needs a number from 1 up")
+		panic("siptest: SlowBody needs a number of at least 1")
 	}
 	f.pace = pace{n, d}
 	return f.withCall("SlowBody(%d, %v)", n, d)
@@ -328,17 +331,17 @@ func (f Fault) Body(text string) Fault {
 	return f.withCall("Body(%.60q)", text)
 }
 
-// Rewrite replaces the body of the answer by what change makes of it: other
-// line ends, a row twice, an id that is another, gzip with
-// Header("Content-Encoding", "gzip"). Several work one after another. A
-// Content-Length is that of the new body.
+// Rewrite replaces the body of the answer by the result of change. Use it for
+// other line ends, a repeated row, a wrong id, or gzip with
+// Header("Content-Encoding", "gzip"). Several changes run in the order given.
+// Content-Length is the length of the new body.
 func (f Fault) Rewrite(change func(body []byte) []byte) Fault {
 	f.rewrites = append(slices.Clip(f.rewrites), change)
 	return f.withCall("Rewrite(…)")
 }
 
-// Framing answers with another framing than Options.Framing. HTTP/2 has a
-// framing of its own; of this it takes a Content-Length and nothing else.
+// Framing overrides Options.Framing. HTTP/2 has its own framing, but FramingLength
+// still sets a Content-Length there.
 func (f Fault) Framing(framing Framing) Fault {
 	f.framing = &framing
 	return f.withCall("Framing(%s)", framing.name())
@@ -349,31 +352,33 @@ func (f Fault) withEnding(e ending) Fault {
 	return f
 }
 
-// does notes a word for String.
+// withCall adds the call of a method, for String.
 func (f Fault) withCall(format string, args ...any) Fault {
 	f.calls = append(slices.Clip(f.calls), fmt.Sprintf(format, args...))
 	return f
 }
 
-// String writes the fault as a program would. Hooks are left out, and all but
-// the beginning of long texts.
+// String returns the fault as Go code. It leaves out hooks and the end of long
+// texts.
 func (f Fault) String() string {
-	words := []string{fmt.Sprintf("On(%q)", f.op)}
+	calls := []string{fmt.Sprintf("On(%q)", f.op)}
 	if f.nth > 0 {
-		words = append(words, fmt.Sprintf("Nth(%d)", f.nth))
+		calls = append(calls, fmt.Sprintf("Nth(%d)", f.nth))
 	}
 	if f.times > 0 {
-		words = append(words, fmt.Sprintf("Times(%d)", f.times))
+		calls = append(calls, fmt.Sprintf("Times(%d)", f.times))
 	}
 	if f.duration > 0 {
-		words = append(words, fmt.Sprintf("For(%v)", f.duration))
+		calls = append(calls, fmt.Sprintf("For(%v)", f.duration))
 	}
-	return strings.Join(append(words, f.calls...), ".")
+	return strings.Join(append(calls, f.calls...), ".")
 }
 
-// Fail adds a fault. Of several that match a request the one added first
-// strikes, until it is used up. Fail panics when the fault names no call or
-// does nothing: a test that waits for it would wait in vain.
+// Fail adds a fault. If several faults match a request, the one added first
+// strikes, until it has struck as often as it should. Faults strike before the
+// server checks the credentials.
+//
+// Fail panics if the API has no call of that name, or if the fault does nothing.
 func (s *Server) Fail(f Fault) {
 	known := f.op == "*" || slices.ContainsFunc(routes, func(rt *route) bool { return rt.op == f.op })
 	if !known {
@@ -387,9 +392,9 @@ func (s *Server) Fail(f Fault) {
 	s.faults = append(s.faults, &activeFault{Fault: f})
 }
 
-// UnusedFaults tells, one line each, which faults have not struck as often as
-// they were to: those with Times or Nth that have strikes left, and those with
-// For that never struck. A fault on every match may well not strike.
+// UnusedFaults returns a line for each fault that has not struck as often as it
+// should. With Times it should strike that often, with only Nth or For at least
+// once. Without any of them it need not strike.
 func (s *Server) UnusedFaults() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -418,15 +423,15 @@ func (s *Server) RequireFaultsUsed(t interface {
 	})
 }
 
-// activeFault is a fault at work.
+// An activeFault is a fault that was added to a server.
 type activeFault struct {
 	Fault
 	matched, struck int
 	started         bool
-	startedAt       time.Time // when the span began
+	startedAt       time.Time // when the duration began
 }
 
-// due counts a match and reports whether the fault is to strike at it.
+// strikesNow counts a match and reports whether the fault strikes at it.
 func (a *activeFault) strikesNow(now func() time.Time) bool {
 	a.matched++
 	if a.matched < a.nth {
@@ -447,7 +452,7 @@ func (a *activeFault) strikesNow(now func() time.Time) bool {
 	return a.nth == 0 || a.duration > 0 || a.matched == a.nth
 }
 
-// strikes is how often the fault is to strike at the least.
+// minStrikes returns how often the fault should at least strike.
 func (a *activeFault) minStrikes() int {
 	switch {
 	case a.times > 0:
@@ -458,14 +463,14 @@ func (a *activeFault) minStrikes() int {
 	return 0
 }
 
-// faultFor picks the fault that strikes at a request. It needs s.mu.
+// faultFor picks the fault that strikes at a request. The caller holds s.mu.
 func (s *Server) faultFor(op string) Fault {
 	var struck *activeFault
 	for _, a := range s.faults {
 		if a.op != "*" && a.op != op {
 			continue
 		}
-		// Every match counts, also one that another fault takes.
+		// Every match counts, even if another fault strikes at it.
 		if a.strikesNow(s.opts.Now) && struck == nil {
 			struck = a
 			a.struck++
@@ -477,7 +482,6 @@ func (s *Server) faultFor(op string) Fault {
 	return struck.Fault
 }
 
-// run runs hooks.
 func (s *Server) runHooks(hooks []func(*Server)) {
 	for _, hook := range hooks {
 		hook(s)

@@ -29,22 +29,22 @@ func TestWhichRequestsAFaultStrikes(t *testing.T) {
 		faults []Fault
 		want   string // the answers to eight reads of one user
 	}{
-		{"none", nil, "200 200 200 200 200 200 200 200"},
+		{"no fault", nil, "200 200 200 200 200 200 200 200"},
 		{"every", []Fault{On("Users.Get").Status(500)}, "500 500 500 500 500 500 500 500"},
 		{"another call", []Fault{On("Users.List").Status(500)}, "200 200 200 200 200 200 200 200"},
 		{"any call", []Fault{On("*").Nth(2).Status(500)}, "200 500 200 200 200 200 200 200"},
 		{"times", []Fault{On("Users.Get").Times(2).Status(500)}, "500 500 200 200 200 200 200 200"},
 		{"nth", []Fault{On("Users.Get").Nth(3).Status(500)}, "200 200 500 200 200 200 200 200"},
-		{"two nths count alike", []Fault{On("Users.Get").Nth(2).Status(500), On("Users.Get").Nth(4).Status(501)},
+		{"two nths count the same matches", []Fault{On("Users.Get").Nth(2).Status(500), On("Users.Get").Nth(4).Status(501)},
 			"200 500 200 501 200 200 200 200"},
-		{"in the order given", []Fault{On("Users.Get").Times(2).Status(500), On("*").Times(1).Status(501), On("Users.Get").Times(1).Status(502)},
+		{"in the order of Fail", []Fault{On("Users.Get").Times(2).Status(500), On("*").Times(1).Status(501), On("Users.Get").Times(1).Status(502)},
 			"500 500 501 502 200 200 200 200"},
-		{"times takes what is left over", []Fault{On("Users.Get").Nth(2).Status(500), On("Users.Get").Times(2).Status(501)},
+		{"times counts its own strikes", []Fault{On("Users.Get").Nth(2).Status(500), On("Users.Get").Times(2).Status(501)},
 			"501 500 501 200 200 200 200 200"},
-		{"nth is not made up for", []Fault{On("Users.Get").Times(2).Status(500), On("Users.Get").Nth(1).Status(501)},
+		{"nth strikes only at its match", []Fault{On("Users.Get").Times(2).Status(500), On("Users.Get").Nth(1).Status(501)},
 			"500 500 200 200 200 200 200 200"},
 		{"times from the nth on", []Fault{On("Users.Get").Nth(3).Times(2).Status(500)}, "200 200 500 500 200 200 200 200"},
-		{"the words in any order", []Fault{On("Users.Get").Status(500).Times(2).Nth(3)}, "200 200 500 500 200 200 200 200"},
+		{"the methods in any order", []Fault{On("Users.Get").Status(500).Times(2).Nth(3)}, "200 200 500 500 200 200 200 200"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestFor(t *testing.T) {
 	addSamples(t, w)
 	w.srv.Fail(On("Users.Get").For(time.Minute).Status(503))
 	w.srv.Fail(On("Users.Get").Nth(4).For(time.Hour).Times(2).Status(504))
-	clock = clock.Add(time.Hour) // it begins with the first match
+	clock = clock.Add(time.Hour) // the duration begins with the first match
 	for i, want := range []int{503, 503, 503, 200 + 304, 504, 200} {
 		status, _ := w.do(t, "GET", root+"/1/users/1", "")
 		require.Equal(t, want, status, i)
@@ -128,9 +128,9 @@ func TestUnusedFaults(t *testing.T) {
 	for _, f := range []Fault{
 		On("Users.Get").Nth(2).Status(500),
 		On("Users.Get").Times(3).Status(501),
-		On("Users.Get").Nth(9).Status(502), // the others do not reach it
+		On("Users.Get").Nth(9).Status(502), // the others do not change its count
 		On("Groups.Get").For(time.Minute).Drop(),
-		On("Groups.Get").Reset(), // may strike, and need not
+		On("Groups.Get").Reset(), // need not strike
 	} {
 		w.srv.Fail(f)
 	}
@@ -158,7 +158,7 @@ func TestUnusedFaults(t *testing.T) {
 	require.Equal(t, "siptest: "+want[0], tb.errors[0])
 }
 
-// Tests and benchmarks can both ask for it: this compiles.
+// Tests and benchmarks have what RequireFaultsUsed needs.
 var _ = func(s *Server, t *testing.T, b *testing.B) {
 	s.RequireFaultsUsed(t)
 	s.RequireFaultsUsed(b)
@@ -196,12 +196,12 @@ func TestFaultString(t *testing.T) {
 	}
 	base := On("*").Status(500)
 	one, two := base.Body("1").Before(hook), base.Body("2").Before(hook)
-	require.Equal(t, `On("*").Status(500).Body("1").Before(…)`, one.String(), "values do not share")
+	require.Equal(t, `On("*").Status(500).Body("1").Before(…)`, one.String(), "the two values share nothing")
 	require.Equal(t, `On("*").Status(500).Body("2").Before(…)`, two.String())
 }
 
-// TestFaultsComeBeforeCredentials: a fault does not ask for credentials, and * knows
-// paths that the server does not.
+// TestFaultsComeBeforeCredentials: a fault strikes before the server checks the
+// credentials.
 func TestFaultsComeBeforeCredentials(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
@@ -259,7 +259,7 @@ func TestLatencyOverTheSocketEndsWithTheClient(t *testing.T) {
 	w.await(t, "Users.Create")
 	cancel()
 	require.ErrorIs(t, <-failed, context.Canceled)
-	w.srv.Close() // returns only when the request is gone
+	w.srv.Close() // returns when the request has ended
 	require.Len(t, w.srv.store.children(users, 1), 2)
 }
 
@@ -276,7 +276,7 @@ func TestCloseEndsLatency(t *testing.T) {
 	require.Error(t, <-failed)
 }
 
-// await returns once the server has seen a call.
+// await waits until the server has received a call.
 func (w wire) await(t testing.TB, op string) {
 	t.Helper()
 	require.Eventually(t, func() bool {

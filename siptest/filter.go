@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A listQuery is what the query string of a list or a read asks for.
+// A listQuery is the parsed query string of a list or a read.
 type listQuery struct {
 	filters []func(cells map[string]string) bool
 	sorts   []func(a, b map[string]string) int
@@ -19,7 +19,7 @@ type listQuery struct {
 	asArray bool
 }
 
-// listParamPolicy says what becomes of filter, sort, limit and offset.
+// A listParamPolicy decides about filter, sort, limit and offset.
 type listParamPolicy int
 
 const (
@@ -28,7 +28,7 @@ const (
 	refuseListParams
 )
 
-// parseQuery reads a query string against the columns of the rows.
+// parseQuery parses a query string for rows with these columns.
 func parseQuery(raw string, columns []column, policy listParamPolicy) (*listQuery, error) {
 	q := &listQuery{limit: -1, columns: columns}
 	for _, p := range parseParams(splitPairs(raw)) {
@@ -64,7 +64,7 @@ func (q *listQuery) read(p *param, columns []column) error {
 		if !ok {
 			return malformed("%s must be a whole number", p.name)
 		}
-		// More than any list has is as good as the number itself.
+		// No list has that many rows, so a larger number makes no difference.
 		if p.name == "limit" {
 			q.limit = int(min(n, 1<<30))
 		} else {
@@ -85,11 +85,11 @@ func (q *listQuery) read(p *param, columns []column) error {
 		}
 	case "sort":
 		for _, item := range p.items {
-			compare, err := parseSort(item, columns)
+			compareRows, err := parseSort(item, columns)
 			if err != nil {
 				return err
 			}
-			q.sorts = append(q.sorts, compare)
+			q.sorts = append(q.sorts, compareRows)
 		}
 	case "display":
 		q.columns = nil
@@ -109,8 +109,8 @@ func (q *listQuery) read(p *param, columns []column) error {
 	return nil
 }
 
-// apply picks, sorts and pages rows. They come in the order that a list has
-// without a sort, and rows that a sort finds equal stay in it.
+// apply filters, sorts and pages rows. The sort is stable: equal rows keep their
+// order.
 func (q *listQuery) apply(rows []map[string]string) []map[string]string {
 	if len(q.filters) > 0 {
 		rows = slices.DeleteFunc(rows, func(cells map[string]string) bool {
@@ -119,8 +119,8 @@ func (q *listQuery) apply(rows []map[string]string) []map[string]string {
 	}
 	if len(q.sorts) > 0 {
 		slices.SortStableFunc(rows, func(a, b map[string]string) int {
-			for _, compare := range q.sorts {
-				if c := compare(a, b); c != 0 {
+			for _, compareRows := range q.sorts {
+				if c := compareRows(a, b); c != 0 {
 					return c
 				}
 			}
@@ -166,8 +166,8 @@ func parseSort(s string, columns []column) (func(a, b map[string]string) int, er
 	return nil, malformed("sort must be {field}-asc or {field}-desc")
 }
 
-// parseFilter reads {field}-{operand}-value-{comparison}. The comparison is
-// all that follows the third dash and may hold dashes itself.
+// parseFilter parses {field}-{operand}-value-{comparison}. The comparison begins
+// after the third dash and may contain dashes.
 func parseFilter(s string, columns []column) (func(map[string]string) bool, error) {
 	parts := strings.SplitN(s, "-", 4)
 	if len(parts) != 4 || parts[2] != "value" {
@@ -188,7 +188,7 @@ func parseFilter(s string, columns []column) (func(map[string]string) bool, erro
 	return func(cells map[string]string) bool { return test(cells[c.name]) }, nil
 }
 
-// An operand makes the test of one value from what it is compared with.
+// An operand takes a comparison and returns a test of values.
 type operand func(comparison string) (func(value string) bool, error)
 
 var operands = map[string]operand{
@@ -245,7 +245,7 @@ func oneOf(value, list string) bool {
 	return slices.Contains(strings.Split(list, ","), value)
 }
 
-// isSet takes 0 for a value: only a field with nothing in it is not set.
+// isSet tests whether a field is empty. 0 is not empty.
 func isSet(comparison string) (func(string) bool, error) {
 	if comparison != "true" && comparison != "false" {
 		return nil, malformed("bool compares with true or false")
@@ -253,8 +253,8 @@ func isSet(comparison string) (func(string) bool, error) {
 	return func(value string) bool { return (value != "") == (comparison == "true") }, nil
 }
 
-// matches takes an expression bare or, as PHP writes it, between slashes with
-// flags after them.
+// matchesRegexp takes an expression as it is, or as PHP writes it: between
+// slashes, with flags after them.
 func matchesRegexp(comparison string) (func(string) bool, error) {
 	expression := comparison
 	if end := strings.LastIndexByte(comparison, '/'); end > 0 && comparison[0] == '/' {
@@ -285,8 +285,8 @@ func inNetwork(comparison string) (func(string) bool, error) {
 	}, nil
 }
 
-// glob takes the patterns of PHP's fnmatch: *, ?, [abc], [!abc] and a backslash
-// before what means itself.
+// glob takes the patterns of PHP's fnmatch: *, ?, [abc], [!abc], and a backslash
+// that escapes the next character.
 func glob(comparison string) (func(string) bool, error) {
 	re, err := regexp.Compile("(?s)^" + globToRegexp(comparison) + "$")
 	if err != nil {
@@ -307,9 +307,9 @@ func globToRegexp(pattern string) string {
 		case c == '?':
 			expression.WriteString(".")
 		case set != nil:
-			not := strings.Replace(set[1], "!", "^", 1)
+			negation := strings.Replace(set[1], "!", "^", 1)
 			members := strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`, `^`, `\^`).Replace(set[2])
-			expression.WriteString("[" + not + members + "]")
+			expression.WriteString("[" + negation + members + "]")
 			rest = pattern[len(set[0]):]
 		default:
 			if c == '\\' && rest != "" {
@@ -322,7 +322,7 @@ func globToRegexp(pattern string) string {
 	return expression.String()
 }
 
-// compare takes two numbers as numbers, all else as text.
+// compareValues compares two numbers as numbers and other values as text.
 func compareValues(a, b string) int {
 	x, aIsNumber := number(a)
 	y, bIsNumber := number(b)
@@ -332,8 +332,8 @@ func compareValues(a, b string) int {
 	return cmp.Compare(a, b)
 }
 
-// order is compare for sorting. All numbers come before all texts: a sort
-// needs an order without circles, and 2 < 10 < 1a < 2 is one.
+// compareForSort puts all numbers before all texts. A sort needs a transitive
+// order, and compareValues has none: 2 < 10 < 1a < 2.
 func compareForSort(a, b string) int {
 	_, aIsNumber := number(a)
 	_, bIsNumber := number(b)

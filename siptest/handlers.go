@@ -11,8 +11,7 @@ import (
 	"strconv"
 )
 
-// A refusal is an answer that says what is wrong with a request. Nothing of
-// the request was applied.
+// A refusal is an error that the client gets. A refused request changes nothing.
 type refusal struct {
 	status  int
 	message string
@@ -32,8 +31,7 @@ func conflict(format string, args ...any) error {
 	return &refusal{http.StatusConflict, fmt.Sprintf(format, args...)}
 }
 
-// A call is a request on its way through a handler, with its path and form
-// read and found good.
+// A call is a request with its path and form read and checked, for a handler.
 type call struct {
 	opts  Options
 	store *store
@@ -48,13 +46,12 @@ type call struct {
 	formKeys []string          // the keys of that array
 }
 
-// A handler carries out one request. It returns an error before it changes
-// anything, or none.
+// A handler applies one call. If it returns an error, it has changed nothing.
 type handler func(c *call) (answer, error)
 
 var noContent = answer{status: http.StatusNoContent}
 
-// The handlers of plain resources.
+// The handlers that all resources share.
 
 func list(res *resource) handler {
 	return func(c *call) (answer, error) {
@@ -105,8 +102,8 @@ func remove(res *resource) handler {
 
 // The users of a group, and the groups of a user.
 
-// membership joins a row of res with the row of the path: a user with the
-// group of the path, or a group with its user.
+// membership returns the membership of a row of res and the row of the path. If
+// res is users, the path has a group; if it is groups, the path has a user.
 func (c *call) membership(res *resource, id int64) membership {
 	if res == groups {
 		return membership{group: id, user: c.pathIDs["userId"]}
@@ -114,9 +111,9 @@ func (c *call) membership(res *resource, id int64) membership {
 	return membership{group: c.pathIDs["groupId"], user: id}
 }
 
-// listMemberships lists the rows of res that are joined with the row of the path,
-// each with the id of that row, which is in the column owner.
-func listMemberships(res *resource, owner string, columns []column) handler {
+// listMemberships lists the rows of res that share a membership with the row of
+// the path. Each row also has the id of the path's row, in the column pathID.
+func listMemberships(res *resource, pathID string, columns []column) handler {
 	return func(c *call) (answer, error) {
 		var rows []map[string]string
 		for _, r := range c.store.children(res, c.pathIDs["domainId"]) {
@@ -124,7 +121,7 @@ func listMemberships(res *resource, owner string, columns []column) handler {
 				continue
 			}
 			cells := maps.Clone(r.cells)
-			cells[owner] = strconv.FormatInt(c.pathIDs[owner], 10)
+			cells[pathID] = strconv.FormatInt(c.pathIDs[pathID], 10)
 			rows = append(rows, cells)
 		}
 		return c.answerList(columns, rows)
@@ -149,7 +146,7 @@ func removeMemberships(res *resource) handler {
 	}
 }
 
-// The devices of a user. A device's own row says whose it is.
+// The devices of a user. A device's row has its user.
 
 func listUserDevices(c *call) (answer, error) {
 	rows := slices.DeleteFunc(c.childRows(devices), func(cells map[string]string) bool {
@@ -197,14 +194,14 @@ func (c *call) userDevice() (*row, error) {
 	return device, nil
 }
 
-// newToken returns 25 hexadecimal digits, as the API's page shows them.
+// newToken returns 25 hexadecimal digits, like the token on the API's page.
 func newToken() string {
 	var random [13]byte
 	_, _ = rand.Read(random[:]) // never fails
 	return hex.EncodeToString(random[:])[:25]
 }
 
-// The members of a queue, in the order in which they ring.
+// The members of a queue, in ringing order.
 
 func listQueueMembers(c *call) (answer, error) {
 	rows := c.childRows(queueMembers)
@@ -214,9 +211,9 @@ func listQueueMembers(c *call) (answer, error) {
 	return c.answerList(c.columns(queueMembers), rows)
 }
 
-// setMemberOrder has members ring by the keys of the form's array, from 1 up. The
-// API's page does not say what becomes of members that the array does not name:
-// that is refused here, as is one that it names twice.
+// setMemberOrder numbers the members from 1, in the order of the keys of the
+// form's array. The API's page does not say what happens to members that are not
+// in the array, or twice in it. This server refuses both.
 func setMemberOrder(c *call) (answer, error) {
 	places := map[int64]int64{}
 	for i, id := range c.formIDs {
@@ -237,9 +234,9 @@ func setMemberOrder(c *call) (answer, error) {
 	return noContent, nil
 }
 
-// What handlers share.
+// Helpers of the handlers.
 
-// columns are those that rows of a resource show.
+// columns returns the columns that the rows of a resource show.
 func (c *call) columns(res *resource) []column {
 	if c.opts.EchoSecrets {
 		return res.allColumns()
@@ -247,7 +244,7 @@ func (c *call) columns(res *resource) []column {
 	return res.columns
 }
 
-// under gives the rows of a resource below the row of the path.
+// childRows returns the rows of a resource whose parent is in the path.
 func (c *call) childRows(res *resource) []map[string]string {
 	children := c.store.children(res, c.pathIDs[res.parent])
 	rows := make([]map[string]string, len(children))
@@ -257,7 +254,7 @@ func (c *call) childRows(res *resource) []map[string]string {
 	return rows
 }
 
-// rows answers a list.
+// answerList answers a list.
 func (c *call) answerList(columns []column, rows []map[string]string) (answer, error) {
 	policy := honourListParams
 	if !c.route.listParams {
@@ -280,7 +277,7 @@ func (c *call) answerList(columns []column, rows []map[string]string) (answer, e
 	return c.answerJSON(http.StatusOK, q, rows), nil
 }
 
-// one answers a read.
+// answerRow answers a read.
 func (c *call) answerRow(columns []column, cells map[string]string) (answer, error) {
 	q, err := parseQuery(c.query, columns, refuseListParams)
 	if err != nil {
@@ -301,7 +298,7 @@ func (c *call) answerJSON(status int, q *listQuery, rows []map[string]string) an
 	}
 }
 
-// resolve finds the rows that the path names.
+// resolve finds the rows of the path.
 func (c *call) resolve() error {
 	c.pathRows = map[string]*row{}
 	for _, segment := range c.route.segments {
@@ -319,8 +316,8 @@ func (c *call) resolve() error {
 	return nil
 }
 
-// readForm checks the params of a form against the route's fields. What is
-// malformed is told before what is not found.
+// readForm checks the params of a form against the route's fields. It reports all
+// malformed params before ids that do not exist.
 func (c *call) readForm(params []*param) error {
 	byName := map[string]*param{}
 	for _, p := range params {

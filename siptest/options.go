@@ -7,66 +7,66 @@ import (
 	"time"
 )
 
-// Options say what kind of server it is. The zero value is the usual one:
-// where nothing is known of the real server, each option takes one side.
+// Options choose how the server behaves. The zero value is the usual choice.
 type Options struct {
-	// APIKey, and Username with Password, are the credentials that the
-	// server takes, either of them. Empty: "siptest-api-key", "siptest" and
+	// APIKey is a credential that the server accepts. Username and Password
+	// together are another. Empty means "siptest-api-key", "siptest" and
 	// "siptest-password".
 	APIKey, Username, Password string
 
-	// BareNumbers writes ids, numbers and flags as JSON numbers. The usual
-	// server writes every value as a string.
+	// BareNumbers writes ids, numbers and flags as JSON numbers. By default
+	// every value is a string.
 	BareNumbers bool
 
 	// EchoSecrets shows the password and the PIN in a user's row.
 	EchoSecrets bool
 
-	// CreateBody is the answer to a create whose answer is not documented.
+	// CreateBody is the answer to a create if the API does not document one.
 	CreateBody CreateBody
 
-	// UndocumentedQuery is what becomes of filter, sort, limit and offset
-	// on lists whose documentation does not have them.
+	// UndocumentedQuery decides about filter, sort, limit and offset on lists
+	// for which the API does not document them.
 	UndocumentedQuery UndocumentedQuery
 
 	// IgnorePaging makes every list ignore limit and offset.
 	IgnorePaging bool
 
-	// AllowDuplicates lifts all rules of uniqueness.
+	// AllowDuplicates lifts all rules of uniqueness. A device still has at
+	// most one user.
 	AllowDuplicates bool
 
-	// MaxRows is the most that one list answers; 0 means 10,000.
+	// MaxRows is the largest number of rows in one list; 0 means 10,000.
 	MaxRows int
 
-	// MaxInputVars is PHP's setting of that name; 0 means 1,000. Of a POST
-	// form with more variables PHP keeps the first, one more than that; of
-	// a PUT or DELETE form it keeps none. It says nothing either way.
+	// MaxInputVars is PHP's setting of that name; 0 means 1,000. If a POST
+	// form has more variables, PHP keeps one more than that number. If a PUT
+	// or DELETE form has more, PHP keeps none. It reports neither.
 	MaxInputVars int
 
-	// ErrorBody is the form of an error's body.
+	// ErrorBody is the format of an error's body.
 	ErrorBody ErrorBody
 
-	// Framing is how the end of a body is marked in HTTP/1.1.
+	// Framing marks the end of a body in HTTP/1.1.
 	Framing Framing
 
-	// HTTP2 serves HTTP/2, over TLS, on the socket. A client that knows no
-	// HTTP/2 is served HTTP/1.1.
+	// HTTP2 serves HTTP/2, over TLS, on the socket. A client without HTTP/2
+	// gets HTTP/1.1.
 	HTTP2 bool
 
-	// TLS serves TLS on the socket, with these settings: a MaxVersion, or
-	// Certificates in place of the server's own. nil means plain HTTP,
-	// unless HTTP2 is set.
+	// TLS serves TLS on the socket, with these settings. Set MaxVersion, for
+	// example, or Certificates to replace the server's own. nil means plain
+	// HTTP, unless HTTP2 is set.
 	TLS *tls.Config
 
-	// Latency is how long every request waits before it is looked at. A
-	// request whose context ends meanwhile is not applied.
+	// Latency is the time that every request waits before it is applied. If
+	// its context ends before that, it is not applied.
 	Latency time.Duration
 
 	// Now is the server's clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// withDefaults fills in what is not set.
+// withDefaults sets the fields that are zero.
 func (o Options) withDefaults() Options {
 	o.APIKey = cmp.Or(o.APIKey, "siptest-api-key")
 	o.Username = cmp.Or(o.Username, "siptest")
@@ -79,9 +79,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// CreateBody is what the server answers to the create of a user, a group, a
-// queue, a queue member or a trusted network. A device's answers are
-// documented and always the same.
+// CreateBody is the body of the answer when a user, a group, a queue, a queue
+// member or a trusted network is created. The API documents the answers for
+// devices, so they are always the same.
 type CreateBody int
 
 // The kinds of create bodies.
@@ -91,29 +91,29 @@ const (
 	CreateBodyNone                   // nothing
 )
 
-// UndocumentedQuery is what the server does with filter, sort, limit and
-// offset where they are not documented.
+// UndocumentedQuery decides about filter, sort, limit and offset where the API
+// does not document them.
 type UndocumentedQuery int
 
-// The ways with an undocumented query.
+// The ways to treat an undocumented query.
 const (
-	IgnoreQuery UndocumentedQuery = iota // as if they were not there
+	IgnoreQuery UndocumentedQuery = iota // as if it were not sent
 	HonourQuery                          // as on the other lists
 	RejectQuery                          // 400
 )
 
-// ErrorBody is the form of an error's body.
+// ErrorBody is the format of an error's body.
 type ErrorBody int
 
-// The forms of error bodies.
+// The formats of error bodies.
 const (
 	ErrorText       ErrorBody = iota // plain text
 	ErrorJSONString                  // "…"
 	ErrorJSONObject                  // {"message":"…"}
-	ErrorHTML                        // a page, as a proxy writes it
+	ErrorHTML                        // a page like that of a proxy
 )
 
-// Framing is how the end of a body is marked.
+// Framing marks the end of a body.
 type Framing int
 
 // The framings of HTTP/1.1.

@@ -36,7 +36,7 @@ func TestCreateBody(t *testing.T) {
 					require.Empty(t, body)
 				}
 			}
-			// Documented, so always the same.
+			// The API documents these answers.
 			require.Equal(t, `{"pbxDeviceId":"1"}`+"\n", w.must(t, "POST", root+"/1/devices", "pbxDeviceName=d&deviceMacAddress=10:20:30:1A:2B:3C"))
 			require.Regexp(t, `^\{"pbxDeviceId":"1","userId":"1","pbxDeviceToken":"[0-9a-f]{25}"\}\n$`,
 				w.must(t, "POST", root+"/1/users/1/devices", "pbxDeviceId=1"))
@@ -70,7 +70,7 @@ func TestEchoSecrets(t *testing.T) {
 		}
 		require.Equal(t, want, strings.Count(body, `"password":"hunter2","pin":"4711"`))
 		status, _ := w.do(t, "GET", root+"/1/users?filter[]=password-eq-value-hunter2", "")
-		require.Equal(t, echo, status == 200, "a hidden column is no field")
+		require.Equal(t, echo, status == 200, "a hidden column cannot be filtered")
 	}
 }
 
@@ -138,7 +138,7 @@ func TestCredentials(t *testing.T) {
 			})
 		})
 	}
-	t.Run("nothing without credentials", func(t *testing.T) {
+	t.Run("credentials are checked first", func(t *testing.T) {
 		t.Parallel()
 		w := inProcess(New(t))
 		w.srv.opts.APIKey = "other"
@@ -199,7 +199,7 @@ func TestFraming(t *testing.T) {
 			t.Parallel()
 			onBothTransports(t, Options{Framing: framing}, func(t *testing.T, w wire) {
 				addSamples(t, w)
-				for _, path := range []string{root + "/1/users", root + "/1/users/2/devices", root + "/9"} { // rows, none, an error
+				for _, path := range []string{root + "/1/users", root + "/1/users/2/devices", root + "/9"} { // some rows, no rows, an error
 					resp := w.send(t, w.request(t, "GET", path, ""))
 					empty := path == root+"/1/users/2/devices"
 					switch framing {

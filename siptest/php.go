@@ -7,13 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// What PHP makes of a form or a query, and how it writes JSON. Go's own
-// packages differ in small ways on both: this file must not use them.
+// How PHP reads a form or a query, and how it writes JSON. Do not use Go's own
+// packages here: they differ from PHP in details.
 
-// A pair is one name=value as it was sent, decoded and nothing more.
+// A pair is one name=value, URL-decoded.
 type pair struct{ name, value string }
 
-// splitPairs cuts a form or a query at its ampersands.
+// splitPairs splits a form or a query at its ampersands.
 func splitPairs(raw string) []pair {
 	var pairs []pair
 	for part := range strings.SplitSeq(raw, "&") {
@@ -34,7 +34,7 @@ func pairValues(pairs []pair) url.Values {
 	return values
 }
 
-// decode is PHP's urldecode: a percent sign that starts no escape stays.
+// urlDecode is PHP's urldecode. A percent sign stays if no escape follows it.
 func urlDecode(s string) string {
 	if !strings.ContainsAny(s, "%+") {
 		return s
@@ -59,21 +59,21 @@ func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
-// A param is what one name holds: a text, or an array of texts in the order
-// in which their keys came.
+// A param is a variable of PHP: a text, or an array of texts. The items of an
+// array are in the order in which their keys came.
 type param struct {
 	name    string
 	isArray bool
 	text    string
 	items   []string
-	keys    []string       // of the items
-	nested  bool           // an item is an array itself
-	index   map[string]int // where a key's item is
-	nextKey int            // the key that [] takes
+	keys    []string       // one for each item
+	nested  bool           // an item is an array
+	index   map[string]int // the position of each key
+	nextKey int            // the key of the next []
 }
 
-// parseParams turns pairs into params as PHP does: the last of a repeated plain
-// name wins, name[] appends, name[key] sets.
+// parseParams turns pairs into params as PHP does. If a plain name repeats, the
+// last pair counts. name[] appends to an array, name[key] sets an item.
 func parseParams(pairs []pair) []*param {
 	var params []*param
 	byName := map[string]*param{}
@@ -116,9 +116,8 @@ func (p *param) set(key, value string) {
 	p.items, p.keys = append(p.items, value), append(p.keys, key)
 }
 
-// splitName takes userSpec[7] apart. PHP has no variable with a dot or a
-// space in its name and makes each an underscore, as it does with a bracket
-// that nothing closes.
+// splitName splits userSpec[7] into name and key. PHP replaces a dot, a space and
+// a bracket that is not closed by an underscore.
 func splitName(raw string) (name, key string, isArray, nested bool) {
 	toUnderscore := strings.NewReplacer(" ", "_", ".", "_")
 	raw = strings.TrimLeft(raw, " ")
@@ -136,15 +135,15 @@ func splitName(raw string) (name, key string, isArray, nested bool) {
 	return toUnderscore.Replace(name), key, true, strings.HasPrefix(after, "[")
 }
 
-// wholeNumber reads the decimal digits of a number from 0 up, without sign,
-// blank or leading zero.
+// wholeNumber parses a decimal number of at least 0. It accepts no sign, space or
+// leading zero.
 func wholeNumber(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil && n >= 0 && strconv.FormatInt(n, 10) == s
 }
 
-// appendString writes a JSON string as PHP's json_encode does by default:
-// slashes escaped, all but ASCII in \u escapes.
+// appendString writes a JSON string as PHP's json_encode does by default: it
+// escapes slashes, and uses \u escapes for all characters outside ASCII.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for _, r := range s {
@@ -179,8 +178,8 @@ func appendUnit(dst []byte, unit rune) []byte {
 	return append(dst, '\\', 'u', digits[unit>>12&15], digits[unit>>8&15], digits[unit>>4&15], digits[unit&15])
 }
 
-// appendRow writes one row as a JSON object. Every value is a string, as a
-// database gives it to PHP, unless bare asks for numbers.
+// appendRow writes a row as a JSON object. Every value is a string, as PHP gets it
+// from a database, but with bare numbers are JSON numbers.
 func appendRow(dst []byte, columns []column, cells map[string]string, bare bool) []byte {
 	dst = append(dst, '{')
 	for i, c := range columns {
@@ -198,7 +197,7 @@ func appendRow(dst []byte, columns []column, cells map[string]string, bare bool)
 	return append(dst, '}')
 }
 
-// appendRows writes rows one a line, or as one array.
+// appendRows writes one row per line, or one array.
 func appendRows(dst []byte, columns []column, rows []map[string]string, bare, array bool) []byte {
 	if !array {
 		for _, cells := range rows {

@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// An answer is what the server has to say.
+// An answer is the status and the body that the server answers.
 type answer struct {
 	status      int
 	contentType string
 	body        []byte
 }
 
-// answer writes an error in the chosen form.
+// answer returns an error in this format.
 func (e ErrorBody) answer(status int, message string) answer {
 	const plain, json, page = "text/plain; charset=utf-8", "application/json", "text/html; charset=utf-8"
 	switch e {
@@ -38,19 +38,19 @@ func statusText(status int) string {
 	return strings.ToLower(cmp.Or(http.StatusText(status), "error"))
 }
 
-// A reply is an answer and how it is to be sent.
+// A reply is an answer and the way to send it.
 type reply struct {
 	answer
 	header     http.Header
 	framing    Framing
-	length     int // what FramingLength announces
+	length     int // the Content-Length under FramingLength
 	ending     ending
 	pace       pace
 	raw        string // for endRaw
 	lastStream uint32 // for endGoAway
 }
 
-// alter gives the reply that the fault makes of an answer.
+// makeReply turns an answer into a reply with the fault in it.
 func (f Fault) makeReply(a answer, o Options) reply {
 	if f.status != 0 {
 		a = answer{status: f.status}
@@ -90,8 +90,9 @@ func (f Fault) makeReply(a answer, o Options) reply {
 	return rep
 }
 
-// truncate cuts a reply's body short. The break must show, also one behind the
-// last byte, unless the fault itself asks for the framing that hides it.
+// truncate cuts a reply's body short. The client must notice this, even if the
+// cut is behind the last byte. Therefore FramingClose becomes FramingLength,
+// unless the fault itself asks for FramingClose.
 func (f Fault) truncate(rep *reply) {
 	keep := f.cutAfter
 	if f.cutRows {
@@ -109,7 +110,7 @@ func (f Fault) truncate(rep *reply) {
 	rep.framing = FramingLength
 }
 
-// endOfRows is where the nth line of a body ends.
+// endOfRows returns the length of the first n lines of a body.
 func endOfRows(body []byte, n int) int {
 	end := 0
 	for range n {
@@ -127,8 +128,8 @@ func (rep reply) hasBody(method string) bool {
 	return method != http.MethodHead && rep.status != http.StatusNoContent && rep.status != http.StatusNotModified
 }
 
-// stream is the body as it goes out. It ends in io.EOF, or in another error
-// where the connection is to break.
+// stream returns the bytes to send. They end in io.EOF, or in another error if
+// the connection has to break.
 func (rep reply) stream(ctx context.Context) *stream {
 	st := &stream{ctx: ctx, pending: rep.body, end: io.EOF, pace: rep.pace}
 	switch rep.ending {
@@ -137,24 +138,25 @@ func (rep reply) stream(ctx context.Context) *stream {
 	case endRaw:
 		st.pending = []byte(rep.raw)
 	case endEndless:
-		// Not by single bytes: each piece is a write of its own.
-		const enough = 32 << 10
+		// Each read becomes a write, so a short body is repeated to make large
+		// ones.
+		const size = 32 << 10
 		if st.repeat = rep.body; len(st.repeat) == 0 {
 			st.repeat = []byte("\n")
 		}
-		st.repeat = bytes.Repeat(st.repeat, enough/len(st.repeat)+1)
+		st.repeat = bytes.Repeat(st.repeat, size/len(st.repeat)+1)
 	}
 	return st
 }
 
-// A stream gives bytes at its pace, until its context ends.
+// A stream returns its bytes at a pace, until its context ends.
 type stream struct {
 	ctx       context.Context
-	pending   []byte
-	repeat    []byte // what follows the rest, for ever
+	pending   []byte // the next bytes
+	repeat    []byte // follows pending, again and again; nil: end follows
 	end       error
 	pace      pace
-	pieceLeft int // bytes of the piece at hand that are left
+	pieceLeft int // the bytes left in the current piece of pace
 }
 
 func (st *stream) Read(p []byte) (int, error) {

@@ -26,12 +26,12 @@ func TestStatusFaults(t *testing.T) {
 		{"status", On("Users.Create").Status(503), 503, "service unavailable", false},
 		{"commit then status", On("Users.Create").CommitThenStatus(502), 502, "bad gateway", true},
 		{"body", On("Users.Create").Status(429).Body("slow down"), 429, "slow down", false},
-		{"no such status", On("*").Status(999), 999, "error", false},
+		{"an unknown status", On("*").Status(999), 999, "error", false},
 		{"redirect", On("Users.Create").Status(307).Header("Location", "http://127.0.0.1:1/"), 307, "", false},
-		{"a success that is none", On("Users.Create").Status(200), 200, "", false},
+		{"a false success", On("Users.Create").Status(200), 200, "", false},
 		{"no content", On("Users.Create").CommitThenStatus(204).Body("lost"), 204, "", true},
-		{"a body alone", On("Users.Create").Body("<html>"), 201, "<html>", true},
-		{"latency alone", On("Users.Create").Latency(time.Nanosecond), 201, `{"userId":"3"}` + "\n", true},
+		{"only a body", On("Users.Create").Body("<html>"), 201, "<html>", true},
+		{"only latency", On("Users.Create").Latency(time.Nanosecond), 201, `{"userId":"3"}` + "\n", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -64,14 +64,14 @@ func TestTruncate(t *testing.T) {
 				w.srv.Fail(On("Users.Create").Truncate(n))
 				resp, body, err := w.try(t.Context(), t, "POST", root+"/1/users", newUser)
 				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-				require.NotNil(t, resp, "it breaks within the body")
+				require.NotNil(t, resp, "the headers arrive")
 				require.Equal(t, 201, resp.StatusCode)
 				require.Equal(t, whole[:min(n, len(whole))], body)
 				require.True(t, w.applied(t))
 			})
 		}
 	}
-	t.Run("no body to cut", func(t *testing.T) {
+	t.Run("an answer without a body", func(t *testing.T) {
 		t.Parallel()
 		onBothTransports(t, Options{}, func(t *testing.T, w wire) {
 			addSamples(t, w)
@@ -96,9 +96,8 @@ func TestRewrite(t *testing.T) {
 		}
 	}
 	pack := packAt(gzip.DefaultCompression)
-	// Go's versions compress the same text to different bytes. A stored block
-	// is fixed by the format: 10 bytes of file header, 5 of block header, then
-	// the text as it is.
+	// Versions of Go compress the same text to different bytes. The format fixes
+	// a stored block: 10 bytes of file header, 5 of block header, then the text.
 	store := packAt(gzip.NoCompression)
 	const firstByte = 10 + 5 + 1
 	tests := map[string]struct {
@@ -107,7 +106,7 @@ func TestRewrite(t *testing.T) {
 	}{
 		"line ends":   {On("*").Rewrite(replace("\n", "\r\n")), `{"userId":"1"}` + "\r\n" + `{"userId":"2"}` + "\r\n"},
 		"a BOM":       {On("*").Rewrite(func(body []byte) []byte { return append([]byte("\ufeff"), body...) }), "\ufeff" + `{"userId":"1"}` + "\n" + `{"userId":"2"}` + "\n"},
-		"one after":   {On("*").Rewrite(replace("\n", " ")).Rewrite(replace(" ", "_")), `{"userId":"1"}_{"userId":"2"}_`},
+		"two":         {On("*").Rewrite(replace("\n", " ")).Rewrite(replace(" ", "_")), `{"userId":"1"}_{"userId":"2"}_`},
 		"after Body":  {On("*").Rewrite(replace("a", "b")).Body("aha"), "bhb"},
 		"of an error": {On("*").Status(503).Rewrite(bytes.ToUpper), "SERVICE UNAVAILABLE"},
 		"nothing":     {On("*").Rewrite(func([]byte) []byte { return nil }), ""},
@@ -135,7 +134,7 @@ func TestRewrite(t *testing.T) {
 			}
 		})
 	}
-	t.Run("gzip that was asked for", func(t *testing.T) {
+	t.Run("gzip with Accept-Encoding", func(t *testing.T) {
 		t.Parallel()
 		onBothTransports(t, Options{}, func(t *testing.T, w wire) {
 			w.srv.Fail(On("*").Rewrite(pack).Header("Content-Encoding", "gzip").Body("x"))
@@ -165,7 +164,7 @@ func TestTruncateRows(t *testing.T) {
 				require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 				require.Equal(t, want, body)
 				resp, body, err := w.try(t.Context(), t, "GET", root+"/1/users?display[]=userId", "")
-				require.NoError(t, err, "this framing cannot show it")
+				require.NoError(t, err, "FramingClose cannot show a break")
 				require.Equal(t, want, body)
 				require.True(t, resp.Close)
 				require.Empty(t, resp.TransferEncoding)
@@ -206,7 +205,7 @@ func TestStripBody(t *testing.T) {
 	})
 }
 
-// TestHooks has a hook use the server by a client of its own.
+// TestHooks: a hook may use the server with a client of its own.
 func TestHooks(t *testing.T) {
 	t.Parallel()
 	onAllTransports(t, func(t *testing.T, w wire) {
@@ -222,7 +221,7 @@ func TestHooks(t *testing.T) {
 		require.Equal(t, `{"userId":"5"}`+"\n", w.must(t, "POST", root+"/1/users", newUser))
 		require.Equal(t, []string{"1 2", "2 3", "3 5"}, order)
 
-		// Between two pages, where the other request takes the place of this.
+		// The requests of the hooks are applied, this one is not.
 		w.srv.Fail(On("Users.Create").Nth(1).Before(hook("298")).After(hook("7")).Drop())
 		_, _, err := w.try(t.Context(), t, "POST", root+"/1/users", strings.ReplaceAll(newUser, "new", "298"))
 		require.Error(t, err)
@@ -257,7 +256,7 @@ func TestRedirects(t *testing.T) {
 			seen := w.srv.Requests()
 			require.Len(t, seen, 2)
 			require.Equal(t, status, seen[0].Status)
-			require.Equal(t, status >= 307, seen[1].Method == "POST", "net/http makes a GET of the others")
+			require.Equal(t, status >= 307, seen[1].Method == "POST", "net/http sends a GET for the others")
 			require.Equal(t, status >= 307, w.applied(t))
 			if w.srv.socket != nil {
 				w.do(t, "POST", root+"/1/groups", "groupName=g")

@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// A kind says what a column holds: what a form may give it and how a row
-// shows it.
+// A kind is the type of a column. It decides which values a form may have and how
+// a row shows them.
 type kind int
 
 const (
 	kindText   kind = iota
 	kindFlag        // 0 or 1
-	kindNumber      // whole, from 0 up
-	kindID          // as kindNumber
+	kindNumber      // whole and not negative
+	kindID          // like kindNumber
 	kindIDs         // an array of ids; only in forms
 	kindStrategy
 	kindMAC
@@ -27,7 +27,7 @@ const (
 
 func (k kind) isNumber() bool { return k == kindFlag || k == kindNumber || k == kindID }
 
-// blank is what a new row has where its form gave nothing.
+// zeroValue is the value in a new row if the form has none.
 func (k kind) zeroValue() string {
 	switch {
 	case k.isNumber():
@@ -38,8 +38,8 @@ func (k kind) zeroValue() string {
 	return ""
 }
 
-// clean checks a form's text and gives it the shape in which it is stored.
-// What is wrong is said without the text itself: it may be a password.
+// normalize checks a form's text and returns it as it is stored, or the problem.
+// The problem does not contain the text, because it may be a password.
 func (k kind) normalize(value string) (normalized, problem string) {
 	switch k {
 	case kindFlag:
@@ -81,12 +81,10 @@ type column struct {
 	name string
 	kind kind
 
-	// required texts are never empty, neither in a new row nor after an
-	// update.
-	required bool
+	required bool // never empty, neither in a new row nor after an update
 
-	refs  string // the id column of the rows that this one points to
-	alias string // the name that a query asked for
+	refs  string // in a form: the id column of the resource that the value names
+	alias string // in an answer: the name that the query asks for
 }
 
 func (c column) label() string {
@@ -96,24 +94,24 @@ func (c column) label() string {
 	return c.name
 }
 
-// A resource is a kind of rows, each with an id of its own, under the row of
-// another resource.
+// A resource is a type of rows. Each row has an id and, except for a domain, a
+// parent row.
 type resource struct {
-	id      string // the column of its id, and that id's name in paths
-	parent  string // the column of the id of the row above; "" for domains
+	id      string // the column of the id, and the name of the id in paths
+	parent  string // the column of the parent's id; "" for domains
 	columns []column
-	secrets []column // kept, and shown only to who asks for it
+	secrets []column // stored, but shown only with Options.EchoSecrets
 
-	// unique columns hold a value once in a domain. A column of the same
-	// name in another resource counts too: users, groups and queues share
-	// their extension numbers.
+	// unique are the columns whose values are unique in a domain. Columns of
+	// the same name in several resources share their values: extensionNumber
+	// is unique among users, groups and queues.
 	unique []string
 
-	// createAnswersID says that the answer to a create is documented: the new id.
+	// createAnswersID: the API documents that a create answers the new id.
 	createAnswersID bool
 }
 
-// timestampColumns are the columns that most rows end with.
+// timestampColumns are the last columns of most rows.
 var timestampColumns = []column{
 	{name: "createDatetime", kind: kindDatetime},
 	{name: "updateDatetime", kind: kindDatetime},
@@ -225,7 +223,7 @@ var (
 	resources = []*resource{domains, users, groups, queues, queueMembers, trustedNetworks, devices}
 )
 
-// Rows that join two resources.
+// The columns of rows that join two resources.
 var (
 	groupUserColumns = []column{
 		{name: "groupId", kind: kindID},
@@ -265,7 +263,7 @@ func resourceOf(id string) *resource {
 	return nil
 }
 
-// allColumns are the columns of a row as it is stored, with the secret ones.
+// allColumns returns the columns of a stored row, with the secret ones.
 func (res *resource) allColumns() []column { return slices.Concat(res.columns, res.secrets) }
 
 func findColumn(columns []column, name string) (column, bool) {
@@ -276,7 +274,7 @@ func findColumn(columns []column, name string) (column, bool) {
 	return columns[i], true
 }
 
-// idColumn is the row of an answer that gives the new id alone.
+// idColumn returns the columns of an answer with the new id alone.
 func (res *resource) idColumn() []column {
 	c, _ := findColumn(res.columns, res.id)
 	return []column{c}

@@ -11,7 +11,8 @@ type field struct {
 	optional bool
 }
 
-// form names fields by their columns; a question mark marks an optional one.
+// form returns the fields with these names of columns. A question mark marks an
+// optional field.
 func (res *resource) form(names string) []field {
 	var fields []field
 	for name := range strings.FieldsSeq(names) {
@@ -25,7 +26,7 @@ func (res *resource) form(names string) []field {
 	return fields
 }
 
-// idField is a parameter that names a row, or with kindIDs several.
+// idField is a parameter with the id of a row, or with kindIDs of several.
 func idField(name string, k kind, refs *resource) []field {
 	return []field{{column: column{name: name, kind: k, refs: refs.id}}}
 }
@@ -37,7 +38,7 @@ type route struct {
 	path   string
 	form   []field
 
-	// listParams says that filter, sort, limit and offset are documented.
+	// listParams: the API documents filter, sort, limit and offset.
 	listParams bool
 
 	run handler
@@ -47,8 +48,8 @@ type route struct {
 
 const root = "/config/v2/sip/domains"
 
-// routes are all endpoints, in the order of the API's page. The three
-// spellings of trustednetworks are the API's own.
+// routes are all endpoints, in the order of the API's page. The API itself spells
+// trustednetworks in three ways.
 var routes = withSegments([]*route{
 	{op: "Domains.List", method: http.MethodGet, path: root, run: list(domains)},
 	{op: "Domains.Get", method: http.MethodGet, path: root + "/{domainId}", run: get(domains)},
@@ -132,8 +133,8 @@ func withSegments(routes []*route) []*route {
 	return routes
 }
 
-// match reports whether an escaped path is this route's, and which ids it
-// names.
+// match reports whether the segments of an escaped path are this route's, and
+// returns the ids in them.
 func (rt *route) match(segments []string) (map[string]int64, bool) {
 	if len(segments) != len(rt.segments) {
 		return nil, false
@@ -161,8 +162,8 @@ func paramName(segment string) (string, bool) {
 	return strings.TrimSuffix(name, "}"), ok
 }
 
-// findRoute returns the route of a request, or none and the methods that the
-// path knows.
+// findRoute returns the route of a request. If there is none, it returns the
+// methods that the path allows.
 func findRoute(method, path string) (rt *route, ids map[string]int64, allowed []string) {
 	segments := strings.Split(path, "/")
 	for _, rt := range routes {

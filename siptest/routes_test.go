@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRoutesMatchTheAPI holds the table of routes against the API's page as
-// data.
+// TestRoutesMatchTheAPI compares the routes with endpoints.json, which has the
+// data of the API's page.
 func TestRoutesMatchTheAPI(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile("../testdata/endpoints.json")
@@ -86,15 +86,15 @@ const (
 		atNoonRow + `,"userId":"0","user":""}` + "\n"
 )
 
-// TestEveryRoute calls each route once, on both fronts, and looks at what it
-// did by another one.
+// TestEveryRoute calls each route once on both transports. It checks the effect
+// with another route.
 func TestEveryRoute(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		op, path, form string
 		status         int
-		body           string // "~" leads a regular expression
-		after          string // a path to read back
+		body           string // after "~": a regular expression
+		after          string // a path to read afterwards
 		afterBody      string
 	}{
 		{op: "Domains.List", path: "", status: 200, body: domainRow},
@@ -209,7 +209,7 @@ func TestPathsAreExact(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{"GET", root + "/1/trustedNetworks", 405}, // that spelling only creates
+		{"GET", root + "/1/trustedNetworks", 405}, // this path is only for Create
 		{"POST", root + "/1/trustednetworks", 405},
 		{"GET", root + "/1/trustedNetwork/1", 405},
 		{"POST", root + "/1/trustedNetworks/1", 405},

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// A request as it reaches the server, whichever way it came.
+// A request is what reached the server, over the socket or in process.
 type request struct {
 	method, path, query string
 	header              http.Header
 	body                []byte
 
-	route   *route
-	ids     map[string]int64
-	allowed []string // the methods of the path, when there is no route
+	route   *route           // nil if the API has no such call
+	ids     map[string]int64 // by the names in the path
+	allowed []string         // without a route: the methods that the path allows
 	form    []pair
 }
 
@@ -32,8 +32,8 @@ func newRequest(method string, u *url.URL, header http.Header, body []byte) *req
 	return r
 }
 
-// serve takes a request all the way. An error means that the request's
-// context ended first.
+// serve handles a request from its arrival to its reply. It returns an error only
+// if the request's context ends first.
 func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
 	entry, fault, task := s.receive(r)
 	defer s.end(task)
@@ -69,7 +69,7 @@ func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
 	return rep, nil
 }
 
-// arrive notes a request and picks its fault.
+// receive logs a request, picks its fault and begins its task.
 func (s *Server) receive(r *request) (*Request, Fault, *task) {
 	entry := &Request{
 		Method: r.method,
@@ -98,7 +98,7 @@ func (s *Server) receive(r *request) (*Request, Fault, *task) {
 	return entry, fault, s.begin()
 }
 
-// answer carries out a request.
+// apply applies a request, or refuses it, and returns the answer.
 func (s *Server) apply(r *request) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +132,7 @@ func (s *Server) handle(r *request) (answer, error) {
 	return r.route.run(c)
 }
 
-// kept are the variables that PHP keeps of a form.
+// limitVars returns the variables of a form that PHP keeps.
 func (s *Server) limitVars(r *request) []pair {
 	if len(r.form) <= s.opts.MaxInputVars {
 		return r.form
@@ -151,8 +151,8 @@ func (s *Server) authorized(r *request) bool {
 	return ok && username == s.opts.Username && password == s.opts.Password
 }
 
-// wait lasts for d or until the context ends. It waits on nothing but timer
-// and context, so that a fake clock can move it on.
+// wait waits for d, or until the context ends. It uses only a timer and the
+// context, so that it works on the fake clock of testing/synctest.
 func wait(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return context.Cause(ctx)

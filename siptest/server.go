@@ -14,39 +14,39 @@ import (
 type Server struct {
 	opts Options
 
-	mu      sync.Mutex // of what follows
+	mu      sync.Mutex // guards the fields below, up to stopped
 	store   *store
 	faults  []*activeFault
 	log     []*Request
 	tasks   map[*task]bool
-	stopped bool // no task begins
+	stopped bool // commitLater begins no task
 
 	traffic *traffic
 
 	closing        sync.Once
-	lifecycle      sync.Mutex // of what follows
+	lifecycle      sync.Mutex // guards the fields below
 	closed         bool
 	socket         *httptest.Server
-	cancelRequests context.CancelFunc // ends the waiting of requests over the socket
+	cancelRequests context.CancelFunc // cancels the requests of the socket
 }
 
-// A Request is what the server saw of a request.
+// A Request describes a request that the server received.
 type Request struct {
-	Op     string // such as "Users.Create"; empty: there is no such call
+	Op     string // such as "Users.Create"; empty if the API has no such call
 	Method string
-	Path   string // as sent, escapes and all
+	Path   string // as sent, with escapes
 	Query  url.Values
 
-	// Form is the body as sent, brackets and all, before PHP has dropped
-	// what is too much. A password is here to be seen.
+	// Form is the body as sent. Its names have their brackets, and it has
+	// the variables that PHP drops. It also has passwords in plain text.
 	Form url.Values
 
-	Header http.Header // less the credentials of Authorization
-	Status int         // 0: no answer, not yet, or Raw
+	Header http.Header // Authorization without the credentials
+	Status int         // 0 if there is no answer, or none yet, or with Raw
 }
 
-// NewServer returns a server with no domain in it; AddDomain makes one. It
-// takes no port before URL or Client is called. Close it after use.
+// NewServer returns a server without any domain; AddDomain adds one. The server
+// opens no port before URL or Client is called. Close it after use.
 func NewServer(o Options) *Server {
 	o = o.withDefaults()
 	return &Server{
@@ -57,14 +57,14 @@ func NewServer(o Options) *Server {
 	}
 }
 
-// TB is what New needs of a test; *testing.T and *testing.B have it.
+// TB has the methods of a test that New needs. *testing.T and *testing.B are TBs.
 type TB interface {
 	Helper()
 	Cleanup(func())
 }
 
-// New is NewServer for a test, which closes the server when it ends. It takes
-// at most one Options.
+// New is like NewServer, but the server closes when the test ends. New takes at
+// most one Options.
 func New(t TB, o ...Options) *Server {
 	t.Helper()
 	if len(o) > 1 {
@@ -79,14 +79,14 @@ func New(t TB, o ...Options) *Server {
 	return s
 }
 
-// Close stops the server: requests in progress are cut off, those that
-// HangThenCommit holds are not applied, and further ones are refused. What it
-// holds stays readable.
+// Close stops the server. It cuts off requests in progress and refuses later
+// ones. A request that waits in HangThenCommit is not applied. The server's data
+// stays readable.
 func (s *Server) Close() {
 	s.closing.Do(func() {
 		s.lifecycle.Lock()
 		s.closed = true
-		s.lifecycle.Unlock() // a hook may want it before all requests are gone
+		s.lifecycle.Unlock() // a hook may call URL while Close waits for its request
 		if s.socket != nil {
 			s.cancelRequests()
 		}
@@ -98,9 +98,9 @@ func (s *Server) Close() {
 	})
 }
 
-// Wait waits until the server is at rest: no request is being carried out, and
-// none that HangThenCommit holds is still to be applied. After a call that its
-// client gave up on, it tells that nothing more will come of it.
+// Wait waits until no request is in progress and none waits in HangThenCommit.
+// When a client has given up on a call, Wait makes sure that the call changes
+// nothing more.
 func (s *Server) Wait() {
 	for {
 		s.mu.Lock()
@@ -116,13 +116,13 @@ func (s *Server) Wait() {
 	}
 }
 
-// A task is a request that is being carried out, or will be.
+// A task is a request that is in progress, or that waits in commitLater.
 type task struct {
 	done  chan struct{}
-	timer *time.Timer // of one that will be
+	timer *time.Timer // set while it waits in commitLater
 }
 
-// begin needs s.mu.
+// begin adds a task. The caller holds s.mu.
 func (s *Server) begin() *task {
 	t := &task{done: make(chan struct{})}
 	s.tasks[t] = true
@@ -136,7 +136,7 @@ func (s *Server) end(t *task) {
 	close(t.done)
 }
 
-// commitLater applies a request after a while.
+// commitLater applies a request after the delay of HangThenCommit.
 func (s *Server) commitLater(r *request, f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,7 +151,7 @@ func (s *Server) commitLater(r *request, f Fault) {
 	})
 }
 
-// cancelLateCommits gives up what commitLater holds.
+// cancelLateCommits drops the requests that wait in commitLater.
 func (s *Server) cancelLateCommits() {
 	s.mu.Lock()
 	s.stopped = true
@@ -170,18 +170,18 @@ func (s *Server) cancelLateCommits() {
 	}
 }
 
-// addDomain makes a domain. A blank host name is made up.
+// addDomain adds a domain. If host is empty, it makes a host name.
 func (s *Server) addDomain(id int64, host, displayName string, rec bool) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.store.find(domains, 0, id) != nil {
-		panic(fmt.Sprintf("siptest: there is a domain %d already", id))
+		panic(fmt.Sprintf("siptest: domain %d exists already", id))
 	}
 	cells := map[string]string{"domain": host, "displayName": displayName}
 	if rec {
 		cells["rec"] = "1"
 	}
-	// No column of a domain is unique: this cannot fail.
+	// This cannot fail, because no column of a domain is unique.
 	r, _ := s.store.insert(domains, 0, id, cells)
 	if host == "" {
 		r.cells["domain"] = fmt.Sprintf("domain%d.sip.example.com", r.id)
@@ -189,9 +189,9 @@ func (s *Server) addDomain(id int64, host, displayName string, rec bool) int64 {
 	return r.id
 }
 
-// URL is the base URL of the server on the loopback interface, such as
-// http://127.0.0.1:41234, or https with Options.HTTP2 or TLS. The first call begins to listen; on a closed server
-// it panics.
+// URL returns the server's base URL on the loopback interface, such as
+// http://127.0.0.1:41234. It begins with https if Options.HTTP2 or Options.TLS
+// is set. The first call opens the port. It panics if the server is closed.
 func (s *Server) URL() string {
 	s.lifecycle.Lock()
 	defer s.lifecycle.Unlock()
@@ -204,8 +204,8 @@ func (s *Server) URL() string {
 	return s.socket.URL
 }
 
-// Requests returns what the server has seen since it began, or since
-// ResetRequests, in the order of arrival.
+// Requests returns the requests since the server began, or since ResetRequests,
+// in the order of arrival.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,7 +216,7 @@ func (s *Server) Requests() []Request {
 	return requests
 }
 
-// ResetRequests forgets the requests seen so far.
+// ResetRequests forgets the requests so far.
 func (s *Server) ResetRequests() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

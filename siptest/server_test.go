@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestConcurrentUse lets many goroutines create, read, change and delete at once; the
-// race detector watches.
+// TestConcurrentUse: many goroutines create, read, change and delete at once. Run
+// it with the race detector.
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
 	onBothTransports(t, Options{}, func(t *testing.T, w wire) {
@@ -32,7 +32,7 @@ func TestConcurrentUse(t *testing.T) {
 		for worker := range workers {
 			all.Go(func() {
 				for i := range each {
-					// Every extension is wanted by two workers.
+					// Two workers want the same extension.
 					status, body := w.do(t, "POST", root+"/1/users",
 						fmt.Sprintf("user=u%d.%d&password=p&displayName=U&extensionNumber=%d", worker, i, 1000+worker/2*each+i))
 					if status == 409 {
@@ -69,7 +69,7 @@ func TestConcurrentUse(t *testing.T) {
 	})
 }
 
-// created counts the users that were ever created.
+// created counts the creates of users that succeeded.
 func (w wire) created() int {
 	n := 0
 	for _, r := range w.srv.Requests() {
@@ -125,7 +125,7 @@ func TestCredentialsAreNotLogged(t *testing.T) {
 
 func TestTransportLeaksNothing(t *testing.T) {
 	t.Parallel()
-	// The test fails when a goroutine begun in its bubble does not end.
+	// synctest fails the test if a goroutine of its bubble does not end.
 	synctest.Test(t, func(t *testing.T) {
 		w := inProcess(New(t, Options{Latency: time.Second}))
 		addSamples(t, w)
@@ -139,7 +139,7 @@ func TestTransportLeaksNothing(t *testing.T) {
 	})
 }
 
-// A closeRecorder notes that a request's body was closed.
+// A closeRecorder records that a request's body was closed.
 type closeRecorder struct {
 	io.Reader
 	closed bool
@@ -163,9 +163,9 @@ func TestTransportIsARoundTripper(t *testing.T) {
 		body io.Reader
 		want error
 	}{
-		"fine":           {t.Context(), strings.NewReader("email=x"), nil},
-		"canceled":       {canceled, strings.NewReader("email=x"), context.Canceled},
-		"body is broken": {t.Context(), io.MultiReader(strings.NewReader("ema"), errReader{broken}), broken},
+		"valid":       {t.Context(), strings.NewReader("email=x"), nil},
+		"canceled":    {canceled, strings.NewReader("email=x"), context.Canceled},
+		"broken body": {t.Context(), io.MultiReader(strings.NewReader("ema"), errReader{broken}), broken},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body := &closeRecorder{Reader: tt.body}
@@ -250,7 +250,7 @@ func TestClose(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, "dial", op.Op)
 	}
-	require.Len(t, srv.store.children(users, 1), 2, "what it holds stays")
+	require.Len(t, srv.store.children(users, 1), 2, "the data stays")
 	require.Equal(t, far.base, srv.URL())
 
 	unopened := NewServer(Options{})
@@ -258,7 +258,7 @@ func TestClose(t *testing.T) {
 	require.PanicsWithValue(t, "siptest: the server is closed", func() { unopened.URL() })
 }
 
-// A fakeTB is a test that ends when told.
+// A fakeTB records the cleanups of a test, so that a test can run them.
 type fakeTB struct{ cleanups []func() }
 
 func (f *fakeTB) Helper()          {}

@@ -15,9 +15,9 @@ import (
 	"sync"
 )
 
-// The way to the server over a socket.
+// How requests reach the server over a socket.
 
-// listen opens the socket.
+// listen opens the socket. The caller holds s.lifecycle.
 func (s *Server) listen() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancelRequests = cancel
@@ -38,8 +38,8 @@ func (s *Server) listen() {
 
 func (s *Server) encrypted() bool { return s.opts.HTTP2 || s.opts.TLS != nil }
 
-// A handshakeFilter keeps quiet about clients that do not trust the server:
-// the test that made them knows.
+// A handshakeFilter hides the log lines about clients that do not trust the
+// server. The test made these clients on purpose.
 type handshakeFilter struct{}
 
 func (handshakeFilter) Write(p []byte) (int, error) {
@@ -74,7 +74,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	case rep.framing == FramingLength:
 		w.Header().Set("Content-Length", strconv.Itoa(rep.length))
 	case rep.framing == FramingClose && r.ProtoMajor == 1:
-		// net/http's way to ask for a body with no framing at all.
+		// This tells net/http to send a body without any framing.
 		w.Header().Set("Transfer-Encoding", "identity")
 		w.Header().Set("Connection", "close")
 	}
@@ -85,8 +85,8 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	writeBody(w, rep.stream(r.Context()))
 }
 
-// send writes a body piece by piece. Flushed before its end an answer is
-// chunked, even if it is small.
+// writeBody writes a body piece by piece. It flushes each piece, so that even a
+// small answer is chunked.
 func writeBody(w http.ResponseWriter, body io.Reader) {
 	flusher := http.NewResponseController(w)
 	buffer := make([]byte, 32<<10)
@@ -109,12 +109,12 @@ func writeBody(w http.ResponseWriter, body io.Reader) {
 type conn struct {
 	net.Conn
 	state    http.ConnState
-	requests int // in progress
+	requests int // the requests in progress
 }
 
 type connKey struct{}
 
-// fail acts out an ending that is no answer.
+// fail ends a request without a proper answer.
 func (c *conn) fail(r *http.Request, rep reply) {
 	switch rep.ending {
 	case endResetStream:
@@ -132,7 +132,7 @@ func (c *conn) fail(r *http.Request, rep reply) {
 	_ = c.Close()
 }
 
-// reset closes the connection with a RST in place of a FIN.
+// reset closes the connection with a RST instead of a FIN.
 func (c *conn) reset() {
 	inner := c.Conn
 	if encrypted, ok := inner.(interface{ NetConn() net.Conn }); ok {
@@ -144,18 +144,17 @@ func (c *conn) reset() {
 	_ = inner.Close()
 }
 
-// goAway is a frame of HTTP/2: GOAWAY with NO_ERROR.
+// goAway returns an HTTP/2 frame: GOAWAY with NO_ERROR.
 func goAway(last uint32) []byte {
 	frame := []byte{0, 0, 8, 7, 0, 0, 0, 0, 0}
 	frame = binary.BigEndian.AppendUint32(frame, last)
 	return append(frame, 0, 0, 0, 0)
 }
 
-// traffic is what goes on between the server and its clients: connections of
-// the socket, and exchanges in process.
+// traffic holds the connections of the socket and the exchanges in process.
 type traffic struct {
 	mu        sync.Mutex
-	changed   sync.Cond // a connection's state, or its requests
+	changed   sync.Cond // signals a change of a connection's state or requests
 	closed    bool
 	opened    int
 	conns     map[net.Conn]*conn
@@ -168,7 +167,7 @@ func newTraffic() *traffic {
 	return t
 }
 
-// accept is the ConnContext of the socket's server.
+// connContext is the ConnContext of the socket's server.
 func (t *traffic) connContext(ctx context.Context, c net.Conn) context.Context {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -177,7 +176,7 @@ func (t *traffic) connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, t.conns[c])
 }
 
-// note is the ConnState of the socket's server.
+// connState is the ConnState of the socket's server.
 func (t *traffic) connState(c net.Conn, state http.ConnState) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -203,7 +202,7 @@ func (t *traffic) endRequest(c *conn) {
 	t.changed.Broadcast()
 }
 
-// any reports whether a connection is so. It needs t.mu.
+// anyConn reports whether is holds for any connection. The caller holds t.mu.
 func (t *traffic) anyConn(is func(*conn) bool) bool {
 	for _, c := range t.conns {
 		if is(c) {
@@ -213,7 +212,7 @@ func (t *traffic) anyConn(is func(*conn) bool) bool {
 	return false
 }
 
-// close ends all that is in progress.
+// close ends all requests in progress.
 func (t *traffic) close() {
 	t.mu.Lock()
 	t.closed = true
@@ -234,15 +233,14 @@ func (t *traffic) close() {
 	}
 }
 
-// CloseIdle closes the connections of the socket that no request is using, as
-// a server does that has waited long enough, and returns when they are closed.
-// A client that does not notice in time sends its next request in vain. There
-// is nothing to close in process.
+// CloseIdle closes the idle connections of the socket, as a server does after its
+// idle timeout, and waits until they are closed. If the client does not notice in
+// time, its next request fails. In process CloseIdle does nothing.
 func (s *Server) CloseIdle() {
 	t := s.traffic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// A client may have an answer before net/http is done with the request.
+	// net/http may end a request after the client has its answer.
 	for t.anyConn(func(c *conn) bool { return c.requests == 0 && c.state == http.StateActive }) {
 		t.changed.Wait()
 	}
@@ -262,10 +260,9 @@ func (s *Server) CloseIdle() {
 	}
 }
 
-// Connections tells how many connections were opened since the server began,
-// and how many of them are open now. In process every request counts as a
-// connection, which stays open until the answer's body is closed or read to
-// its end.
+// Connections returns the number of connections since the server began, and the
+// number of open ones. In process every request counts as a connection. It is
+// open until the client closes the answer's body or reads it to the end.
 func (s *Server) Connections() (opened, open int) {
 	s.traffic.mu.Lock()
 	defer s.traffic.mu.Unlock()

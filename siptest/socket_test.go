@@ -23,14 +23,14 @@ func TestCloseIdle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv := New(t, o)
-			srv.CloseIdle() // of none
+			srv.CloseIdle() // without a connection
 			w := overSocket(t, srv)
 			for want := range 3 {
 				opened, open := srv.Connections()
 				require.Equal(t, want, opened)
 				require.Zero(t, open)
 				if _, _, err := w.try(t.Context(), t, "GET", root, ""); err != nil {
-					w.must(t, "GET", root, "") // the client had not noticed
+					w.must(t, "GET", root, "") // the client had not noticed the close
 				}
 				_, open = srv.Connections()
 				require.Equal(t, 1, open)
@@ -38,7 +38,7 @@ func TestCloseIdle(t *testing.T) {
 			}
 			w.client.CloseIdleConnections()
 
-			// What is in use stays.
+			// A connection in use stays open.
 			srv.Fail(On("*").SlowHeaders(time.Nanosecond).After(func(s *Server) {
 				s.CloseIdle()
 				_, open := s.Connections()
@@ -82,7 +82,7 @@ func TestConnectionsInProcess(t *testing.T) {
 	_, err = first.Body.Read(make([]byte, 1))
 	require.ErrorIs(t, err, http.ErrBodyReadAfterClose)
 
-	w.must(t, "POST", root+"/1/users/1", "email=x") // has no body
+	w.must(t, "POST", root+"/1/users/1", "email=x") // an answer without a body
 	w.srv.Fail(On("*").Drop())
 	_, _, err = w.try(t.Context(), t, "GET", root, "")
 	require.Error(t, err)
@@ -166,14 +166,14 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestGoroutines leaves a server in the middle of everything that waits.
+// TestGoroutines: closing a server ends all goroutines that wait in it.
 func TestGoroutines(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]Options{"HTTP 1": {}, "HTTP 2": {HTTP2: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			srv := NewServer(o)
-			// All goroutines of the socket come from this one and bear its label.
+			// All goroutines of the socket inherit the label of this one.
 			pprof.Do(t.Context(), pprof.Labels("siptest", t.Name()), func(context.Context) { srv.URL() })
 			running := func() int {
 				var profile bytes.Buffer

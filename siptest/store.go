@@ -14,7 +14,7 @@ const (
 	zeroDatetime   = "0000-00-00 00:00:00"
 )
 
-// A row is kept as it is sent: names and texts.
+// A row holds its values as the texts that answers show.
 type row struct {
 	res    *resource
 	id     int64
@@ -22,7 +22,7 @@ type row struct {
 	cells  map[string]string
 }
 
-// A uniqueKey is a value that one row has to itself.
+// A uniqueKey is a value that only one row may have.
 type uniqueKey struct {
 	column string
 	domain int64
@@ -30,19 +30,19 @@ type uniqueKey struct {
 }
 
 type table struct {
-	lastID   int64 // ids are never given twice
+	lastID   int64 // ids are never used again
 	rows     map[int64]*row
-	children map[int64][]*row // by parent, each in the order of the ids
+	children map[int64][]*row // by parent, sorted by id
 }
 
 type membership struct{ group, user int64 }
 
-// A store holds every row. It knows no HTTP and locks nothing.
+// A store holds all rows. It does not know HTTP and does not lock.
 type store struct {
 	now             func() time.Time
-	allowDuplicates bool // unique keys are not enforced
+	allowDuplicates bool // do not enforce unique keys
 	tables          map[*resource]*table
-	owners          map[uniqueKey]*row
+	owners          map[uniqueKey]*row // the row that has each key
 	memberships     map[membership]bool
 }
 
@@ -60,7 +60,7 @@ func newStore(now func() time.Time, allowDuplicates bool) *store {
 	return st
 }
 
-// find returns a row of the given parent, or nil.
+// find returns a row of a parent, or nil.
 func (st *store) find(res *resource, parent, id int64) *row {
 	r := st.tables[res].rows[id]
 	if r == nil || r.parent != parent {
@@ -74,7 +74,7 @@ func (st *store) children(res *resource, parent int64) []*row {
 	return st.tables[res].children[parent]
 }
 
-// insert adds a row with the next id, or with id where that is not 0.
+// insert adds a row with this id, or with the next id if it is 0.
 func (st *store) insert(res *resource, parent, id int64, cells map[string]string) (*row, error) {
 	t := st.tables[res]
 	if id == 0 {
@@ -103,7 +103,7 @@ func (st *store) insert(res *resource, parent, id int64, cells map[string]string
 	return r, nil
 }
 
-// change sets cells of a row, all or none.
+// change sets cells of a row. If it returns an error, it has set none.
 func (st *store) change(r *row, cells map[string]string) error {
 	after := &row{res: r.res, parent: r.parent, cells: maps.Clone(r.cells)}
 	maps.Copy(after.cells, cells)
@@ -117,7 +117,7 @@ func (st *store) change(r *row, cells map[string]string) error {
 	return nil
 }
 
-// remove deletes a row and all that hangs on it.
+// remove deletes a row and everything that depends on it.
 func (st *store) remove(r *row) {
 	st.release(r)
 	t := st.tables[r.res]
@@ -150,17 +150,17 @@ func (st *store) remove(r *row) {
 	}
 }
 
-// associate gives a device to a user, or to nobody.
+// associate gives a device to a user, or frees it if user is nil.
 func (st *store) associate(device, user *row) {
 	cells := map[string]string{"userId": "0", "user": ""}
 	if user != nil {
 		cells["userId"], cells["user"] = user.cells["userId"], user.cells["user"]
 	}
-	// A device's own key is not among the cells: this cannot fail.
+	// This cannot fail, because no cell is part of a unique key.
 	_ = st.change(device, cells)
 }
 
-// claim makes keys the keys of r, unless another row has one of them.
+// claim gives keys to r. It fails if another row has one of them.
 func (st *store) claim(r *row, keys []uniqueKey) error {
 	if st.allowDuplicates {
 		return nil
