@@ -11,9 +11,9 @@ import (
 	"github.com/infinitysip/infinitysip"
 )
 
-// Client returns a client on the server's socket, with the API key of the
-// server. It trusts the server's certificate, if there is one. It panics when
-// an option is wrong.
+// Client returns a client that uses the server's socket and API key. The client
+// trusts the server's certificate, if there is one. Client panics if an option is
+// invalid.
 func (s *Server) Client(opts ...infinitysip.Option) *infinitysip.Client {
 	own := []infinitysip.Option{infinitysip.WithBaseURL(s.URL())}
 	if s.encrypted() {
@@ -22,8 +22,8 @@ func (s *Server) Client(opts ...infinitysip.Option) *infinitysip.Client {
 	return s.client(opts, own...)
 }
 
-// InProcessClient returns a client on Transport: no socket, no goroutine. It
-// panics when an option is wrong.
+// InProcessClient returns a client that uses Transport, without a socket or a
+// goroutine. InProcessClient panics if an option is invalid.
 func (s *Server) InProcessClient(opts ...infinitysip.Option) *infinitysip.Client {
 	return s.client(opts,
 		infinitysip.WithBaseURL("https://siptest.invalid"),
@@ -39,19 +39,20 @@ func (s *Server) client(opts []infinitysip.Option, own ...infinitysip.Option) *i
 	return client
 }
 
-// AddDomain makes a domain, which the API has no call for, and returns its id:
-// d.ID, or the next one where that is zero. The domain's host name is
-// Extra["domain"], or made up. AddDomain panics when the id is in use.
+// AddDomain adds a domain and returns its id. (The API has no call for this.) The
+// id is d.ID, or the next one if d.ID is zero. The host name of the domain is
+// Extra["domain"]; if there is none, AddDomain makes one. AddDomain panics if the
+// id is in use.
 func (s *Server) AddDomain(d infinitysip.Domain) infinitysip.DomainID {
 	var host string
 	_ = json.Unmarshal(d.Extra["domain"], &host)
 	return infinitysip.DomainID(s.addDomain(int64(d.ID), host, d.DisplayName, d.Rec))
 }
 
-// Domains returns the domains in the order of their ids. Of each, Extra holds
-// the host name, as AddDomain takes it.
+// Domains returns the domains in the order of their ids. Extra["domain"] is the
+// host name, as in AddDomain.
 func (s *Server) Domains() []infinitysip.Domain {
-	return read(s, domains, 0, func(r *row) infinitysip.Domain {
+	return readRows(s, domains, 0, func(r *row) infinitysip.Domain {
 		return infinitysip.Domain{
 			ID:          infinitysip.DomainID(r.id),
 			DisplayName: r.cells["displayName"],
@@ -61,10 +62,10 @@ func (s *Server) Domains() []infinitysip.Domain {
 	})
 }
 
-// Users returns the users of a domain as they are kept, secrets and all, in
-// the order of their ids.
+// Users returns the users of a domain, with their passwords and PINs, in the order
+// of their ids.
 func (s *Server) Users(domain infinitysip.DomainID) []infinitysip.User {
-	return read(s, users, int64(domain), func(r *row) infinitysip.User {
+	return readRows(s, users, int64(domain), func(r *row) infinitysip.User {
 		return infinitysip.User{
 			ID:              infinitysip.UserID(r.id),
 			DomainID:        domain,
@@ -94,7 +95,7 @@ func (s *Server) Users(domain infinitysip.DomainID) []infinitysip.User {
 
 // Groups returns the groups of a domain in the order of their ids.
 func (s *Server) Groups(domain infinitysip.DomainID) []infinitysip.Group {
-	return read(s, groups, int64(domain), func(r *row) infinitysip.Group {
+	return readRows(s, groups, int64(domain), func(r *row) infinitysip.Group {
 		return infinitysip.Group{
 			ID:               infinitysip.GroupID(r.id),
 			DomainID:         domain,
@@ -108,22 +109,22 @@ func (s *Server) Groups(domain infinitysip.DomainID) []infinitysip.Group {
 	})
 }
 
-// GroupUsers returns the users who are in a group, in the order of their ids.
+// GroupUsers returns the users in a group, in the order of their ids.
 func (s *Server) GroupUsers(domain infinitysip.DomainID, group infinitysip.GroupID) []infinitysip.UserID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var in []infinitysip.UserID
+	var ids []infinitysip.UserID
 	for _, user := range s.store.children(users, int64(domain)) {
 		if s.store.memberships[membership{group: int64(group), user: user.id}] {
-			in = append(in, infinitysip.UserID(user.id))
+			ids = append(ids, infinitysip.UserID(user.id))
 		}
 	}
-	return in
+	return ids
 }
 
 // Queues returns the queues of a domain in the order of their ids.
 func (s *Server) Queues(domain infinitysip.DomainID) []infinitysip.Queue {
-	return read(s, queues, int64(domain), func(r *row) infinitysip.Queue {
+	return readRows(s, queues, int64(domain), func(r *row) infinitysip.Queue {
 		return infinitysip.Queue{
 			ID:               infinitysip.QueueID(r.id),
 			DomainID:         domain,
@@ -135,12 +136,12 @@ func (s *Server) Queues(domain infinitysip.DomainID) []infinitysip.Queue {
 	})
 }
 
-// QueueMembers returns the members of a queue in the order in which they ring.
+// QueueMembers returns the members of a queue in ringing order.
 func (s *Server) QueueMembers(domain infinitysip.DomainID, queue infinitysip.QueueID) []infinitysip.QueueMember {
 	if !slices.ContainsFunc(s.Queues(domain), func(q infinitysip.Queue) bool { return q.ID == queue }) {
 		return nil
 	}
-	found := read(s, members, int64(queue), func(r *row) infinitysip.QueueMember {
+	rows := readRows(s, queueMembers, int64(queue), func(r *row) infinitysip.QueueMember {
 		return infinitysip.QueueMember{
 			ID:           infinitysip.QueueMemberID(r.id),
 			QueueID:      queue,
@@ -151,16 +152,16 @@ func (s *Server) QueueMembers(domain infinitysip.DomainID, queue infinitysip.Que
 			RingOrder:    int(r.number("ringOrder")),
 		}
 	})
-	slices.SortStableFunc(found, func(a, b infinitysip.QueueMember) int {
+	slices.SortStableFunc(rows, func(a, b infinitysip.QueueMember) int {
 		return cmp.Compare(a.RingOrder, b.RingOrder)
 	})
-	return found
+	return rows
 }
 
 // TrustedNetworks returns the trusted networks of a domain in the order of
 // their ids.
 func (s *Server) TrustedNetworks(domain infinitysip.DomainID) []infinitysip.TrustedNetwork {
-	return read(s, networks, int64(domain), func(r *row) infinitysip.TrustedNetwork {
+	return readRows(s, trustedNetworks, int64(domain), func(r *row) infinitysip.TrustedNetwork {
 		return infinitysip.TrustedNetwork{
 			ID:          infinitysip.TrustedNetworkID(r.id),
 			DomainID:    domain,
@@ -172,7 +173,7 @@ func (s *Server) TrustedNetworks(domain infinitysip.DomainID) []infinitysip.Trus
 
 // Devices returns the devices of a domain in the order of their ids.
 func (s *Server) Devices(domain infinitysip.DomainID) []infinitysip.Device {
-	return read(s, devices, int64(domain), func(r *row) infinitysip.Device {
+	return readRows(s, devices, int64(domain), func(r *row) infinitysip.Device {
 		return infinitysip.Device{
 			ID:         infinitysip.DeviceID(r.id),
 			Name:       r.cells["pbxDeviceName"],
@@ -186,15 +187,15 @@ func (s *Server) Devices(domain infinitysip.DomainID) []infinitysip.Device {
 	})
 }
 
-// read makes a T of every row under a parent.
-func read[T any](s *Server, res *resource, parent int64, of func(*row) T) []T {
+// readRows converts every row of a parent.
+func readRows[T any](s *Server, res *resource, parent int64, convert func(*row) T) []T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var found []T
+	var result []T
 	for _, r := range s.store.children(res, parent) {
-		found = append(found, of(r))
+		result = append(result, convert(r))
 	}
-	return found
+	return result
 }
 
 func (r *row) flag(column string) bool { return r.cells[column] == "1" }
@@ -204,7 +205,7 @@ func (r *row) number(column string) int64 {
 	return n
 }
 
-// datetime is the zero Time for the zero date.
+// datetime returns the zero Time if the column has the zero date.
 func (r *row) datetime(column string) time.Time {
 	t, _ := time.Parse(datetimeLayout, r.cells[column])
 	return t

@@ -62,11 +62,11 @@ func TestAddDomain(t *testing.T) {
 	}, srv.Domains())
 }
 
-// TestReaders fills a server over the wire and reads it back past it.
+// TestReaders sends data to a server and reads it with Users, Groups and so on.
 func TestReaders(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t, Options{Now: atNoon}))
-	furnish(t, w)
+	addSamples(t, w)
 	w.must(t, "POST", root+"/1/users", "user=full&password=hunter2&displayName=d&extensionNumber=9&pin=4711&email=a&firstName=b&lastName=c"+
 		"&jobName=e&departmentName=f&companyName=g&officeName=h&ukCallerId=i&usCallerId=j&mobileNumber=k&mobileFollow=1"+
 		"&ukPhoneId=5&usPhoneId=6&hotdeskAllowed=1&dashboard=1")
@@ -110,11 +110,11 @@ func TestReaders(t *testing.T) {
 
 	require.Empty(t, srv.Users(2))
 	require.Empty(t, srv.GroupUsers(2, 1))
-	require.Empty(t, srv.QueueMembers(2, 1), "a queue of domain 1")
+	require.Empty(t, srv.QueueMembers(2, 1), "the queue is in domain 1")
 	require.Empty(t, srv.QueueMembers(1, 2))
 }
 
-// TestClientOnAFakeClock shows that a client's retries need no real time.
+// TestClientOnAFakeClock: a client's retries take no real time.
 func TestClientOnAFakeClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -16,10 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// onThreeFronts adds a socket with HTTP/2 to onBothFronts.
-func onThreeFronts(t *testing.T, test func(t *testing.T, w wire)) {
+// onAllTransports is like onBothTransports, and also runs the test over HTTP/2.
+func onAllTransports(t *testing.T, test func(t *testing.T, w wire)) {
 	t.Helper()
-	onBothFronts(t, Options{}, test)
+	onBothTransports(t, Options{}, test)
 	t.Run("HTTP 2", func(t *testing.T) {
 		t.Parallel()
 		test(t, overSocket(t, New(t, Options{HTTP2: true})))
@@ -42,9 +42,10 @@ func TestNoAnswer(t *testing.T) {
 		for _, apply := range []bool{false, true} {
 			t.Run(name+map[bool]string{true: " after"}[apply], func(t *testing.T) {
 				t.Parallel()
-				onThreeFronts(t, func(t *testing.T, w wire) {
-					furnish(t, w)
-					// A new connection: net/http may see on an old one that it closes.
+				onAllTransports(t, func(t *testing.T, w wire) {
+					addSamples(t, w)
+					// Use a new connection, because net/http reports another error for
+					// an old one.
 					w.client.CloseIdleConnections()
 					w.srv.ResetRequests()
 					fault := tt.fault
@@ -54,7 +55,7 @@ func TestNoAnswer(t *testing.T) {
 					w.srv.Fail(fault(On("Users.Create")))
 					_, _, err := w.try(t.Context(), t, "POST", root+"/1/users", newUser)
 					require.Error(t, err)
-					// Over HTTP/2 net/http may take either for the other.
+					// Over HTTP/2 net/http may report either error.
 					require.True(t, w.srv.opts.HTTP2 || tt.want(err), "%v", err)
 					seen := w.srv.Requests()
 					require.Len(t, seen, 1)
@@ -77,8 +78,8 @@ func TestResetStream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onThreeFronts(t, func(t *testing.T, w wire) {
-				furnish(t, w)
+			onAllTransports(t, func(t *testing.T, w wire) {
+				addSamples(t, w)
 				opened, _ := w.srv.Connections()
 				w.srv.Fail(tt.fault)
 				_, _, err := w.try(t.Context(), t, "POST", root+"/1/users", newUser)
@@ -91,7 +92,7 @@ func TestResetStream(t *testing.T) {
 				require.Equal(t, tt.applied, w.applied(t))
 				if w.srv.opts.HTTP2 {
 					after, open := w.srv.Connections()
-					require.Equal(t, opened, after, "the connection lives on")
+					require.Equal(t, opened, after, "the connection stays open")
 					require.Equal(t, 1, open)
 				}
 			})
@@ -101,8 +102,8 @@ func TestResetStream(t *testing.T) {
 
 func TestGoAway(t *testing.T) {
 	t.Parallel()
-	onThreeFronts(t, func(t *testing.T, w wire) {
-		furnish(t, w)
+	onAllTransports(t, func(t *testing.T, w wire) {
+		addSamples(t, w)
 		w.srv.ResetRequests()
 		w.srv.Fail(On("Users.Create").Times(1).GoAway())
 		w.srv.Fail(On("Groups.Create").CommitThenGoAway())
@@ -110,7 +111,7 @@ func TestGoAway(t *testing.T) {
 		_, _, err2 := w.try(t.Context(), t, "POST", root+"/1/groups", "groupName=g&displayName=G&extensionNumber=9&ringRetry=0&ringExclusive=0&callerNameFormat=")
 		require.Error(t, err2)
 		if w.srv.opts.HTTP2 {
-			require.NoError(t, err, "net/http sends again what was not taken")
+			require.NoError(t, err, "net/http repeats a request that was not processed")
 			require.Equal(t, "Users.Create", w.srv.Requests()[1].Op)
 			require.ErrorContains(t, err2, "server sent GOAWAY and closed the connection; LastStreamID=2147483647, ErrCode=NO_ERROR")
 		} else {
@@ -119,10 +120,10 @@ func TestGoAway(t *testing.T) {
 		require.Equal(t, w.srv.opts.HTTP2, w.applied(t))
 		require.Len(t, w.values(t, root+"/1/groups", "groupId"), 3)
 	})
-	t.Run("a form that net/http cannot send again", func(t *testing.T) {
+	t.Run("a form that net/http cannot repeat", func(t *testing.T) {
 		t.Parallel()
 		w := overSocket(t, New(t, Options{HTTP2: true}))
-		furnish(t, w)
+		addSamples(t, w)
 		w.srv.ResetRequests()
 		w.srv.Fail(On("Users.Create").GoAway())
 		req := w.request(t, "POST", root+"/1/users", newUser)
@@ -134,7 +135,7 @@ func TestGoAway(t *testing.T) {
 	t.Run("after a whole answer", func(t *testing.T) {
 		t.Parallel()
 		w := overSocket(t, New(t, Options{HTTP2: true}))
-		furnish(t, w)
+		addSamples(t, w)
 		w.srv.Fail(On("Users.Get").Times(1).Header("Connection", "close"))
 		for _, want := range []int{1, 2, 2} {
 			opened, _ := w.srv.Connections()
@@ -157,8 +158,8 @@ func TestHang(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onThreeFronts(t, func(t *testing.T, w wire) {
-				furnish(t, w)
+			onAllTransports(t, func(t *testing.T, w wire) {
+				addSamples(t, w)
 				ctx, cancel := context.WithCancel(t.Context())
 				w.srv.Fail(tt.fault.After(func(*Server) { cancel() }))
 				_, _, err := w.try(ctx, t, "POST", root+"/1/users", newUser)
@@ -174,7 +175,7 @@ func TestHangOnAFakeClock(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := inProcess(New(t))
-		furnish(t, w)
+		addSamples(t, w)
 		w.srv.Fail(On("Users.Create").CommitThenHang())
 		w.client.Timeout = time.Minute
 		began := time.Now()
@@ -187,7 +188,7 @@ func TestHangOnAFakeClock(t *testing.T) {
 
 func TestCloseEndsHanging(t *testing.T) {
 	t.Parallel()
-	onThreeFronts(t, func(t *testing.T, w wire) {
+	onAllTransports(t, func(t *testing.T, w wire) {
 		arrived := make(chan bool)
 		w.srv.Fail(On("*").Before(func(*Server) { close(arrived) }).Hang())
 		failed := make(chan error)
@@ -208,7 +209,7 @@ func TestHangThenCommit(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			w := inProcess(New(t))
-			furnish(t, w)
+			addSamples(t, w)
 			hooked := 0
 			w.srv.Fail(On("Users.Create").HangThenCommit(65 * time.Second).After(func(s *Server) { hooked += len(s.Users(1)) }))
 			w.client.Timeout = time.Minute
@@ -227,7 +228,7 @@ func TestHangThenCommit(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			w := inProcess(New(t))
-			furnish(t, w)
+			addSamples(t, w)
 			w.srv.Fail(On("Users.Create").HangThenCommit(time.Second))
 			w.client.Timeout = time.Minute
 			_, _, err := w.try(t.Context(), t, "POST", root+"/1/users", newUser)
@@ -235,8 +236,8 @@ func TestHangThenCommit(t *testing.T) {
 			require.True(t, w.applied(t))
 		})
 	})
-	onThreeFronts(t, func(t *testing.T, w wire) {
-		furnish(t, w)
+	onAllTransports(t, func(t *testing.T, w wire) {
+		addSamples(t, w)
 		ctx, cancel := context.WithCancel(t.Context())
 		w.srv.Fail(On("Users.Create").Before(func(*Server) { cancel() }).HangThenCommit(time.Millisecond))
 		_, _, err := w.try(ctx, t, "POST", root+"/1/users", newUser)
@@ -246,8 +247,8 @@ func TestHangThenCommit(t *testing.T) {
 	})
 	t.Run("closed before", func(t *testing.T) {
 		t.Parallel()
-		onBothFronts(t, Options{}, func(t *testing.T, w wire) {
-			furnish(t, w)
+		onBothTransports(t, Options{}, func(t *testing.T, w wire) {
+			addSamples(t, w)
 			ctx, cancel := context.WithCancel(t.Context())
 			w.srv.Fail(On("Users.Create").Before(func(*Server) { cancel() }).HangThenCommit(time.Hour))
 			_, _, err := w.try(ctx, t, "POST", root+"/1/users", newUser)
@@ -259,7 +260,7 @@ func TestHangThenCommit(t *testing.T) {
 	})
 }
 
-// TestRaw holds what Transport makes of bytes against what net/http does.
+// TestRaw: Transport returns the same as net/http for raw bytes.
 func TestRaw(t *testing.T) {
 	t.Parallel()
 	const ok = "HTTP/1.1 200 OK\r\n"
@@ -268,7 +269,7 @@ func TestRaw(t *testing.T) {
 		raw    string
 		status int
 		body   string
-		err    string // at the end of the error
+		err    string // the end of the error
 	}{
 		"nothing":               {"", 0, "", ": EOF"},
 		"000":                   {"HTTP/1.1 000 Nothing\r\nContent-Length: 2\r\n\r\nhi", 0, "hi", ""},
@@ -300,7 +301,7 @@ func TestRaw(t *testing.T) {
 			for i, fault := range []Fault{On("Users.Create").Raw(tt.raw), On("Users.Create").CommitThenRaw(tt.raw)} {
 				for _, front := range []func(*Server) wire{inProcess, func(s *Server) wire { return overSocket(t, s) }} {
 					srv := New(t)
-					furnish(t, inProcess(srv))
+					addSamples(t, inProcess(srv))
 					srv.ResetRequests()
 					srv.Fail(fault)
 					w := front(srv)
@@ -332,7 +333,7 @@ func TestRaw(t *testing.T) {
 func TestRawOverHTTP2BreaksTheConnection(t *testing.T) {
 	t.Parallel()
 	w := overSocket(t, New(t, Options{HTTP2: true}))
-	furnish(t, w)
+	addSamples(t, w)
 	w.srv.Fail(On("Users.Create").CommitThenRaw("HTTP/1.1 201 Created\r\n\r\n"))
 	_, _, err := w.try(t.Context(), t, "POST", root+"/1/users", newUser)
 	require.Error(t, err)
@@ -369,14 +370,14 @@ func TestSlowRaw(t *testing.T) {
 
 func TestSlowBody(t *testing.T) {
 	t.Parallel()
-	onThreeFronts(t, func(t *testing.T, w wire) {
+	onAllTransports(t, func(t *testing.T, w wire) {
 		w.srv.Fail(On("*").Times(1).Status(500).Body("not so fast").SlowBody(4, time.Nanosecond))
 		w.srv.Fail(On("*").Status(500).Body("not so fast").SlowBody(4, time.Hour))
 		status, body := w.do(t, "GET", root, "")
 		require.Equal(t, 500, status)
 		require.Equal(t, "not so fast", body)
 
-		// The headers come at once.
+		// The headers are not slow.
 		ctx, cancel := context.WithCancel(t.Context())
 		resp, err := w.client.Do(w.request(t, "GET", root, "").WithContext(ctx))
 		require.NoError(t, err)
@@ -397,7 +398,7 @@ func TestSlowBody(t *testing.T) {
 			require.Equal(t, "not so fa", body)
 			require.Equal(t, 3*time.Second, time.Since(began))
 
-			// Small reads take no more time.
+			// Small reads do not take longer.
 			resp, err := w.client.Do(w.request(t, "GET", root, ""))
 			require.NoError(t, err)
 			began = time.Now()
@@ -409,7 +410,7 @@ func TestSlowBody(t *testing.T) {
 			require.NoError(t, resp.Body.Close())
 		})
 	})
-	t.Run("closed while it is read", func(t *testing.T) {
+	t.Run("closed during a read", func(t *testing.T) {
 		t.Parallel()
 		w := inProcess(New(t))
 		w.srv.Fail(On("*").Body("x").SlowBody(1, time.Hour))
@@ -429,7 +430,7 @@ func TestSlowHeaders(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := inProcess(New(t))
-		furnish(t, w)
+		addSamples(t, w)
 		w.srv.Fail(On("Users.Create").SlowHeaders(time.Hour).CommitThenDrop())
 		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotFirstResponseByte: func() { t.Error("an answer") }})
 		began := time.Now()
@@ -443,7 +444,7 @@ func TestSlowHeaders(t *testing.T) {
 func TestEndless(t *testing.T) {
 	t.Parallel()
 	for _, framing := range []Framing{FramingChunked, FramingLength, FramingClose} {
-		onBothFronts(t, Options{Framing: framing}, endless)
+		onBothTransports(t, Options{Framing: framing}, endless)
 	}
 	t.Run("HTTP 2", func(t *testing.T) {
 		t.Parallel()
@@ -452,7 +453,7 @@ func TestEndless(t *testing.T) {
 }
 
 func endless(t *testing.T, w wire) {
-	furnish(t, w)
+	addSamples(t, w)
 	w.srv.Fail(On("Users.Create").Endless())
 	w.srv.Fail(On("Users.List").Times(1).Body("").Endless())
 	w.srv.Fail(On("Users.Update").Endless())
@@ -473,13 +474,13 @@ func endless(t *testing.T, w wire) {
 	require.True(t, w.applied(t))
 	w.must(t, "POST", root+"/1/users/1", "email=x") // a 204
 
-	// Nobody reads, and the server can still be closed.
+	// The server can be closed while nobody reads the body.
 	resp, err := w.client.Do(w.request(t, "POST", root+"/1/users", "user=u&password=p&displayName=U&extensionNumber=1"))
 	require.NoError(t, err)
 	w.srv.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
 	if err == nil {
-		require.True(t, resp.Close, "only without a framing may it seem whole")
+		require.True(t, resp.Close, "only FramingClose hides the break")
 	}
 	require.NoError(t, resp.Body.Close())
 }

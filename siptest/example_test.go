@@ -9,7 +9,8 @@ import (
 	"github.com/infinitysip/infinitysip/siptest"
 )
 
-// addTeam is what a program might do: users, and a group that they are in.
+// addTeam is an example of a program's function. It creates users and a group
+// with these users.
 func addTeam(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, team string, names ...string) error {
 	var ids []infinitysip.UserID
 	for i, name := range names {
@@ -33,7 +34,7 @@ func addTeam(ctx context.Context, client *infinitysip.Client, domain infinitysip
 	return client.Groups.AddUsers(ctx, domain, group, ids)
 }
 
-// A program's own function, tested without an account.
+// This tests a function of a program without an account.
 func Example() {
 	srv := siptest.NewServer(siptest.Options{}) // in a test: siptest.New(t)
 	defer srv.Close()
@@ -42,14 +43,14 @@ func Example() {
 	err := addTeam(context.Background(), srv.Client(), domain, "sales", "joe", "ann")
 	fmt.Println("error:", err)
 
-	// What the server holds.
+	// The data of the server.
 	for _, user := range srv.Users(domain) {
 		fmt.Println(user.ID, user.User, user.ExtensionNumber, user.Password.Reveal())
 	}
 	for _, group := range srv.Groups(domain) {
 		fmt.Println(group.Name, srv.GroupUsers(domain, group.ID))
 	}
-	// What it was asked.
+	// The requests to the server.
 	for _, request := range srv.Requests() {
 		fmt.Println(request.Op, request.Status)
 	}
@@ -64,7 +65,7 @@ func Example() {
 	// Groups.AddUsers 204
 }
 
-// The same function on a server that fails half-way.
+// This tests the same function with a server that fails at the second user.
 func ExampleServer_Fail() {
 	srv := siptest.NewServer(siptest.Options{})
 	defer srv.Close()

@@ -1,9 +1,7 @@
 package siptest
 
 import (
-	"bytes"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,45 +9,48 @@ import (
 	"time"
 )
 
-// A Fault makes the server fail, for the requests that it matches. It is a
-// plain value, built up from On:
+// A Fault makes the server fail at some requests. It is a plain value. Build it
+// from On:
 //
 //	siptest.On("Users.Create").Nth(3).CommitThenDrop()
 //	siptest.On("*").Times(2).Status(503).Header("Retry-After", "1")
 //
-// Server.Fail puts it to work. With neither Nth nor Times nor For it strikes
-// at every match.
+// Server.Fail adds it to a server. A fault strikes when it changes the handling
+// of a request. Without Nth, Times and For it strikes at every match.
 //
-// Words that begin with CommitThen apply the request before they fail; the
-// same words without it do not apply it. All other words leave it as it is.
-// Of two words that say how the answer ends the last one counts.
+// A method whose name begins with CommitThen applies the request and then
+// fails. The method of the same name without CommitThen does not apply it. The
+// other methods do not change whether the request is applied.
+//
+// If two methods end the answer in different ways, the last one counts for the
+// answer. If one of them does not apply the request, the request is not applied.
 type Fault struct {
 	op         string
 	nth, times int
-	span       time.Duration
-	words      []string // what it does, as it was written
+	duration   time.Duration
+	calls      []string // the calls of its methods, for String
 
 	before, after []func(*Server)
-	strip         bool // of the request's body
+	stripBody     bool
 	latency       time.Duration
 	commit        commit
-	lateBy        time.Duration // for commitLate
-	silence       time.Duration // between the request's being applied and the answer
+	commitDelay   time.Duration // for commitLate
+	headerDelay   time.Duration // before the answer
 
-	status   int // 0: the server's own
-	header   http.Header
-	body     *string
-	rewrites []func([]byte) []byte
-	framing  *Framing // nil: the server's own
-	pace     pace
-	ending   ending
-	keep     int  // bytes of the body, or rows, before endCut
-	rows     bool // keep counts rows
-	raw      string
-	taken    uint32 // the last stream that endGoAway says was taken
+	status     int // 0: the status of the server's answer
+	header     http.Header
+	body       *string
+	rewrites   []func([]byte) []byte
+	framing    *Framing // nil: Options.Framing
+	pace       pace
+	ending     ending
+	cutAfter   int  // for endCut: the bytes or rows to send
+	cutRows    bool // cutAfter counts rows
+	raw        string
+	lastStream uint32 // for endGoAway: the last stream that the server has processed
 }
 
-// A commit is whether a request is applied.
+// A commit tells whether and when a request is applied.
 type commit int
 
 const (
@@ -58,37 +59,38 @@ const (
 	commitLate
 )
 
-// An ending is how the sending of an answer ends.
+// An ending tells how the server ends an answer.
 type ending int
 
 const (
-	endWhole   ending = iota
-	endDrop           // the connection closes before the status line
-	endReset          // the connection is reset before the status line
-	endStream         // the stream is reset before the headers
-	endGoAway         // the connection closes with a GOAWAY before the headers
-	endHang           // nothing comes
-	endRaw            // other bytes come instead
-	endCut            // the connection breaks within the body
-	endEndless        // the body goes on for ever
+	endWhole       ending = iota
+	endDrop               // the connection closes before the status line
+	endReset              // the connection is reset before the status line
+	endResetStream        // the stream is reset before the headers
+	endGoAway             // the connection closes with a GOAWAY before the headers
+	endHang               // the server sends nothing
+	endRaw                // the server sends other bytes instead
+	endCut                // the connection breaks within the body
+	endEndless            // the body never ends
 )
 
-// answers reports whether a status goes out that the server knows.
-func (e ending) answers() bool { return e == endWhole || e == endCut || e == endEndless }
+// sendsStatus reports whether the server sends the status of a reply.
+func (e ending) sendsStatus() bool { return e == endWhole || e == endCut || e == endEndless }
 
-// A pace is a number of bytes each so often; none for 0 bytes.
+// A pace sends a number of bytes at each interval. With 0 bytes there is no pace.
 type pace struct {
 	bytes int
 	every time.Duration
 }
 
-// On begins a fault for one call, by the name that it has in the SDK, such as
-// "Users.Create", or for all requests with "*".
+// On begins a fault for one call of the SDK, such as "Users.Create", or for all
+// requests with "*".
 func On(op string) Fault { return Fault{op: op} }
 
-// Nth makes the fault strike at the nth match only, counted from 1 and from
-// the call to Fail; other faults do not change the count. With Times(k) it
-// strikes at k matches from the nth on, with For(d) from the nth on for d.
+// Nth makes the fault strike only at the nth match after the call to Fail. The
+// first match is 1. Other faults do not change the count. With Times(k) the
+// fault strikes at k matches, beginning with the nth. With For(d) it strikes for
+// d, beginning with the nth match.
 func (f Fault) Nth(n int) Fault {
 	if n < 1 {
 		panic("siptest: Nth counts from 1")
@@ -97,221 +99,220 @@ func (f Fault) Nth(n int) Fault {
 	return f
 }
 
-// Times makes the fault strike at the first n matches that the faults before
-// it leave over, and then step aside.
+// Times makes the fault strike at n matches and no more. Matches at which an
+// earlier fault strikes do not count.
 func (f Fault) Times(n int) Fault {
 	if n < 1 {
-		panic("siptest: Times needs a number from 1 up")
+		panic("siptest: Times needs a number of at least 1")
 	}
 	f.times = n
 	return f
 }
 
-// For makes the fault strike at every match from the first one on for so long,
-// by the server's clock: an outage. On a clock that stands still it has no end.
+// For makes the fault strike at every match for a time, like an outage. The time
+// begins with the first match, by the server's clock. If that clock stands still,
+// the fault strikes for ever.
 func (f Fault) For(d time.Duration) Fault {
 	if d <= 0 {
-		panic("siptest: For needs a time")
+		panic("siptest: For needs a positive duration")
 	}
-	f.span = d
+	f.duration = d
 	return f
 }
 
-// Before runs a hook when the request has arrived, before it is applied: to
-// let somebody else's request come in between, or to cancel the client's.
+// Before runs a hook when the request has arrived, before it is applied. Use it
+// to make another client's request at that moment, or to cancel the client's.
 //
-// The server holds no lock meanwhile. What the hook asks of it are requests
-// like any other: a fault on "*" meets them too. It must not call Wait or
-// Close.
+// The hook may use the server, except for Wait and Close. Its requests are like
+// any others: a fault on "*" strikes at them too.
 func (f Fault) Before(hook func(*Server)) Fault {
 	f.before = append(slices.Clip(f.before), hook)
-	return f.does("Before(…)")
+	return f.withCall("Before(…)")
 }
 
-// After runs a hook, as Before does, when the request has been applied and the
-// answer is not yet under way. With a word that does not apply the request it
-// runs at the same point, with HangThenCommit when the request is applied.
+// After runs a hook, as Before does, after the request is applied and before the
+// answer is sent. If the request is not applied, the hook runs at the same
+// point. With HangThenCommit it runs when the request is applied.
 func (f Fault) After(hook func(*Server)) Fault {
 	f.after = append(slices.Clip(f.after), hook)
-	return f.does("After(…)")
+	return f.withCall("After(…)")
 }
 
-// StripBody takes the request's body away before the server sees it, as some
-// proxies do to a DELETE. Its Request shows no Form.
+// StripBody removes the body of the request before the server reads it, as some
+// proxies do with a DELETE. The Request has no Form.
 func (f Fault) StripBody() Fault {
-	f.strip = true
-	return f.does("StripBody()")
+	f.stripBody = true
+	return f.withCall("StripBody()")
 }
 
-// Latency waits before the request is applied, or would be. A request whose
-// context ends meanwhile is not applied.
+// Latency waits before the request is applied. If the request's context ends
+// before that, the request is not applied.
 func (f Fault) Latency(d time.Duration) Fault {
 	f.latency = d
-	return f.does("Latency(%v)", d)
+	return f.withCall("Latency(%v)", d)
 }
 
 // Status answers with a status code. The request is not applied.
 func (f Fault) Status(code int) Fault {
 	f.commit = commitNever
-	return f.answers(code).does("Status(%d)", code)
+	return f.withStatus(code).withCall("Status(%d)", code)
 }
 
-// CommitThenStatus applies the request and then answers with a status code
-// all the same, as a proxy does that has lost patience.
+// CommitThenStatus applies the request and answers with a status code, as a
+// proxy does when its own timeout ends.
 func (f Fault) CommitThenStatus(code int) Fault {
-	return f.answers(code).does("CommitThenStatus(%d)", code)
+	return f.withStatus(code).withCall("CommitThenStatus(%d)", code)
 }
 
-func (f Fault) answers(code int) Fault {
+func (f Fault) withStatus(code int) Fault {
 	if code < 200 || code > 999 {
-		panic("siptest: no final status: " + strconv.Itoa(code) + "; Raw sends anything")
+		panic("siptest: " + strconv.Itoa(code) + " is not a final status; use Raw to send it")
 	}
 	f.status = code
 	return f
 }
 
 // Drop closes the connection (FIN) without an answer. The request is not
-// applied. Over HTTP/2 all other requests on the connection go down with it.
+// applied. Over HTTP/2 all other requests on the connection fail too.
 //
-// On a socket, net/http itself may send a GET once more after a drop, a reset
-// or a GOAWAY, if the connection had been used before.
+// Over the socket, net/http may repeat a GET after a drop, a reset or a GOAWAY,
+// if the connection was used before.
 func (f Fault) Drop() Fault {
 	f.commit = commitNever
-	return f.ends(endDrop).does("Drop()")
+	return f.withEnding(endDrop).withCall("Drop()")
 }
 
 // CommitThenDrop applies the request and closes the connection without an
 // answer.
-func (f Fault) CommitThenDrop() Fault { return f.ends(endDrop).does("CommitThenDrop()") }
+func (f Fault) CommitThenDrop() Fault { return f.withEnding(endDrop).withCall("CommitThenDrop()") }
 
-// Reset is Drop with a reset of the connection (RST), which the client sees as
-// ECONNRESET. Over HTTP/2 net/http may take it for a close.
+// Reset is like Drop but resets the connection (RST). The client's error is
+// ECONNRESET. Over HTTP/2, net/http may report a closed connection instead.
 func (f Fault) Reset() Fault {
 	f.commit = commitNever
-	return f.ends(endReset).does("Reset()")
+	return f.withEnding(endReset).withCall("Reset()")
 }
 
 // CommitThenReset applies the request and resets the connection.
-func (f Fault) CommitThenReset() Fault { return f.ends(endReset).does("CommitThenReset()") }
+func (f Fault) CommitThenReset() Fault { return f.withEnding(endReset).withCall("CommitThenReset()") }
 
-// ResetStream resets the request's stream of HTTP/2 with INTERNAL_ERROR and
-// leaves the connection as it is. The request is not applied. A connection of
-// HTTP/1.1 is closed. In process the error reads as net/http's.
+// ResetStream resets the HTTP/2 stream of the request with INTERNAL_ERROR. The
+// connection stays open. The request is not applied. An HTTP/1.1 connection is
+// closed. In process the error has the text of net/http's error.
 func (f Fault) ResetStream() Fault {
 	f.commit = commitNever
-	return f.ends(endStream).does("ResetStream()")
+	return f.withEnding(endResetStream).withCall("ResetStream()")
 }
 
 // CommitThenResetStream applies the request and resets its stream.
 func (f Fault) CommitThenResetStream() Fault {
-	return f.ends(endStream).does("CommitThenResetStream()")
+	return f.withEnding(endResetStream).withCall("CommitThenResetStream()")
 }
 
-// GoAway closes a connection of HTTP/2 with a GOAWAY which says that no request
-// on it was taken. The request is not applied. net/http then sends a request
-// again of its own accord, a POST too if its GetBody is set. A connection of
-// HTTP/1.1 is closed. In process the error reads as net/http's, and nothing is
-// sent again.
+// GoAway closes an HTTP/2 connection with a GOAWAY that says that the server has
+// processed none of its requests. The request is not applied. net/http then
+// repeats the request by itself, even a POST if its GetBody is set. An HTTP/1.1
+// connection is closed. In process the error has the text of net/http's error,
+// and nothing is repeated.
 //
-// A GOAWAY that is no fault, after a whole answer, comes with
-// Header("Connection", "close").
+// For a normal GOAWAY, after a whole answer, use Header("Connection", "close").
 func (f Fault) GoAway() Fault {
-	f.commit, f.taken = commitNever, 0
-	return f.ends(endGoAway).does("GoAway()")
+	f.commit, f.lastStream = commitNever, 0
+	return f.withEnding(endGoAway).withCall("GoAway()")
 }
 
 // CommitThenGoAway applies the request and closes the connection with a GOAWAY
-// which says that all requests on it were taken.
+// that says that the server has processed all of its requests.
 func (f Fault) CommitThenGoAway() Fault {
-	f.taken = 1<<31 - 1
-	return f.ends(endGoAway).does("CommitThenGoAway()")
+	f.lastStream = 1<<31 - 1
+	return f.withEnding(endGoAway).withCall("CommitThenGoAway()")
 }
 
-// Hang never answers, until the client gives up or the server is closed. The
-// request is not applied.
+// Hang never answers. It ends when the client gives up or the server is closed.
+// The request is not applied.
 func (f Fault) Hang() Fault {
 	f.commit = commitNever
-	return f.ends(endHang).does("Hang()")
+	return f.withEnding(endHang).withCall("Hang()")
 }
 
 // CommitThenHang applies the request and never answers.
-func (f Fault) CommitThenHang() Fault { return f.ends(endHang).does("CommitThenHang()") }
+func (f Fault) CommitThenHang() Fault { return f.withEnding(endHang).withCall("CommitThenHang()") }
 
-// HangThenCommit never answers, and applies the request d after it arrived,
-// whether or not the client is still there. Server.Wait waits for that; a
-// server that is closed before does not apply it.
+// HangThenCommit never answers, and applies the request when d has passed since
+// its arrival, even if the client has given up. Server.Wait waits for that. If
+// the server is closed first, the request is not applied.
 func (f Fault) HangThenCommit(d time.Duration) Fault {
 	if d < 0 {
-		panic("siptest: HangThenCommit needs a time from now on")
+		panic("siptest: HangThenCommit needs a duration of at least 0")
 	}
-	f.commit, f.lateBy = commitLate, d
-	return f.ends(endHang).does("HangThenCommit(%v)", d)
+	f.commit, f.commitDelay = commitLate, d
+	return f.withEnding(endHang).withCall("HangThenCommit(%v)", d)
 }
 
-// Raw sends these bytes in place of an answer, status line and all, and closes
-// the connection: for what net/http's server would not send. The request is not
-// applied. Of the other words on answers SlowHeaders and SlowBody still hold,
-// SlowBody for the status line and the headers too. The Status of its Request
-// stays 0.
+// Raw sends these bytes instead of an answer, beginning with the status line, and
+// closes the connection. Use it for answers that net/http's server cannot send.
+// The request is not applied. The Status of its Request stays 0.
 //
-// In process the bytes become the answer or the error that net/http would make
-// of them. Over HTTP/2 they are no frames, which breaks the connection.
+// SlowHeaders and SlowBody work with Raw; SlowBody also slows the status line and
+// the headers. The other methods that change the answer have no effect.
+//
+// In process the bytes give the same answer or error as with net/http. Over
+// HTTP/2 they are not valid frames, so the connection breaks.
 func (f Fault) Raw(text string) Fault {
 	f.commit, f.raw = commitNever, text
-	return f.ends(endRaw).does("Raw(%.60q)", text)
+	return f.withEnding(endRaw).withCall("Raw(%.60q)", text)
 }
 
-// CommitThenRaw applies the request and sends these bytes in place of an
-// answer.
+// CommitThenRaw applies the request and sends these bytes instead of an answer.
 func (f Fault) CommitThenRaw(text string) Fault {
 	f.raw = text
-	return f.ends(endRaw).does("CommitThenRaw(%.60q)", text)
+	return f.withEnding(endRaw).withCall("CommitThenRaw(%.60q)", text)
 }
 
-// Truncate applies the request, answers, and breaks the connection, over
-// HTTP/2 the stream, after n bytes of the body, so that reading it ends in an
-// error. Under Options.Framing of FramingClose, which cannot show a break, the
-// answer has a Content-Length after all; with the word Framing(FramingClose)
-// it does not, and the client cannot see that anything is missing. An answer
-// that has no body, such as a 204, arrives whole.
-func (f Fault) Truncate(n int) Fault { return f.cut(n, false).does("Truncate(%d)", n) }
-
-// TruncateRows is Truncate after n whole rows, counted by their line ends.
-func (f Fault) TruncateRows(n int) Fault { return f.cut(n, true).does("TruncateRows(%d)", n) }
-
-func (f Fault) cut(n int, rows bool) Fault {
-	if n < 0 {
-		panic("siptest: Truncate needs a number from 0 up")
-	}
-	f.keep, f.rows = n, rows
-	return f.ends(endCut)
-}
-
-// Endless applies the request and answers with a body that has no end: what the
-// body would have been, over and over, or line ends where it would have been
-// empty. It stops when the client goes away or the server is closed. Under
-// FramingLength it is chunked. An answer that has no body, such as a 204,
-// arrives whole.
+// Truncate applies the request and breaks the answer after n bytes of the body.
+// The connection breaks, or over HTTP/2 the stream. The client gets an error when
+// it reads the body. An answer without a body, such as a 204, is not changed.
 //
-// In process reading it takes no time. Who reads it until a time has passed
-// needs SlowBody with it.
-func (f Fault) Endless() Fault { return f.ends(endEndless).does("Endless()") }
+// FramingClose cannot show a break. If Options.Framing is FramingClose, this
+// answer has a Content-Length instead. If the fault has Framing(FramingClose), it
+// has none, and the client cannot notice that a part is missing.
+func (f Fault) Truncate(n int) Fault { return f.withCut(n, false).withCall("Truncate(%d)", n) }
 
-// SlowHeaders applies the request and keeps silent for so long before it
-// answers, or fails in the way that another word tells.
-func (f Fault) SlowHeaders(d time.Duration) Fault {
-	f.silence = d
-	return f.does("SlowHeaders(%v)", d)
+// TruncateRows is like Truncate but cuts after n whole rows. It counts line ends.
+func (f Fault) TruncateRows(n int) Fault { return f.withCut(n, true).withCall("TruncateRows(%d)", n) }
+
+func (f Fault) withCut(n int, rows bool) Fault {
+	if n < 0 {
+		panic("siptest: Truncate needs a number of at least 0")
+	}
+	f.cutAfter, f.cutRows = n, rows
+	return f.withEnding(endCut)
 }
 
-// SlowBody sends n bytes of the body each d, the first of them d after the
-// headers. In process a piece comes d after the client began to wait for it.
+// Endless applies the request and repeats the body of its answer without end. It
+// repeats a line end if the body is empty. It stops when the client goes away or
+// the server is closed. FramingLength becomes FramingChunked. An answer
+// without a body, such as a 204, is not changed.
+//
+// In process, reading the body takes no time. If the client reads until a timeout,
+// add SlowBody.
+func (f Fault) Endless() Fault { return f.withEnding(endEndless).withCall("Endless()") }
+
+// SlowHeaders applies the request and waits for d. Then the server answers, or
+// fails as another method of the fault says.
+func (f Fault) SlowHeaders(d time.Duration) Fault {
+	f.headerDelay = d
+	return f.withCall("SlowHeaders(%v)", d)
+}
+
+// SlowBody sends n bytes of the body at a time and waits for d before each piece.
+// In process the wait begins when the client reads.
 func (f Fault) SlowBody(n int, d time.Duration) Fault {
 	if n < 1 {
-		panic("siptest: SlowBody needs a number from 1 up")
+		panic("siptest: SlowBody needs a number of at least 1")
 	}
 	f.pace = pace{n, d}
-	return f.does("SlowBody(%d, %v)", n, d)
+	return f.withCall("SlowBody(%d, %v)", n, d)
 }
 
 // Header sets a header of the answer, such as Retry-After.
@@ -321,99 +322,98 @@ func (f Fault) Header(key, value string) Fault {
 		f.header = http.Header{}
 	}
 	f.header.Set(key, value)
-	return f.does("Header(%q, %.60q)", key, value)
+	return f.withCall("Header(%q, %.60q)", key, value)
 }
 
 // Body replaces the body of the answer.
 func (f Fault) Body(text string) Fault {
 	f.body = &text
-	return f.does("Body(%.60q)", text)
+	return f.withCall("Body(%.60q)", text)
 }
 
-// Rewrite replaces the body of the answer by what change makes of it: other
-// line ends, a row twice, an id that is another, gzip with
-// Header("Content-Encoding", "gzip"). Several work one after another. A
-// Content-Length is that of the new body.
+// Rewrite replaces the body of the answer by the result of change. Use it for
+// other line ends, a repeated row, a wrong id, or gzip with
+// Header("Content-Encoding", "gzip"). Several changes run in the order given.
+// Content-Length is the length of the new body.
 func (f Fault) Rewrite(change func(body []byte) []byte) Fault {
 	f.rewrites = append(slices.Clip(f.rewrites), change)
-	return f.does("Rewrite(…)")
+	return f.withCall("Rewrite(…)")
 }
 
-// Framing answers with another framing than Options.Framing. HTTP/2 has a
-// framing of its own; of this it takes a Content-Length and nothing else.
+// Framing overrides Options.Framing. HTTP/2 has its own framing, but FramingLength
+// still sets a Content-Length there.
 func (f Fault) Framing(framing Framing) Fault {
 	f.framing = &framing
-	return f.does("Framing(%s)", framing.name())
+	return f.withCall("Framing(%s)", framing.name())
 }
 
-func (f Fault) ends(e ending) Fault {
+func (f Fault) withEnding(e ending) Fault {
 	f.ending = e
 	return f
 }
 
-// does notes a word for String.
-func (f Fault) does(format string, args ...any) Fault {
-	f.words = append(slices.Clip(f.words), fmt.Sprintf(format, args...))
+// withCall adds the call of a method, for String.
+func (f Fault) withCall(format string, args ...any) Fault {
+	f.calls = append(slices.Clip(f.calls), fmt.Sprintf(format, args...))
 	return f
 }
 
-// String writes the fault as a program would. Hooks are left out, and all but
-// the beginning of long texts.
+// String returns the fault as Go code. It leaves out hooks and the end of long
+// texts.
 func (f Fault) String() string {
-	words := []string{fmt.Sprintf("On(%q)", f.op)}
+	calls := []string{fmt.Sprintf("On(%q)", f.op)}
 	if f.nth > 0 {
-		words = append(words, fmt.Sprintf("Nth(%d)", f.nth))
+		calls = append(calls, fmt.Sprintf("Nth(%d)", f.nth))
 	}
 	if f.times > 0 {
-		words = append(words, fmt.Sprintf("Times(%d)", f.times))
+		calls = append(calls, fmt.Sprintf("Times(%d)", f.times))
 	}
-	if f.span > 0 {
-		words = append(words, fmt.Sprintf("For(%v)", f.span))
+	if f.duration > 0 {
+		calls = append(calls, fmt.Sprintf("For(%v)", f.duration))
 	}
-	return strings.Join(append(words, f.words...), ".")
+	return strings.Join(append(calls, f.calls...), ".")
 }
 
-// Fail adds a fault. Of several that match a request the one added first
-// strikes, until it is used up. Fail panics when the fault names no call or
-// does nothing: a test that waits for it would wait in vain.
+// Fail adds a fault. If several faults match a request, the one added first
+// strikes, until it has struck as often as it should. Faults strike before the
+// server checks the credentials.
+//
+// Fail panics if the API has no call of that name, or if the fault does nothing.
 func (s *Server) Fail(f Fault) {
 	known := f.op == "*" || slices.ContainsFunc(routes, func(rt *route) bool { return rt.op == f.op })
 	if !known {
 		panic("siptest: no call is named " + strconv.Quote(f.op))
 	}
-	if len(f.words) == 0 {
+	if len(f.calls) == 0 {
 		panic("siptest: the fault on " + strconv.Quote(f.op) + " does nothing")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = append(s.faults, &armed{Fault: f})
+	s.faults = append(s.faults, &activeFault{Fault: f})
 }
 
-// UnusedFaults tells, one line each, which faults have not struck as often as
-// they were to: those with Times or Nth that have strikes left, and those with
-// For that never struck. A fault on every match may well not strike.
+// UnusedFaults returns a line for each fault that has not struck as often as it
+// should. With Times it should strike that often, with only Nth or For at least
+// once. Without any of them it need not strike.
 func (s *Server) UnusedFaults() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var unused []string
 	for _, a := range s.faults {
-		if want := a.strikes(); a.taken < want {
-			unused = append(unused, fmt.Sprintf("%v struck %d times of %d", a.Fault, a.taken, want))
+		if want := a.minStrikes(); a.struck < want {
+			unused = append(unused, fmt.Sprintf("%v struck %d times of %d", a.Fault, a.struck, want))
 		}
 	}
 	return unused
 }
 
-// ErrorTB is what RequireFaultsUsed needs of a test; *testing.T and *testing.B
-// have it.
-type ErrorTB interface {
+// RequireFaultsUsed makes the test fail at its end if there are UnusedFaults
+// then. New does not do this by itself, because Times may also mean "at most".
+// *testing.T and *testing.B have the methods of t.
+func (s *Server) RequireFaultsUsed(t interface {
 	TB
 	Errorf(format string, args ...any)
-}
-
-// RequireFaultsUsed has the test fail at its end if there are UnusedFaults
-// then. New does not ask for this on its own: Times may well mean "at most".
-func (s *Server) RequireFaultsUsed(t ErrorTB) {
+}) {
 	t.Helper()
 	t.Cleanup(func() {
 		t.Helper()
@@ -423,57 +423,57 @@ func (s *Server) RequireFaultsUsed(t ErrorTB) {
 	})
 }
 
-// armed is a fault at work.
-type armed struct {
+// An activeFault is a fault that was added to a server.
+type activeFault struct {
 	Fault
-	seen, taken int
-	began       bool
-	since       time.Time // when the span began
+	matched, struck int
+	started         bool
+	startedAt       time.Time // when the duration began
 }
 
-// due counts a match and reports whether the fault is to strike at it.
-func (a *armed) due(now func() time.Time) bool {
-	a.seen++
-	if a.seen < a.nth {
+// strikesNow counts a match and reports whether the fault strikes at it.
+func (a *activeFault) strikesNow(now func() time.Time) bool {
+	a.matched++
+	if a.matched < a.nth {
 		return false
 	}
-	if a.span > 0 {
+	if a.duration > 0 {
 		t := now()
-		if !a.began {
-			a.began, a.since = true, t
+		if !a.started {
+			a.started, a.startedAt = true, t
 		}
-		if t.Sub(a.since) >= a.span {
+		if t.Sub(a.startedAt) >= a.duration {
 			return false
 		}
 	}
 	if a.times > 0 {
-		return a.taken < a.times
+		return a.struck < a.times
 	}
-	return a.nth == 0 || a.span > 0 || a.seen == a.nth
+	return a.nth == 0 || a.duration > 0 || a.matched == a.nth
 }
 
-// strikes is how often the fault is to strike at the least.
-func (a *armed) strikes() int {
+// minStrikes returns how often the fault should at least strike.
+func (a *activeFault) minStrikes() int {
 	switch {
 	case a.times > 0:
 		return a.times
-	case a.nth > 0 || a.span > 0:
+	case a.nth > 0 || a.duration > 0:
 		return 1
 	}
 	return 0
 }
 
-// faultFor picks the fault that strikes at a request. It needs s.mu.
+// faultFor picks the fault that strikes at a request. The caller holds s.mu.
 func (s *Server) faultFor(op string) Fault {
-	var struck *armed
+	var struck *activeFault
 	for _, a := range s.faults {
 		if a.op != "*" && a.op != op {
 			continue
 		}
-		// Every match counts, also one that another fault takes.
-		if a.due(s.opts.Now) && struck == nil {
+		// Every match counts, even if another fault strikes at it.
+		if a.strikesNow(s.opts.Now) && struck == nil {
 			struck = a
-			a.taken++
+			a.struck++
 		}
 	}
 	if struck == nil {
@@ -482,93 +482,8 @@ func (s *Server) faultFor(op string) Fault {
 	return struck.Fault
 }
 
-// run runs hooks.
-func (s *Server) run(hooks []func(*Server)) {
+func (s *Server) runHooks(hooks []func(*Server)) {
 	for _, hook := range hooks {
 		hook(s)
 	}
-}
-
-// alter gives the reply that the fault makes of an answer.
-func (f Fault) alter(a answer, o Options) reply {
-	if f.status != 0 {
-		a = answer{status: f.status}
-		if f.status >= 400 {
-			a = o.ErrorBody.answer(f.status, statusText(f.status))
-		}
-	}
-	if f.body != nil {
-		a.body = []byte(*f.body)
-	}
-	for _, change := range f.rewrites {
-		a.body = change(a.body)
-	}
-	rep := reply{
-		answer:  a,
-		header:  http.Header{},
-		framing: o.Framing,
-		length:  len(a.body),
-		ending:  f.ending,
-		pace:    f.pace,
-		raw:     f.raw,
-		taken:   f.taken,
-	}
-	if a.contentType != "" {
-		rep.header.Set("Content-Type", a.contentType)
-	}
-	maps.Copy(rep.header, f.header)
-	if f.framing != nil {
-		rep.framing = *f.framing
-	}
-	switch {
-	case f.ending == endEndless && rep.framing == FramingLength:
-		rep.framing = FramingChunked
-	case f.ending == endCut:
-		f.truncate(&rep)
-	}
-	return rep
-}
-
-// truncate cuts a reply's body short. The break must show, also one behind the
-// last byte, unless the fault itself asks for the framing that hides it.
-func (f Fault) truncate(rep *reply) {
-	keep := f.keep
-	if f.rows {
-		keep = endOfRows(rep.body, f.keep)
-	}
-	rep.length = max(rep.length, keep+1)
-	rep.body = rep.body[:min(keep, len(rep.body))]
-	if rep.framing != FramingClose {
-		return
-	}
-	if f.framing != nil {
-		rep.ending = endWhole
-		return
-	}
-	rep.framing = FramingLength
-}
-
-// endOfRows is where the nth line of a body ends.
-func endOfRows(body []byte, n int) int {
-	end := 0
-	for range n {
-		i := bytes.IndexByte(body[end:], '\n')
-		if i < 0 {
-			return len(body)
-		}
-		end += i + 1
-	}
-	return end
-}
-
-func (framing Framing) name() string {
-	switch framing {
-	case FramingChunked:
-		return "FramingChunked"
-	case FramingLength:
-		return "FramingLength"
-	case FramingClose:
-		return "FramingClose"
-	}
-	return strconv.Itoa(int(framing))
 }

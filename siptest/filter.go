@@ -9,35 +9,35 @@ import (
 	"strings"
 )
 
-// A listQuery is what the query string of a list or a read asks for.
+// A listQuery is the parsed query string of a list or a read.
 type listQuery struct {
-	where   []func(cells map[string]string) bool
-	sorting []func(a, b map[string]string) int
+	filters []func(cells map[string]string) bool
+	sorts   []func(a, b map[string]string) int
 	limit   int // -1: none
 	offset  int
 	columns []column
-	array   bool
+	asArray bool
 }
 
-// selection says what becomes of filter, sort, limit and offset.
-type selection int
+// A listParamPolicy decides about filter, sort, limit and offset.
+type listParamPolicy int
 
 const (
-	selectHonoured selection = iota
-	selectIgnored
-	selectRefused
+	honourListParams listParamPolicy = iota
+	ignoreListParams
+	refuseListParams
 )
 
-// parseQuery reads a query string against the columns of the rows.
-func parseQuery(raw string, columns []column, selecting selection) (*listQuery, error) {
+// parseQuery parses a query string for rows with these columns.
+func parseQuery(raw string, columns []column, policy listParamPolicy) (*listQuery, error) {
 	q := &listQuery{limit: -1, columns: columns}
-	for _, p := range assemble(splitPairs(raw)) {
+	for _, p := range parseParams(splitPairs(raw)) {
 		switch p.name {
 		case "filter", "sort", "limit", "offset":
-			switch selecting {
-			case selectRefused:
+			switch policy {
+			case refuseListParams:
 				return nil, malformed("%s is not a parameter here", p.name)
-			case selectIgnored:
+			case ignoreListParams:
 				continue
 			}
 		case "display", "format":
@@ -64,7 +64,7 @@ func (q *listQuery) read(p *param, columns []column) error {
 		if !ok {
 			return malformed("%s must be a whole number", p.name)
 		}
-		// More than any list has is as good as the number itself.
+		// No list has that many rows, so a larger number makes no difference.
 		if p.name == "limit" {
 			q.limit = int(min(n, 1<<30))
 		} else {
@@ -74,28 +74,28 @@ func (q *listQuery) read(p *param, columns []column) error {
 		if p.text != "jsonarray" {
 			return malformed("format must be jsonarray")
 		}
-		q.array = true
+		q.asArray = true
 	case "filter":
 		for _, item := range p.items {
 			match, err := parseFilter(item, columns)
 			if err != nil {
 				return err
 			}
-			q.where = append(q.where, match)
+			q.filters = append(q.filters, match)
 		}
 	case "sort":
 		for _, item := range p.items {
-			compare, err := parseSort(item, columns)
+			compareRows, err := parseSort(item, columns)
 			if err != nil {
 				return err
 			}
-			q.sorting = append(q.sorting, compare)
+			q.sorts = append(q.sorts, compareRows)
 		}
 	case "display":
 		q.columns = nil
 		for _, item := range p.items {
 			name, alias, hasAlias := strings.Cut(item, "-")
-			c, err := columnNamed(columns, name)
+			c, err := queryColumn(columns, name)
 			if err != nil {
 				return err
 			}
@@ -109,18 +109,18 @@ func (q *listQuery) read(p *param, columns []column) error {
 	return nil
 }
 
-// apply picks, sorts and pages rows. They come in the order that a list has
-// without a sort, and rows that a sort finds equal stay in it.
+// apply filters, sorts and pages rows. The sort is stable: equal rows keep their
+// order.
 func (q *listQuery) apply(rows []map[string]string) []map[string]string {
-	if len(q.where) > 0 {
+	if len(q.filters) > 0 {
 		rows = slices.DeleteFunc(rows, func(cells map[string]string) bool {
 			return !q.matches(cells)
 		})
 	}
-	if len(q.sorting) > 0 {
+	if len(q.sorts) > 0 {
 		slices.SortStableFunc(rows, func(a, b map[string]string) int {
-			for _, compare := range q.sorting {
-				if c := compare(a, b); c != 0 {
+			for _, compareRows := range q.sorts {
+				if c := compareRows(a, b); c != 0 {
 					return c
 				}
 			}
@@ -135,7 +135,7 @@ func (q *listQuery) apply(rows []map[string]string) []map[string]string {
 }
 
 func (q *listQuery) matches(cells map[string]string) bool {
-	for _, match := range q.where {
+	for _, match := range q.filters {
 		if !match(cells) {
 			return false
 		}
@@ -143,38 +143,37 @@ func (q *listQuery) matches(cells map[string]string) bool {
 	return true
 }
 
-func columnNamed(columns []column, name string) (column, error) {
-	for _, c := range columns {
-		if c.name == name {
-			return c, nil
-		}
+func queryColumn(columns []column, name string) (column, error) {
+	c, ok := findColumn(columns, name)
+	if !ok {
+		return c, malformed("%q is not a field of these rows", name)
 	}
-	return column{}, malformed("%q is not a field of these rows", name)
+	return c, nil
 }
 
 func parseSort(s string, columns []column) (func(a, b map[string]string) int, error) {
 	name, direction, _ := strings.Cut(s, "-")
-	c, err := columnNamed(columns, name)
+	c, err := queryColumn(columns, name)
 	if err != nil {
 		return nil, err
 	}
 	switch direction {
 	case "asc":
-		return func(a, b map[string]string) int { return order(a[c.name], b[c.name]) }, nil
+		return func(a, b map[string]string) int { return compareForSort(a[c.name], b[c.name]) }, nil
 	case "desc":
-		return func(a, b map[string]string) int { return order(b[c.name], a[c.name]) }, nil
+		return func(a, b map[string]string) int { return compareForSort(b[c.name], a[c.name]) }, nil
 	}
 	return nil, malformed("sort must be {field}-asc or {field}-desc")
 }
 
-// parseFilter reads {field}-{operand}-value-{comparison}. The comparison is
-// all that follows the third dash and may hold dashes itself.
+// parseFilter parses {field}-{operand}-value-{comparison}. The comparison begins
+// after the third dash and may contain dashes.
 func parseFilter(s string, columns []column) (func(map[string]string) bool, error) {
 	parts := strings.SplitN(s, "-", 4)
 	if len(parts) != 4 || parts[2] != "value" {
 		return nil, malformed("filter must be {field}-{operand}-value-{comparison}")
 	}
-	c, err := columnNamed(columns, parts[0])
+	c, err := queryColumn(columns, parts[0])
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +188,7 @@ func parseFilter(s string, columns []column) (func(map[string]string) bool, erro
 	return func(cells map[string]string) bool { return test(cells[c.name]) }, nil
 }
 
-// An operand makes the test of one value from what it is compared with.
+// An operand takes a comparison and returns a test of values.
 type operand func(comparison string) (func(value string) bool, error)
 
 var operands = map[string]operand{
@@ -198,10 +197,10 @@ var operands = map[string]operand{
 	"ne":       not(text(exact, func(v, c string) bool { return v == c })),
 	"eqi":      text(folded, func(v, c string) bool { return v == c }),
 	"nei":      not(text(folded, func(v, c string) bool { return v == c })),
-	"gt":       text(exact, func(v, c string) bool { return compare(v, c) > 0 }),
-	"lt":       text(exact, func(v, c string) bool { return compare(v, c) < 0 }),
-	"ge":       text(exact, func(v, c string) bool { return compare(v, c) >= 0 }),
-	"le":       text(exact, func(v, c string) bool { return compare(v, c) <= 0 }),
+	"gt":       text(exact, func(v, c string) bool { return compareValues(v, c) > 0 }),
+	"lt":       text(exact, func(v, c string) bool { return compareValues(v, c) < 0 }),
+	"ge":       text(exact, func(v, c string) bool { return compareValues(v, c) >= 0 }),
+	"le":       text(exact, func(v, c string) bool { return compareValues(v, c) <= 0 }),
 	"inc":      text(exact, strings.Contains),
 	"ninc":     not(text(exact, strings.Contains)),
 	"inci":     text(folded, strings.Contains),
@@ -212,8 +211,8 @@ var operands = map[string]operand{
 	"nbeginsi": not(text(folded, strings.HasPrefix)),
 	"ends":     text(exact, strings.HasSuffix),
 	"endsi":    text(folded, strings.HasSuffix),
-	"re":       matches,
-	"nre":      not(matches),
+	"re":       matchesRegexp,
+	"nre":      not(matchesRegexp),
 	"in":       text(exact, oneOf),
 	"ini":      text(folded, oneOf),
 	"nin":      not(text(exact, oneOf)),
@@ -246,7 +245,7 @@ func oneOf(value, list string) bool {
 	return slices.Contains(strings.Split(list, ","), value)
 }
 
-// isSet takes 0 for a value: only a field with nothing in it is not set.
+// isSet tests whether a field is empty. 0 is not empty.
 func isSet(comparison string) (func(string) bool, error) {
 	if comparison != "true" && comparison != "false" {
 		return nil, malformed("bool compares with true or false")
@@ -254,9 +253,9 @@ func isSet(comparison string) (func(string) bool, error) {
 	return func(value string) bool { return (value != "") == (comparison == "true") }, nil
 }
 
-// matches takes an expression bare or, as PHP writes it, between slashes with
-// flags after them.
-func matches(comparison string) (func(string) bool, error) {
+// matchesRegexp takes an expression as it is, or as PHP writes it: between
+// slashes, with flags after them.
+func matchesRegexp(comparison string) (func(string) bool, error) {
 	expression := comparison
 	if end := strings.LastIndexByte(comparison, '/'); end > 0 && comparison[0] == '/' {
 		expression = comparison[1:end]
@@ -286,10 +285,10 @@ func inNetwork(comparison string) (func(string) bool, error) {
 	}, nil
 }
 
-// glob takes the patterns of PHP's fnmatch: *, ?, [abc], [!abc] and a backslash
-// before what means itself.
+// glob takes the patterns of PHP's fnmatch: *, ?, [abc], [!abc], and a backslash
+// that escapes the next character.
 func glob(comparison string) (func(string) bool, error) {
-	re, err := regexp.Compile("(?s)^" + globExpression(comparison) + "$")
+	re, err := regexp.Compile("(?s)^" + globToRegexp(comparison) + "$")
 	if err != nil {
 		return nil, malformed("not a pattern")
 	}
@@ -298,7 +297,7 @@ func glob(comparison string) (func(string) bool, error) {
 
 var globSet = regexp.MustCompile(`^\[([!^]?)(\][^\]]*|[^\]]+)\]`)
 
-func globExpression(pattern string) string {
+func globToRegexp(pattern string) string {
 	var expression strings.Builder
 	for pattern != "" {
 		c, rest := pattern[0], pattern[1:]
@@ -308,9 +307,9 @@ func globExpression(pattern string) string {
 		case c == '?':
 			expression.WriteString(".")
 		case set != nil:
-			not := strings.Replace(set[1], "!", "^", 1)
+			negation := strings.Replace(set[1], "!", "^", 1)
 			members := strings.NewReplacer(`\`, `\\`, `[`, `\[`, `]`, `\]`, `^`, `\^`).Replace(set[2])
-			expression.WriteString("[" + not + members + "]")
+			expression.WriteString("[" + negation + members + "]")
 			rest = pattern[len(set[0]):]
 		default:
 			if c == '\\' && rest != "" {
@@ -323,8 +322,8 @@ func globExpression(pattern string) string {
 	return expression.String()
 }
 
-// compare takes two numbers as numbers, all else as text.
-func compare(a, b string) int {
+// compareValues compares two numbers as numbers and other values as text.
+func compareValues(a, b string) int {
 	x, aIsNumber := number(a)
 	y, bIsNumber := number(b)
 	if aIsNumber && bIsNumber {
@@ -333,14 +332,14 @@ func compare(a, b string) int {
 	return cmp.Compare(a, b)
 }
 
-// order is compare for sorting. All numbers come before all texts: a sort
-// needs an order without circles, and 2 < 10 < 1a < 2 is one.
-func order(a, b string) int {
+// compareForSort puts all numbers before all texts. A sort needs a transitive
+// order, and compareValues has none: 2 < 10 < 1a < 2.
+func compareForSort(a, b string) int {
 	_, aIsNumber := number(a)
 	_, bIsNumber := number(b)
 	switch {
 	case aIsNumber == bIsNumber:
-		return compare(a, b)
+		return compareValues(a, b)
 	case aIsNumber:
 		return -1
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// arrangeDevices makes devices whose names are the given ones, in that order.
-func arrangeDevices(t testing.TB, s *Server, names ...string) {
+// addDevices adds devices with these names, in this order.
+func addDevices(t testing.TB, s *Server, names ...string) {
 	t.Helper()
 	for i, name := range names {
 		mac := "10:20:30:00:00:0" + strconv.Itoa(i)
@@ -23,13 +23,13 @@ func TestOperands(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
 	w.srv.addDomain(0, "", "", false)
-	arrangeDevices(t, w.srv, "Lobby", "lobby 2", "Desk-9", "10", "9", "")
+	addDevices(t, w.srv, "Lobby", "lobby 2", "Desk-9", "10", "9", "")
 	tests := map[string]string{ // filter → names, comma-separated
 		"pbxDeviceName-bool-value-true":         "Lobby,lobby 2,Desk-9,10,9",
 		"pbxDeviceName-bool-value-false":        "",
 		"pbxDeviceId-eq-value-1":                "Lobby",
 		"pbxDeviceName-eq-value-Lobby":          "Lobby",
-		"pbxDeviceName-eq-value-Desk-9":         "Desk-9", // the comparison holds a dash
+		"pbxDeviceName-eq-value-Desk-9":         "Desk-9", // a dash in the comparison
 		"pbxDeviceName-eq-value-":               "",
 		"pbxDeviceName-ne-value-Lobby":          "lobby 2,Desk-9,10,9,",
 		"pbxDeviceName-eqi-value-LOBBY":         "Lobby",
@@ -52,7 +52,7 @@ func TestOperands(t *testing.T) {
 		"pbxDeviceName-ends-value-Y":            "NONE",
 		"pbxDeviceName-endsi-value-Y":           "Lobby",
 		"pbxDeviceName-re-value-^[Ll]ob+y":      "Lobby,lobby 2",
-		"pbxDeviceName-re-value-/^LOB/i":        "Lobby,lobby 2", // as PHP writes it
+		"pbxDeviceName-re-value-/^LOB/i":        "Lobby,lobby 2", // as in PHP
 		"pbxDeviceName-re-value-/^L/":           "Lobby",
 		"pbxDeviceName-nre-value-[0-9]":         "Lobby,",
 		"pbxDeviceName-in-value-Lobby,10":       "Lobby,10",
@@ -70,7 +70,7 @@ func TestOperands(t *testing.T) {
 		"user-bool-value-true":                  "NONE",
 		"updateDatetime-lt-value-2000-01-01":    "Lobby,lobby 2,Desk-9,10,9,",
 	}
-	seen := map[string]bool{"innet": true} // TestInNetwork
+	seen := map[string]bool{"innet": true} // tested by TestInNetwork
 	for filter, want := range tests {
 		seen[strings.Split(filter, "-")[1]] = true
 		got := w.values(t, root+"/1/devices?filter[]="+url.QueryEscape(filter), "pbxDeviceName")
@@ -113,13 +113,13 @@ func TestGlob(t *testing.T) {
 func TestInNetwork(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	w.must(t, "POST", root+"/1/trustedNetworks", "network=2001:db8::1/64")
 	for comparison, want := range map[string][]string{
 		"10.0.0.0/8":    {"1"},
 		"10.0.20.0/24":  {"1"},
 		"10.0.20.99/24": {"1"},
-		"10.0.20.0/25":  {}, // inside it, but wider
+		"10.0.20.0/25":  {}, // the network is larger than the comparison
 		"0.0.0.0/0":     {"1", "2"},
 		"2001:db8::/32": {"3"},
 		"::/0":          {"3"},
@@ -130,7 +130,7 @@ func TestInNetwork(t *testing.T) {
 
 	test, err := inNetwork("10.0.0.0/8")
 	require.NoError(t, err)
-	require.True(t, test("10.1.2.3"), "a bare address")
+	require.True(t, test("10.1.2.3"), "an address without a prefix")
 	require.False(t, test("11.1.2.3"))
 }
 
@@ -138,7 +138,7 @@ func TestSortAndPage(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t, Options{MaxRows: 4}))
 	w.srv.addDomain(0, "", "", false)
-	arrangeDevices(t, w.srv, "b", "10", "a", "9", "b")
+	addDevices(t, w.srv, "b", "10", "a", "9", "b")
 	for query, want := range map[string]string{
 		"":                 "1 2 3 4", // MaxRows
 		"limit=2":          "1 2",
@@ -149,7 +149,7 @@ func TestSortAndPage(t *testing.T) {
 		"offset=9223372036854775807&limit=9223372036854775807": "",
 		"limit=9&offset=1":                                                  "2 3 4 5",
 		"sort[]=pbxDeviceId-desc":                                           "5 4 3 2",
-		"sort[]=pbxDeviceName-asc":                                          "4 2 3 1", // numbers as numbers, equals as they were
+		"sort[]=pbxDeviceName-asc":                                          "4 2 3 1", // numbers first; equal rows keep their order
 		"sort[]=pbxDeviceName-asc&offset=3":                                 "1 5",
 		"sort[]=pbxDeviceName-desc":                                         "1 5 3 2",
 		"sort[]=pbxDeviceName-desc&sort[]=pbxDeviceId-desc":                 "5 1 3 2",
@@ -157,19 +157,19 @@ func TestSortAndPage(t *testing.T) {
 		"filter[]=pbxDeviceName-eq-value-b":                                 "1 5",
 		"filter[]=pbxDeviceName-eq-value-b&offset=1":                        "5",
 		"filter[]=pbxDeviceName-eq-value-b&filter[]=pbxDeviceId-gt-value-1": "5",
-		"limit=1&limit=2":                                                   "1 2", // the last one wins
+		"limit=1&limit=2":                                                   "1 2", // the last one counts
 	} {
 		got := w.values(t, root+"/1/devices?"+query, "pbxDeviceId")
 		require.Equal(t, want, strings.Join(got, " "), query)
 	}
 }
 
-func TestOrderHasNoCircle(t *testing.T) {
+func TestSortOrderIsTransitive(t *testing.T) {
 	t.Parallel()
 	sorted := []string{"-1", "1.5", "2", "10", "", "1a", "A", "a"}
 	for i, a := range sorted {
 		for j, b := range sorted {
-			got := order(a, b)
+			got := compareForSort(a, b)
 			require.Equal(t, i < j, got < 0, "%s %s", a, b)
 			require.Equal(t, i > j, got > 0, "%s %s", a, b)
 		}
@@ -179,7 +179,7 @@ func TestOrderHasNoCircle(t *testing.T) {
 func TestDisplayAndFormat(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t, Options{Now: atNoon}))
-	furnish(t, w)
+	addSamples(t, w)
 	for query, want := range map[string]string{
 		"/1/devices?display[]=pbxDeviceId":                                     `{"pbxDeviceId":"1"}` + "\n" + `{"pbxDeviceId":"2"}` + "\n",
 		"/1/devices?display[]=user-owner&display[]=pbxDeviceId-a-b&limit=1":    `{"owner":"joe.blogs","a-b":"1"}` + "\n",
@@ -199,7 +199,7 @@ func TestDisplayAndFormat(t *testing.T) {
 func TestMalformedQueries(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	for query, want := range map[string]string{
 		"filter=pbxDeviceId-eq-value-1":          "filter must be an array: filter[]=…",
 		"filter[][]=pbxDeviceId-eq-value-1":      "filter must be an array: filter[]=…",
@@ -252,7 +252,7 @@ func TestUndocumentedQuery(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		with UndocumentedQuery
-		rows []int // per path, of a query that wants none
+		rows []int // the rows for each path, with a query that selects none
 	}{
 		{"ignored", IgnoreQuery, []int{1, 2, 2, 1, 2}},
 		{"honoured", HonourQuery, []int{0, 0, 0, 0, 0}},
@@ -261,7 +261,7 @@ func TestUndocumentedQuery(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := inProcess(New(t, Options{UndocumentedQuery: tt.with}))
-			furnish(t, w)
+			addSamples(t, w)
 			for i, path := range paths {
 				for _, query := range []string{"limit=0", "offset=9", "filter[]=displayName-eq-value-zz", "sort[]=displayName-asc&offset=9"} {
 					if path == "/1/queues/1/members" {

@@ -5,13 +5,13 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 )
 
-// A refusal is an answer that says what is wrong with a request. Nothing of
-// the request was applied.
+// A refusal is an error that the client gets. A refused request changes nothing.
 type refusal struct {
 	status  int
 	message string
@@ -31,50 +31,48 @@ func conflict(format string, args ...any) error {
 	return &refusal{http.StatusConflict, fmt.Sprintf(format, args...)}
 }
 
-// A call is a request on its way through a handler, with its path and form
-// read and found good.
+// A call is a request with its path and form read and checked, for a handler.
 type call struct {
 	opts  Options
 	store *store
 	route *route
 	query string
-	ids   map[string]int64 // of the path
 
-	cells map[string]string // of the form
-	list  []int64           // the ids of the form's array
-	keys  []string          // of that array
+	pathIDs  map[string]int64 // by the names in the path
+	pathRows map[string]*row  // the rows that these ids name
 
-	found map[string]*row // the rows of the path, by id column
+	cells    map[string]string // the form's texts
+	formIDs  []int64           // the ids of the form's array
+	formKeys []string          // the keys of that array
 }
 
-// A handler carries out one request. It returns an error before it changes
-// anything, or none.
+// A handler applies one call. If it returns an error, it has changed nothing.
 type handler func(c *call) (answer, error)
 
 var noContent = answer{status: http.StatusNoContent}
 
-// The handlers of plain resources.
+// The handlers that all resources share.
 
 func list(res *resource) handler {
 	return func(c *call) (answer, error) {
-		return c.rows(c.columns(res), c.under(res))
+		return c.answerList(c.columns(res), c.childRows(res))
 	}
 }
 
 func get(res *resource) handler {
 	return func(c *call) (answer, error) {
-		return c.one(c.columns(res), c.found[res.id].cells)
+		return c.answerRow(c.columns(res), c.pathRows[res.id].cells)
 	}
 }
 
 func create(res *resource) handler {
 	return func(c *call) (answer, error) {
-		r, err := c.store.insert(res, c.ids[res.parent], 0, c.cells)
+		r, err := c.store.insert(res, c.pathIDs[res.parent], 0, c.cells)
 		if err != nil {
 			return answer{}, err
 		}
 		columns := res.idColumn()
-		if !res.showsID {
+		if !res.createAnswersID {
 			switch c.opts.CreateBody {
 			case CreateBodyRow:
 				columns = c.columns(res)
@@ -82,7 +80,7 @@ func create(res *resource) handler {
 				return answer{status: http.StatusCreated}, nil
 			}
 		}
-		return c.created(columns, r.cells), nil
+		return c.answerCreated(columns, r.cells), nil
 	}
 }
 
@@ -91,74 +89,70 @@ func update(res *resource) handler {
 		if len(c.cells) == 0 {
 			return answer{}, malformed("nothing to update")
 		}
-		return noContent, c.store.change(c.found[res.id], c.cells)
+		return noContent, c.store.change(c.pathRows[res.id], c.cells)
 	}
 }
 
 func remove(res *resource) handler {
 	return func(c *call) (answer, error) {
-		c.store.remove(c.found[res.id])
+		c.store.remove(c.pathRows[res.id])
 		return noContent, nil
 	}
 }
 
 // The users of a group, and the groups of a user.
 
-func listGroupUsers(c *call) (answer, error) {
-	return c.rows(groupUserColumns, c.linked(users, "groupId"))
+// membership returns the membership of a row of res and the row of the path. If
+// res is users, the path has a group; if it is groups, the path has a user.
+func (c *call) membership(res *resource, id int64) membership {
+	if res == groups {
+		return membership{group: id, user: c.pathIDs["userId"]}
+	}
+	return membership{group: c.pathIDs["groupId"], user: id}
 }
 
-func listUserGroups(c *call) (answer, error) {
-	return c.rows(userGroupColumns, c.linked(groups, "userId"))
-}
-
-// linked gives the rows of res that share a membership with the row of the
-// path, each with that row's id added.
-func (c *call) linked(res *resource, owner string) []map[string]string {
-	var rows []map[string]string
-	for _, r := range c.store.children(res, c.ids["domainId"]) {
-		m := membership{group: c.ids["groupId"], user: r.id}
-		if res == groups {
-			m = membership{group: r.id, user: c.ids["userId"]}
+// listMemberships lists the rows of res that share a membership with the row of
+// the path. Each row also has the id of the path's row, in the column pathID.
+func listMemberships(res *resource, pathID string, columns []column) handler {
+	return func(c *call) (answer, error) {
+		var rows []map[string]string
+		for _, r := range c.store.children(res, c.pathIDs["domainId"]) {
+			if !c.store.memberships[c.membership(res, r.id)] {
+				continue
+			}
+			cells := maps.Clone(r.cells)
+			cells[pathID] = strconv.FormatInt(c.pathIDs[pathID], 10)
+			rows = append(rows, cells)
 		}
-		if !c.store.memberships[m] {
-			continue
+		return c.answerList(columns, rows)
+	}
+}
+
+func addMemberships(res *resource) handler {
+	return func(c *call) (answer, error) {
+		for _, id := range c.formIDs {
+			c.store.memberships[c.membership(res, id)] = true
 		}
-		joined := &row{cells: map[string]string{owner: strconv.FormatInt(c.ids[owner], 10)}}
-		joined.set(r.cells)
-		rows = append(rows, joined.cells)
+		return noContent, nil
 	}
-	return rows
 }
 
-func addGroupUsers(c *call) (answer, error) {
-	for _, user := range c.list {
-		c.store.memberships[membership{c.ids["groupId"], user}] = true
+func removeMemberships(res *resource) handler {
+	return func(c *call) (answer, error) {
+		for _, id := range c.formIDs {
+			delete(c.store.memberships, c.membership(res, id))
+		}
+		return noContent, nil
 	}
-	return noContent, nil
 }
 
-func removeGroupUsers(c *call) (answer, error) {
-	for _, user := range c.list {
-		delete(c.store.memberships, membership{c.ids["groupId"], user})
-	}
-	return noContent, nil
-}
-
-func addUserGroups(c *call) (answer, error) {
-	for _, group := range c.list {
-		c.store.memberships[membership{group, c.ids["userId"]}] = true
-	}
-	return noContent, nil
-}
-
-// The devices of a user. A device's own row says whose it is.
+// The devices of a user. A device's row has its user.
 
 func listUserDevices(c *call) (answer, error) {
-	rows := slices.DeleteFunc(c.under(devices), func(cells map[string]string) bool {
-		return cells["userId"] != c.found["userId"].cells["userId"]
+	rows := slices.DeleteFunc(c.childRows(devices), func(cells map[string]string) bool {
+		return cells["userId"] != c.pathRows["userId"].cells["userId"]
 	})
-	return c.rows(userDeviceColumns, rows)
+	return c.answerList(userDeviceColumns, rows)
 }
 
 func getUserDevice(c *call) (answer, error) {
@@ -166,17 +160,17 @@ func getUserDevice(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return c.one(userDeviceColumns, device.cells)
+	return c.answerRow(userDeviceColumns, device.cells)
 }
 
 func addUserDevice(c *call) (answer, error) {
 	id, _ := wholeNumber(c.cells["pbxDeviceId"])
-	device := c.store.find(devices, c.ids["domainId"], id)
+	device := c.store.find(devices, c.pathIDs["domainId"], id)
 	if device.cells["userId"] != "0" {
 		return answer{}, conflict("the device is associated with a user already")
 	}
-	c.store.associate(device, c.found["userId"])
-	return c.created(deviceTokenColumns, map[string]string{
+	c.store.associate(device, c.pathRows["userId"])
+	return c.answerCreated(deviceTokenColumns, map[string]string{
 		"pbxDeviceId":    device.cells["pbxDeviceId"],
 		"userId":         device.cells["userId"],
 		"pbxDeviceToken": newToken(),
@@ -193,44 +187,44 @@ func removeUserDevice(c *call) (answer, error) {
 }
 
 func (c *call) userDevice() (*row, error) {
-	device := c.found["pbxDeviceId"]
-	if device.cells["userId"] != c.found["userId"].cells["userId"] {
+	device := c.pathRows["pbxDeviceId"]
+	if device.cells["userId"] != c.pathRows["userId"].cells["userId"] {
 		return nil, notFound("the device is not associated with this user")
 	}
 	return device, nil
 }
 
-// newToken returns 25 hexadecimal digits, as the API's page shows them.
+// newToken returns 25 hexadecimal digits, like the token on the API's page.
 func newToken() string {
 	var random [13]byte
 	_, _ = rand.Read(random[:]) // never fails
 	return hex.EncodeToString(random[:])[:25]
 }
 
-// The members of a queue, in the order in which they ring.
+// The members of a queue, in ringing order.
 
-func listMembers(c *call) (answer, error) {
-	rows := c.under(members)
+func listQueueMembers(c *call) (answer, error) {
+	rows := c.childRows(queueMembers)
 	slices.SortStableFunc(rows, func(a, b map[string]string) int {
-		return order(a["ringOrder"], b["ringOrder"])
+		return compareForSort(a["ringOrder"], b["ringOrder"])
 	})
-	return c.rows(c.columns(members), rows)
+	return c.answerList(c.columns(queueMembers), rows)
 }
 
-// setMemberOrder has members ring by the keys of the form's array, from 1 up. The
-// API's page does not say what becomes of members that the array does not name:
-// that is refused here, as is one that it names twice.
+// setMemberOrder numbers the members from 1, in the order of the keys of the
+// form's array. The API's page does not say what happens to members that are not
+// in the array, or twice in it. This server refuses both.
 func setMemberOrder(c *call) (answer, error) {
 	places := map[int64]int64{}
-	for i, id := range c.list {
-		place, ok := wholeNumber(c.keys[i])
+	for i, id := range c.formIDs {
+		place, ok := wholeNumber(c.formKeys[i])
 		if !ok {
 			return answer{}, malformed("queueMemberId must have whole numbers for keys")
 		}
 		places[id] = place
 	}
-	all := slices.Clone(c.store.children(members, c.ids["queueId"]))
-	if len(c.list) != len(all) || len(places) != len(all) {
+	all := slices.Clone(c.store.children(queueMembers, c.pathIDs["queueId"]))
+	if len(c.formIDs) != len(all) || len(places) != len(all) {
 		return answer{}, malformed("queueMemberId must name each of the %d members once", len(all))
 	}
 	slices.SortFunc(all, func(a, b *row) int { return cmp.Compare(places[a.id], places[b.id]) })
@@ -240,19 +234,19 @@ func setMemberOrder(c *call) (answer, error) {
 	return noContent, nil
 }
 
-// What handlers share.
+// Helpers of the handlers.
 
-// columns are those that rows of a resource show.
+// columns returns the columns that the rows of a resource show.
 func (c *call) columns(res *resource) []column {
-	if !c.opts.EchoSecrets || len(res.secrets) == 0 {
-		return res.columns
+	if c.opts.EchoSecrets {
+		return res.allColumns()
 	}
-	return slices.Concat(res.columns, res.secrets)
+	return res.columns
 }
 
-// under gives the rows of a resource below the row of the path.
-func (c *call) under(res *resource) []map[string]string {
-	children := c.store.children(res, c.ids[res.parent])
+// childRows returns the rows of a resource whose parent is in the path.
+func (c *call) childRows(res *resource) []map[string]string {
+	children := c.store.children(res, c.pathIDs[res.parent])
 	rows := make([]map[string]string, len(children))
 	for i, r := range children {
 		rows[i] = r.cells
@@ -260,18 +254,18 @@ func (c *call) under(res *resource) []map[string]string {
 	return rows
 }
 
-// rows answers a list.
-func (c *call) rows(columns []column, rows []map[string]string) (answer, error) {
-	selecting := selectHonoured
-	if !c.route.queried {
+// answerList answers a list.
+func (c *call) answerList(columns []column, rows []map[string]string) (answer, error) {
+	policy := honourListParams
+	if !c.route.listParams {
 		switch c.opts.UndocumentedQuery {
 		case IgnoreQuery:
-			selecting = selectIgnored
+			policy = ignoreListParams
 		case RejectQuery:
-			selecting = selectRefused
+			policy = refuseListParams
 		}
 	}
-	q, err := parseQuery(c.query, columns, selecting)
+	q, err := parseQuery(c.query, columns, policy)
 	if err != nil {
 		return answer{}, err
 	}
@@ -280,50 +274,50 @@ func (c *call) rows(columns []column, rows []map[string]string) (answer, error) 
 	}
 	rows = q.apply(rows)
 	rows = rows[:min(len(rows), c.opts.MaxRows)]
-	return c.json(http.StatusOK, q, rows), nil
+	return c.answerJSON(http.StatusOK, q, rows), nil
 }
 
-// one answers a read.
-func (c *call) one(columns []column, cells map[string]string) (answer, error) {
-	q, err := parseQuery(c.query, columns, selectRefused)
+// answerRow answers a read.
+func (c *call) answerRow(columns []column, cells map[string]string) (answer, error) {
+	q, err := parseQuery(c.query, columns, refuseListParams)
 	if err != nil {
 		return answer{}, err
 	}
-	return c.json(http.StatusOK, q, []map[string]string{cells}), nil
+	return c.answerJSON(http.StatusOK, q, []map[string]string{cells}), nil
 }
 
-func (c *call) created(columns []column, cells map[string]string) answer {
-	return c.json(http.StatusCreated, &listQuery{columns: columns}, []map[string]string{cells})
+func (c *call) answerCreated(columns []column, cells map[string]string) answer {
+	return c.answerJSON(http.StatusCreated, &listQuery{columns: columns}, []map[string]string{cells})
 }
 
-func (c *call) json(status int, q *listQuery, rows []map[string]string) answer {
+func (c *call) answerJSON(status int, q *listQuery, rows []map[string]string) answer {
 	return answer{
 		status:      status,
 		contentType: "application/json",
-		body:        appendRows(nil, q.columns, rows, c.opts.BareNumbers, q.array),
+		body:        appendRows(nil, q.columns, rows, c.opts.BareNumbers, q.asArray),
 	}
 }
 
-// resolve finds the rows that the path names.
+// resolve finds the rows of the path.
 func (c *call) resolve() error {
-	c.found = map[string]*row{}
+	c.pathRows = map[string]*row{}
 	for _, segment := range c.route.segments {
 		name, isParam := paramName(segment)
 		if !isParam {
 			continue
 		}
 		res := resourceOf(name)
-		r := c.store.find(res, c.ids[res.parent], c.ids[name])
+		r := c.store.find(res, c.pathIDs[res.parent], c.pathIDs[name])
 		if r == nil {
-			return notFound("no %s %d", name, c.ids[name])
+			return notFound("no %s %d", name, c.pathIDs[name])
 		}
-		c.found[name] = r
+		c.pathRows[name] = r
 	}
 	return nil
 }
 
-// readForm checks the params of a form against the route's fields. What is
-// malformed is told before what is not found.
+// readForm checks the params of a form against the route's fields. It reports all
+// malformed params before ids that do not exist.
 func (c *call) readForm(params []*param) error {
 	byName := map[string]*param{}
 	for _, p := range params {
@@ -350,8 +344,8 @@ func (c *call) readForm(params []*param) error {
 			continue
 		}
 		res := resourceOf(f.refs)
-		for _, id := range c.referred(f) {
-			if c.store.find(res, c.ids[res.parent], id) == nil {
+		for _, id := range c.referencedIDs(f) {
+			if c.store.find(res, c.pathIDs[res.parent], id) == nil {
 				return notFound("%s: no %s %d", f.name, f.refs, id)
 			}
 		}
@@ -369,9 +363,9 @@ func (c *call) readField(f field, p *param) error {
 			if !ok {
 				return malformed("%s must hold whole numbers", f.name)
 			}
-			c.list = append(c.list, id)
+			c.formIDs = append(c.formIDs, id)
 		}
-		c.keys = p.keys
+		c.formKeys = p.keys
 		return nil
 	}
 	if p.isArray {
@@ -380,17 +374,17 @@ func (c *call) readField(f field, p *param) error {
 	if p.text == "" && f.required {
 		return malformed("%s must not be empty", f.name)
 	}
-	value, wrong := f.kind.clean(p.text)
-	if wrong != "" {
-		return malformed("%s %s", f.name, wrong)
+	value, problem := f.kind.normalize(p.text)
+	if problem != "" {
+		return malformed("%s %s", f.name, problem)
 	}
 	c.cells[f.name] = value
 	return nil
 }
 
-func (c *call) referred(f field) []int64 {
+func (c *call) referencedIDs(f field) []int64 {
 	if f.kind == kindIDs {
-		return c.list
+		return c.formIDs
 	}
 	id, _ := wholeNumber(c.cells[f.name])
 	return []int64{id}

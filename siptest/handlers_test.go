@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRefusals holds what each malformed, unfounded or conflicting request is
-// answered, and that nothing of it is applied.
+// TestRefusals checks the answers to malformed and conflicting requests, and to
+// requests with unknown ids. Such a request changes nothing.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	const (
@@ -37,7 +37,7 @@ func TestRefusals(t *testing.T) {
 		{"Groups.AddUsers", "/1/groups/1/users", "", 400, "userSpec is required"},
 		{"Queues.SetMemberOrder", "/1/queues/1/members/order", "", 400, "queueMemberId is required"},
 
-		// Updates with nothing in them.
+		// Updates without parameters.
 		{"Users.Update", "/1/users/1", "", 400, "nothing to update"},
 		{"Queues.Update", "/1/queues/1", "", 400, "nothing to update"},
 		{"Queues.UpdateMember", "/1/queues/1/members/1", "", 400, "nothing to update"},
@@ -86,13 +86,13 @@ func TestRefusals(t *testing.T) {
 		{"Devices.Create", "/1/devices", "pbxDeviceName=x&deviceMacAddress=10:20:30:1A:2B", 400, "deviceMacAddress must be a MAC address such as 10:20:30:1A:2B:3C"},
 		{"Devices.Create", "/1/devices", "pbxDeviceName=x&deviceMacAddress=02:00:5e:10:00:00:00:01", 400, "deviceMacAddress must be a MAC address such as 10:20:30:1A:2B:3C"},
 
-		// An order names every member once, under its place.
+		// An order must name every member once.
 		{"Queues.SetMemberOrder", "/1/queues/1/members/order", "queueMemberId[]=2", 400, "queueMemberId must name each of the 2 members once"},
 		{"Queues.SetMemberOrder", "/1/queues/1/members/order", "queueMemberId[]=2&queueMemberId[]=2", 400, "queueMemberId must name each of the 2 members once"},
 		{"Queues.SetMemberOrder", "/1/queues/1/members/order", "queueMemberId[]=2&queueMemberId[]=1&queueMemberId[]=2", 400, "queueMemberId must name each of the 2 members once"},
 		{"Queues.SetMemberOrder", "/1/queues/1/members/order", "queueMemberId[a]=2&queueMemberId[b]=1", 400, "queueMemberId must have whole numbers for keys"},
 
-		// Rows that are not there.
+		// Rows that do not exist.
 		{"Groups.AddUsers", "/1/groups/1/users", "userSpec[]=2&userSpec[]=9", 404, "userSpec: no userId 9"},
 		{"Groups.RemoveUsers", "/1/groups/1/users", "userSpec[]=1&userSpec[]=0", 404, "userSpec: no userId 0"},
 		{"Users.AddGroups", "/1/users/1/groups", "groupSpec[]=2&groupSpec[]=9", 404, "groupSpec: no groupId 9"},
@@ -125,14 +125,14 @@ func TestRefusals(t *testing.T) {
 		t.Run(tt.op+" "+tt.message, func(t *testing.T) {
 			t.Parallel()
 			w := inProcess(New(t, Options{Now: atNoon}))
-			furnish(t, w)
-			before := w.everything(t)
+			addSamples(t, w)
+			before := w.dump(t)
 			w.srv.ResetRequests()
 			status, body := w.do(t, methodOf(t, tt.op), root+tt.path, tt.form)
 			require.Equal(t, tt.message, body)
 			require.Equal(t, tt.status, status)
 			require.Equal(t, tt.op, w.srv.Requests()[0].Op)
-			require.Equal(t, before, w.everything(t))
+			require.Equal(t, before, w.dump(t))
 		})
 	}
 }
@@ -147,8 +147,8 @@ func methodOf(t testing.TB, op string) string {
 	return ""
 }
 
-// everything reads all of domain 1.
-func (w wire) everything(t testing.TB) string {
+// dump reads all of domain 1.
+func (w wire) dump(t testing.TB) string {
 	t.Helper()
 	var all strings.Builder
 	for _, path := range []string{"", "/users", "/groups", "/groups/1/users", "/groups/2/users", "/queues", "/queues/1/members",
@@ -158,10 +158,10 @@ func (w wire) everything(t testing.TB) string {
 	return all.String()
 }
 
-func TestClearing(t *testing.T) {
+func TestEmptyTextClears(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t, Options{EchoSecrets: true}))
-	furnish(t, w)
+	addSamples(t, w)
 	w.must(t, "POST", root+"/1/users/1", "email=joe@example.com&pin=9999&mobileFollow=1")
 	row := w.must(t, "GET", root+"/1/users/1", "")
 	require.Contains(t, row, `"email":"joe@example.com"`)
@@ -181,22 +181,22 @@ func TestClearing(t *testing.T) {
 func TestUniqueKeysFollowTheirRows(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
-	// A row may keep its own keys.
+	addSamples(t, w)
+	// A row may keep its keys.
 	w.must(t, "POST", root+"/1/users/1", "extensionNumber=201")
 	w.must(t, "POST", root+"/1/trustedNetwork/1", "network=10.0.20.99/24")
-	// A key that a row gave up is free; one that it took is not.
+	// The old key of a row is free again, the new one is in use.
 	w.must(t, "POST", root+"/1/users/1", "extensionNumber=250")
 	w.must(t, "POST", root+"/1/users/2", "extensionNumber=201")
 	status, _ := w.do(t, "POST", root+"/1/queues/1", "extensionNumber=250")
 	require.Equal(t, 409, status)
-	// So is one whose row is deleted.
+	// The keys of a deleted row are free.
 	w.must(t, "DELETE", root+"/1/users/1", "")
 	w.must(t, "POST", root+"/1/queues/1", "extensionNumber=250")
 	w.must(t, "DELETE", root+"/1/devices/1", "")
 	w.must(t, "POST", root+"/1/devices", "pbxDeviceName=x&deviceMacAddress=10:20:30:1A:2B:3C")
 
-	// Another domain has keys of its own, except for devices.
+	// Another domain may have the same keys, except for devices.
 	w.srv.addDomain(0, "", "", false)
 	w.must(t, "POST", root+"/2/users", "user=ann&password=p&displayName=Ann&extensionNumber=201")
 	w.must(t, "POST", root+"/2/trustedNetworks", "network=192.168.0.0/16")
@@ -204,25 +204,25 @@ func TestUniqueKeysFollowTheirRows(t *testing.T) {
 	require.Equal(t, 409, status)
 }
 
-func TestIDsAreNeverGivenTwice(t *testing.T) {
+func TestIDsAreNeverReused(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	w.must(t, "DELETE", root+"/1/users/2", "")
 	require.Equal(t, `{"userId":"3"}`+"\n", w.must(t, "POST", root+"/1/users", "user=ann&password=p&displayName=A&extensionNumber=202"))
 }
 
-func TestDeletesReachWhatHangsOnThem(t *testing.T) {
+func TestDeletesCascade(t *testing.T) {
 	t.Parallel()
-	furnished := func(t *testing.T) wire {
+	withSamples := func(t *testing.T) wire {
 		w := inProcess(New(t))
-		furnish(t, w)
+		addSamples(t, w)
 		w.must(t, "POST", root+"/1/queues/2/members", "groupId=1&ringStrategy=all&ringAttempts=1&ringSecs=1&ringOrder=1")
 		return w
 	}
 	t.Run("user", func(t *testing.T) {
 		t.Parallel()
-		w := furnished(t)
+		w := withSamples(t)
 		w.must(t, "DELETE", root+"/1/users/1", "")
 		require.Empty(t, w.must(t, "GET", root+"/1/groups/1/users", ""))
 		require.Equal(t, []string{"", ""}, w.values(t, root+"/1/devices", "user"))
@@ -231,7 +231,7 @@ func TestDeletesReachWhatHangsOnThem(t *testing.T) {
 	})
 	t.Run("group", func(t *testing.T) {
 		t.Parallel()
-		w := furnished(t)
+		w := withSamples(t)
 		w.must(t, "DELETE", root+"/1/groups/1", "")
 		require.Empty(t, w.must(t, "GET", root+"/1/users/1/groups", ""))
 		require.Equal(t, []string{"2"}, w.values(t, root+"/1/queues/1/members", "queueMemberId"))
@@ -240,44 +240,44 @@ func TestDeletesReachWhatHangsOnThem(t *testing.T) {
 	})
 	t.Run("queue", func(t *testing.T) {
 		t.Parallel()
-		w := furnished(t)
+		w := withSamples(t)
 		w.must(t, "DELETE", root+"/1/queues/1", "")
 		status, _ := w.do(t, "GET", root+"/1/queues/1/members", "")
 		require.Equal(t, 404, status)
-		require.Len(t, w.srv.store.tables[members].rows, 1)
+		require.Len(t, w.srv.store.tables[queueMembers].rows, 1)
 	})
 	t.Run("device", func(t *testing.T) {
 		t.Parallel()
-		w := furnished(t)
+		w := withSamples(t)
 		w.must(t, "DELETE", root+"/1/devices/1", "")
 		require.Empty(t, w.must(t, "GET", root+"/1/users/1/devices", ""))
 	})
 	t.Run("association", func(t *testing.T) {
 		t.Parallel()
-		w := furnished(t)
+		w := withSamples(t)
 		w.must(t, "DELETE", root+"/1/users/1/devices/1", "")
 		first := w.must(t, "POST", root+"/1/users/1/devices", "pbxDeviceId=1")
 		w.must(t, "DELETE", root+"/1/users/1/devices/1", "")
-		require.NotEqual(t, first, w.must(t, "POST", root+"/1/users/1/devices", "pbxDeviceId=1"), "a fresh token")
+		require.NotEqual(t, first, w.must(t, "POST", root+"/1/users/1/devices", "pbxDeviceId=1"), "a new token")
 		require.NotContains(t, w.must(t, "GET", root+"/1/users/1/devices/1", ""), "oken")
 	})
 }
 
-func TestAddingWhoIsThere(t *testing.T) {
+func TestAddTwiceAndRemoveAbsent(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	w.must(t, "POST", root+"/1/groups/1/users", "userSpec[]=1&userSpec[]=1")
 	w.must(t, "POST", root+"/1/users/1/groups", "groupSpec[]=1")
 	require.Equal(t, []string{"1"}, w.values(t, root+"/1/groups/1/users", "userId"))
-	w.must(t, "DELETE", root+"/1/groups/1/users", "userSpec[]=2") // is not in it
+	w.must(t, "DELETE", root+"/1/groups/1/users", "userSpec[]=2") // not in the group
 	require.Equal(t, []string{"1"}, w.values(t, root+"/1/groups/1/users", "userId"))
 }
 
 func TestMemberOrder(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	w.must(t, "POST", root+"/1/queues/1/members", "groupId=1&ringStrategy=all&ringAttempts=1&ringSecs=1&ringOrder=1")
 	members := func(field string) string {
 		return strings.Join(w.values(t, root+"/1/queues/1/members", field), " ")
@@ -287,7 +287,7 @@ func TestMemberOrder(t *testing.T) {
 	require.Equal(t, "3 2 1", members("queueMemberId"))
 	require.Equal(t, "1 2 3", members("ringOrder"))
 	w.must(t, "PUT", root+"/1/queues/1/members/order", "queueMemberId[9]=1&queueMemberId[]=2&queueMemberId[0]=3")
-	require.Equal(t, "3 1 2", members("queueMemberId"), "by the array's keys, not as they come")
+	require.Equal(t, "3 1 2", members("queueMemberId"), "by the keys, not by the order in the form")
 	require.Equal(t, "1 2 3", members("ringOrder"))
 	w.must(t, "POST", root+"/1/queues/1/members/3", "ringOrder=10")
 	require.Equal(t, "1 2 3", members("queueMemberId"))

@@ -36,7 +36,7 @@ func TestCreateBody(t *testing.T) {
 					require.Empty(t, body)
 				}
 			}
-			// Documented, so always the same.
+			// The API documents these answers.
 			require.Equal(t, `{"pbxDeviceId":"1"}`+"\n", w.must(t, "POST", root+"/1/devices", "pbxDeviceName=d&deviceMacAddress=10:20:30:1A:2B:3C"))
 			require.Regexp(t, `^\{"pbxDeviceId":"1","userId":"1","pbxDeviceToken":"[0-9a-f]{25}"\}\n$`,
 				w.must(t, "POST", root+"/1/users/1/devices", "pbxDeviceId=1"))
@@ -47,7 +47,7 @@ func TestCreateBody(t *testing.T) {
 func TestBareNumbers(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t, Options{BareNumbers: true, Now: atNoon}))
-	furnish(t, w)
+	addSamples(t, w)
 	require.Equal(t, `{"domainId":1,"domain":"acme.sip.example.com","displayName":"Acme","rec":1,`+atNoonRow+"}\n",
 		w.must(t, "GET", root+"/1", ""))
 	require.Contains(t, w.must(t, "GET", root+"/1/users/1", ""), `"extensionNumber":"201"`)
@@ -70,7 +70,7 @@ func TestEchoSecrets(t *testing.T) {
 		}
 		require.Equal(t, want, strings.Count(body, `"password":"hunter2","pin":"4711"`))
 		status, _ := w.do(t, "GET", root+"/1/users?filter[]=password-eq-value-hunter2", "")
-		require.Equal(t, echo, status == 200, "a hidden column is no field")
+		require.Equal(t, echo, status == 200, "a hidden column cannot be filtered")
 	}
 }
 
@@ -93,7 +93,7 @@ func TestIgnorePaging(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t, Options{IgnorePaging: true, UndocumentedQuery: HonourQuery, MaxRows: 3}))
 	w.srv.addDomain(0, "", "", false)
-	arrangeDevices(t, w.srv, "a", "b", "c", "d")
+	addDevices(t, w.srv, "a", "b", "c", "d")
 	require.Equal(t, []string{"a", "b", "c"}, w.values(t, root+"/1/devices?limit=1&offset=2", "pbxDeviceName"))
 	require.Equal(t, []string{"d", "c", "b"}, w.values(t, root+"/1/devices?limit=1&sort[]=pbxDeviceName-desc", "pbxDeviceName"))
 	require.Equal(t, []string{"b"}, w.values(t, root+"/1/devices?offset=1&filter[]=pbxDeviceName-eq-value-b", "pbxDeviceName"))
@@ -103,7 +103,7 @@ func TestMaxRows(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
 	w.srv.addDomain(0, "", "", false)
-	crowd(t, w.srv, 10_001)
+	addUsers(t, w.srv, 10_001)
 	require.Equal(t, 10_000, strings.Count(w.must(t, "GET", root+"/1/users", ""), "\n"))
 }
 
@@ -130,26 +130,22 @@ func TestCredentials(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			onBothFronts(t, tt.o, func(t *testing.T, w wire) {
+			onBothTransports(t, tt.o, func(t *testing.T, w wire) {
 				req := w.request(t, "GET", root, "")
 				tt.sign(req)
-				resp, err := w.client.Do(req)
-				require.NoError(t, err)
-				require.NoError(t, resp.Body.Close())
+				resp := w.send(t, req)
 				require.Equal(t, tt.status, resp.StatusCode)
 			})
 		})
 	}
-	t.Run("nothing without credentials", func(t *testing.T) {
+	t.Run("credentials are checked first", func(t *testing.T) {
 		t.Parallel()
 		w := inProcess(New(t))
 		w.srv.opts.APIKey = "other"
 		for path, method := range map[string]string{root: "GET", "/none": "GET", root + "/1": "PUT"} {
 			req := w.request(t, method, path, "")
 			req.Header.Set("Authorization", "ApiKey wrong")
-			resp, err := w.client.Do(req)
-			require.NoError(t, err)
-			require.NoError(t, resp.Body.Close())
+			resp := w.send(t, req)
 			require.Equal(t, 401, resp.StatusCode)
 		}
 	})
@@ -170,13 +166,10 @@ func TestErrorBody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := inProcess(New(t, Options{ErrorBody: tt.style}))
-			req := w.request(t, "GET", root+"?a%3Cb=1", "")
-			resp, err := w.client.Do(req)
+			resp, body, err := w.try(t.Context(), t, "GET", root+"?a%3Cb=1", "")
 			require.NoError(t, err)
-			require.NoError(t, resp.Body.Close())
 			require.Equal(t, 400, resp.StatusCode)
 			require.Equal(t, tt.contentType, resp.Header.Get("Content-Type"))
-			_, body := w.do(t, "GET", root+"?a%3Cb=1", "")
 			require.Equal(t, tt.body, body)
 		})
 	}
@@ -185,7 +178,7 @@ func TestErrorBody(t *testing.T) {
 func TestErrorsEchoNoPassword(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	for _, form := range []string{
 		"user=ann&password=hunter2&displayName=x&extensionNumber=9",
 		"user=x&password=hunter2&displayName=x",
@@ -204,12 +197,10 @@ func TestFraming(t *testing.T) {
 	for name, framing := range map[string]Framing{"chunked": FramingChunked, "length": FramingLength, "close": FramingClose} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			onBothFronts(t, Options{Framing: framing}, func(t *testing.T, w wire) {
-				furnish(t, w)
-				for _, path := range []string{root + "/1/users", root + "/1/users/2/devices", root + "/9"} { // rows, none, an error
-					resp, err := w.client.Do(w.request(t, "GET", path, ""))
-					require.NoError(t, err)
-					require.NoError(t, resp.Body.Close())
+			onBothTransports(t, Options{Framing: framing}, func(t *testing.T, w wire) {
+				addSamples(t, w)
+				for _, path := range []string{root + "/1/users", root + "/1/users/2/devices", root + "/9"} { // some rows, no rows, an error
+					resp := w.send(t, w.request(t, "GET", path, ""))
 					empty := path == root+"/1/users/2/devices"
 					switch framing {
 					case FramingChunked:
@@ -236,7 +227,7 @@ func TestNow(t *testing.T) {
 	t.Parallel()
 	now := noon.In(time.FixedZone("", 3600))
 	w := inProcess(New(t, Options{Now: func() time.Time { now = now.Add(time.Second); return now }}))
-	furnish(t, w)
+	addSamples(t, w)
 	created := w.values(t, root+"/1/users", "createDatetime")
 	require.Regexp(t, `^2019-10-31 12:00:\d\d$`, created[0], "UTC")
 	require.Less(t, created[0], created[1])

@@ -7,13 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// What PHP makes of a form or a query, and how it writes JSON. Go's own
-// packages differ in small ways on both: this file must not use them.
+// How PHP reads a form or a query, and how it writes JSON. Do not use Go's own
+// packages here: they differ from PHP in details.
 
-// A pair is one name=value as it was sent, decoded and nothing more.
+// A pair is one name=value, URL-decoded.
 type pair struct{ name, value string }
 
-// splitPairs cuts a form or a query at its ampersands.
+// splitPairs splits a form or a query at its ampersands.
 func splitPairs(raw string) []pair {
 	var pairs []pair
 	for part := range strings.SplitSeq(raw, "&") {
@@ -21,7 +21,7 @@ func splitPairs(raw string) []pair {
 			continue
 		}
 		name, value, _ := strings.Cut(part, "=")
-		pairs = append(pairs, pair{decode(name), decode(value)})
+		pairs = append(pairs, pair{urlDecode(name), urlDecode(value)})
 	}
 	return pairs
 }
@@ -34,8 +34,8 @@ func pairValues(pairs []pair) url.Values {
 	return values
 }
 
-// decode is PHP's urldecode: a percent sign that starts no escape stays.
-func decode(s string) string {
+// urlDecode is PHP's urldecode. A percent sign stays if no escape follows it.
+func urlDecode(s string) string {
 	if !strings.ContainsAny(s, "%+") {
 		return s
 	}
@@ -59,22 +59,22 @@ func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
-// A param is what one name holds: a text, or an array of texts in the order
-// in which their keys came.
+// A param is a variable of PHP: a text, or an array of texts. The items of an
+// array are in the order in which their keys came.
 type param struct {
 	name    string
 	isArray bool
 	text    string
 	items   []string
-	keys    []string       // of the items
-	nested  bool           // an item is an array itself
-	at      map[string]int // where a key's item is
-	next    int            // the key that [] takes
+	keys    []string       // one for each item
+	nested  bool           // an item is an array
+	index   map[string]int // the position of each key
+	nextKey int            // the key of the next []
 }
 
-// assemble turns pairs into params as PHP does: the last of a repeated plain
-// name wins, name[] appends, name[key] sets.
-func assemble(pairs []pair) []*param {
+// parseParams turns pairs into params as PHP does. If a plain name repeats, the
+// last pair counts. name[] appends to an array, name[key] sets an item.
+func parseParams(pairs []pair) []*param {
 	var params []*param
 	byName := map[string]*param{}
 	for _, pr := range pairs {
@@ -93,58 +93,57 @@ func assemble(pairs []pair) []*param {
 			continue
 		}
 		if !p.isArray {
-			*p = param{name: name, isArray: true, at: map[string]int{}}
+			*p = param{name: name, isArray: true, index: map[string]int{}}
 		}
 		p.nested = p.nested || nested
-		p.put(key, pr.value)
+		p.set(key, pr.value)
 	}
 	return params
 }
 
-func (p *param) put(key, value string) {
+func (p *param) set(key, value string) {
 	if key == "" {
-		key = strconv.Itoa(p.next)
+		key = strconv.Itoa(p.nextKey)
 	}
-	if n, ok := wholeNumber(key); ok && int(n) >= p.next {
-		p.next = int(n) + 1
+	if n, ok := wholeNumber(key); ok && int(n) >= p.nextKey {
+		p.nextKey = int(n) + 1
 	}
-	if i, ok := p.at[key]; ok {
+	if i, ok := p.index[key]; ok {
 		p.items[i] = value
 		return
 	}
-	p.at[key] = len(p.items)
+	p.index[key] = len(p.items)
 	p.items, p.keys = append(p.items, value), append(p.keys, key)
 }
 
-// splitName takes userSpec[7] apart. PHP has no variable with a dot or a
-// space in its name and makes each an underscore, as it does with a bracket
-// that nothing closes.
+// splitName splits userSpec[7] into name and key. PHP replaces a dot, a space and
+// a bracket that is not closed by an underscore.
 func splitName(raw string) (name, key string, isArray, nested bool) {
-	under := strings.NewReplacer(" ", "_", ".", "_")
+	toUnderscore := strings.NewReplacer(" ", "_", ".", "_")
 	raw = strings.TrimLeft(raw, " ")
 	name, rest, found := strings.Cut(raw, "[")
 	if !found {
-		return under.Replace(raw), "", false, false
+		return toUnderscore.Replace(raw), "", false, false
 	}
 	if name == "" {
 		return "", "", false, false
 	}
 	key, after, closed := strings.Cut(rest, "]")
 	if !closed {
-		return under.Replace(name + "_" + rest), "", false, false
+		return toUnderscore.Replace(name + "_" + rest), "", false, false
 	}
-	return under.Replace(name), key, true, strings.HasPrefix(after, "[")
+	return toUnderscore.Replace(name), key, true, strings.HasPrefix(after, "[")
 }
 
-// wholeNumber reads the decimal digits of a number from 0 up, without sign,
-// blank or leading zero.
+// wholeNumber parses a decimal number of at least 0. It accepts no sign, space or
+// leading zero.
 func wholeNumber(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil && n >= 0 && strconv.FormatInt(n, 10) == s
 }
 
-// appendString writes a JSON string as PHP's json_encode does by default:
-// slashes escaped, all but ASCII in \u escapes.
+// appendString writes a JSON string as PHP's json_encode does by default: it
+// escapes slashes, and uses \u escapes for all characters outside ASCII.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	for _, r := range s {
@@ -179,8 +178,8 @@ func appendUnit(dst []byte, unit rune) []byte {
 	return append(dst, '\\', 'u', digits[unit>>12&15], digits[unit>>8&15], digits[unit>>4&15], digits[unit&15])
 }
 
-// appendRow writes one row as a JSON object. Every value is a string, as a
-// database gives it to PHP, unless bare asks for numbers.
+// appendRow writes a row as a JSON object. Every value is a string, as PHP gets it
+// from a database, but with bare numbers are JSON numbers.
 func appendRow(dst []byte, columns []column, cells map[string]string, bare bool) []byte {
 	dst = append(dst, '{')
 	for i, c := range columns {
@@ -198,7 +197,7 @@ func appendRow(dst []byte, columns []column, cells map[string]string, bare bool)
 	return append(dst, '}')
 }
 
-// appendRows writes rows one a line, or as one array.
+// appendRows writes one row per line, or one array.
 func appendRows(dst []byte, columns []column, rows []map[string]string, bare, array bool) []byte {
 	if !array {
 		for _, cells := range rows {

@@ -3,19 +3,20 @@ package siptest
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// A kind says what a column holds: what a form may give it and how a row
-// shows it.
+// A kind is the type of a column. It decides which values a form may have and how
+// a row shows them.
 type kind int
 
 const (
 	kindText   kind = iota
 	kindFlag        // 0 or 1
-	kindNumber      // whole, from 0 up
-	kindID          // as kindNumber
+	kindNumber      // whole and not negative
+	kindID          // like kindNumber
 	kindIDs         // an array of ids; only in forms
 	kindStrategy
 	kindMAC
@@ -26,8 +27,8 @@ const (
 
 func (k kind) isNumber() bool { return k == kindFlag || k == kindNumber || k == kindID }
 
-// blank is what a new row has where its form gave nothing.
-func (k kind) blank() string {
+// zeroValue is the value in a new row if the form has none.
+func (k kind) zeroValue() string {
 	switch {
 	case k.isNumber():
 		return "0"
@@ -37,9 +38,9 @@ func (k kind) blank() string {
 	return ""
 }
 
-// clean checks a form's text and gives it the shape in which it is stored.
-// What is wrong is said without the text itself: it may be a password.
-func (k kind) clean(value string) (cleaned, wrong string) {
+// normalize checks a form's text and returns it as it is stored, or the problem.
+// The problem does not contain the text, because it may be a password.
+func (k kind) normalize(value string) (normalized, problem string) {
 	switch k {
 	case kindFlag:
 		if value != "0" && value != "1" {
@@ -80,12 +81,10 @@ type column struct {
 	name string
 	kind kind
 
-	// required texts are never empty, neither in a new row nor after an
-	// update.
-	required bool
+	required bool // never empty, neither in a new row nor after an update
 
-	refs  string // the id column of the rows that this one points to
-	alias string // the name that a query asked for
+	refs  string // in a form: the id column of the resource that the value names
+	alias string // in an answer: the name that the query asks for
 }
 
 func (c column) label() string {
@@ -95,35 +94,35 @@ func (c column) label() string {
 	return c.name
 }
 
-// A resource is a kind of rows, each with an id of its own, under the row of
-// another resource.
+// A resource is a type of rows. Each row has an id and, except for a domain, a
+// parent row.
 type resource struct {
-	id      string // the column of its id, and that id's name in paths
-	parent  string // the column of the id of the row above; "" for domains
+	id      string // the column of the id, and the name of the id in paths
+	parent  string // the column of the parent's id; "" for domains
 	columns []column
-	secrets []column // kept, and shown only to who asks for it
+	secrets []column // stored, but shown only with Options.EchoSecrets
 
-	// unique columns hold a value once in a domain. A column of the same
-	// name in another resource counts too: users, groups and queues share
-	// their extension numbers.
+	// unique are the columns whose values are unique in a domain. Columns of
+	// the same name in several resources share their values: extensionNumber
+	// is unique among users, groups and queues.
 	unique []string
 
-	// showsID says that the answer to a create is documented: the new id.
-	showsID bool
+	// createAnswersID: the API documents that a create answers the new id.
+	createAnswersID bool
 }
 
-// timed are the columns that most rows end with.
-var timed = []column{
+// timestampColumns are the last columns of most rows.
+var timestampColumns = []column{
 	{name: "createDatetime", kind: kindDatetime},
 	{name: "updateDatetime", kind: kindDatetime},
 }
 
-func timedColumns(columns ...column) []column { return append(columns, timed...) }
+func withTimestamps(columns ...column) []column { return append(columns, timestampColumns...) }
 
 var (
 	domains = &resource{
 		id: "domainId",
-		columns: timedColumns(
+		columns: withTimestamps(
 			column{name: "domainId", kind: kindID},
 			column{name: "domain"},
 			column{name: "displayName", required: true},
@@ -132,7 +131,7 @@ var (
 	}
 	users = &resource{
 		id: "userId", parent: "domainId",
-		columns: timedColumns(
+		columns: withTimestamps(
 			column{name: "userId", kind: kindID},
 			column{name: "domainId", kind: kindID},
 			column{name: "user", required: true},
@@ -159,7 +158,7 @@ var (
 	}
 	groups = &resource{
 		id: "groupId", parent: "domainId",
-		columns: timedColumns(
+		columns: withTimestamps(
 			column{name: "groupId", kind: kindID},
 			column{name: "domainId", kind: kindID},
 			column{name: "groupName", required: true},
@@ -173,7 +172,7 @@ var (
 	}
 	queues = &resource{
 		id: "queueId", parent: "domainId",
-		columns: timedColumns(
+		columns: withTimestamps(
 			column{name: "queueId", kind: kindID},
 			column{name: "domainId", kind: kindID},
 			column{name: "queueName", required: true},
@@ -183,7 +182,7 @@ var (
 		),
 		unique: []string{"queueName", "extensionNumber"},
 	}
-	members = &resource{
+	queueMembers = &resource{
 		id: "queueMemberId", parent: "queueId",
 		columns: []column{
 			{name: "queueMemberId", kind: kindID},
@@ -195,9 +194,9 @@ var (
 			{name: "ringOrder", kind: kindNumber},
 		},
 	}
-	networks = &resource{
+	trustedNetworks = &resource{
 		id: "trustedNetworkId", parent: "domainId",
-		columns: timedColumns(
+		columns: withTimestamps(
 			column{name: "trustedNetworkId", kind: kindID},
 			column{name: "domainId", kind: kindID},
 			column{name: "network", kind: kindNetwork},
@@ -217,14 +216,14 @@ var (
 			{name: "userId", kind: kindID},
 			{name: "user"},
 		},
-		unique:  []string{"deviceMacAddress"},
-		showsID: true,
+		unique:          []string{"deviceMacAddress"},
+		createAnswersID: true,
 	}
 
-	resources = []*resource{domains, users, groups, queues, members, networks, devices}
+	resources = []*resource{domains, users, groups, queues, queueMembers, trustedNetworks, devices}
 )
 
-// Rows that join two resources.
+// The columns of rows that join two resources.
 var (
 	groupUserColumns = []column{
 		{name: "groupId", kind: kindID},
@@ -264,19 +263,19 @@ func resourceOf(id string) *resource {
 	return nil
 }
 
-func (res *resource) column(name string) (column, bool) {
-	for _, list := range [][]column{res.columns, res.secrets} {
-		for _, c := range list {
-			if c.name == name {
-				return c, true
-			}
-		}
+// allColumns returns the columns of a stored row, with the secret ones.
+func (res *resource) allColumns() []column { return slices.Concat(res.columns, res.secrets) }
+
+func findColumn(columns []column, name string) (column, bool) {
+	i := slices.IndexFunc(columns, func(c column) bool { return c.name == name })
+	if i < 0 {
+		return column{}, false
 	}
-	return column{}, false
+	return columns[i], true
 }
 
-// idColumn is the row of an answer that gives the new id alone.
+// idColumn returns the columns of an answer with the new id alone.
 func (res *resource) idColumn() []column {
-	c, _ := res.column(res.id)
+	c, _ := findColumn(res.columns, res.id)
 	return []column{c}
 }

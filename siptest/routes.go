@@ -11,12 +11,13 @@ type field struct {
 	optional bool
 }
 
-// form names fields by their columns; a question mark marks an optional one.
+// form returns the fields with these names of columns. A question mark marks an
+// optional field.
 func (res *resource) form(names string) []field {
 	var fields []field
 	for name := range strings.FieldsSeq(names) {
 		name, optional := strings.CutSuffix(name, "?")
-		c, ok := res.column(name)
+		c, ok := findColumn(res.allColumns(), name)
 		if !ok {
 			panic("siptest: no column " + name)
 		}
@@ -25,7 +26,7 @@ func (res *resource) form(names string) []field {
 	return fields
 }
 
-// idField is a parameter that names a row, or with kindIDs several.
+// idField is a parameter with the id of a row, or with kindIDs of several.
 func idField(name string, k kind, refs *resource) []field {
 	return []field{{column: column{name: name, kind: k, refs: refs.id}}}
 }
@@ -37,8 +38,8 @@ type route struct {
 	path   string
 	form   []field
 
-	// queried says that filter, sort, limit and offset are documented.
-	queried bool
+	// listParams: the API documents filter, sort, limit and offset.
+	listParams bool
 
 	run handler
 
@@ -47,8 +48,8 @@ type route struct {
 
 const root = "/config/v2/sip/domains"
 
-// routes are all endpoints, in the order of the API's page. The three
-// spellings of trustednetworks are the API's own.
+// routes are all endpoints, in the order of the API's page. The API itself spells
+// trustednetworks in three ways.
 var routes = withSegments([]*route{
 	{op: "Domains.List", method: http.MethodGet, path: root, run: list(domains)},
 	{op: "Domains.Get", method: http.MethodGet, path: root + "/{domainId}", run: get(domains)},
@@ -74,49 +75,49 @@ var routes = withSegments([]*route{
 	{op: "Groups.Update", method: http.MethodPost, path: root + "/{domainId}/groups/{groupId}", run: update(groups),
 		form: groups.form("groupName displayName extensionNumber ringRetry ringExclusive callerNameFormat")},
 	{op: "Groups.Delete", method: http.MethodDelete, path: root + "/{domainId}/groups/{groupId}", run: remove(groups)},
-	{op: "Groups.ListUsers", method: http.MethodGet, path: root + "/{domainId}/groups/{groupId}/users", run: listGroupUsers},
-	{op: "Groups.AddUsers", method: http.MethodPost, path: root + "/{domainId}/groups/{groupId}/users", run: addGroupUsers,
+	{op: "Groups.ListUsers", method: http.MethodGet, path: root + "/{domainId}/groups/{groupId}/users", run: listMemberships(users, "groupId", groupUserColumns)},
+	{op: "Groups.AddUsers", method: http.MethodPost, path: root + "/{domainId}/groups/{groupId}/users", run: addMemberships(users),
 		form: idField("userSpec", kindIDs, users)},
-	{op: "Groups.RemoveUsers", method: http.MethodDelete, path: root + "/{domainId}/groups/{groupId}/users", run: removeGroupUsers,
+	{op: "Groups.RemoveUsers", method: http.MethodDelete, path: root + "/{domainId}/groups/{groupId}/users", run: removeMemberships(users),
 		form: idField("userSpec", kindIDs, users)},
 
 	{op: "Users.ListDevices", method: http.MethodGet, path: root + "/{domainId}/users/{userId}/devices", run: listUserDevices,
-		queried: true},
+		listParams: true},
 	{op: "Users.GetDevice", method: http.MethodGet, path: root + "/{domainId}/users/{userId}/devices/{pbxDeviceId}", run: getUserDevice},
 	{op: "Users.AddDevice", method: http.MethodPost, path: root + "/{domainId}/users/{userId}/devices", run: addUserDevice,
 		form: idField("pbxDeviceId", kindID, devices)},
 	{op: "Users.RemoveDevice", method: http.MethodDelete, path: root + "/{domainId}/users/{userId}/devices/{pbxDeviceId}", run: removeUserDevice},
-	{op: "Users.ListGroups", method: http.MethodGet, path: root + "/{domainId}/users/{userId}/groups", run: listUserGroups,
-		queried: true},
-	{op: "Users.AddGroups", method: http.MethodPost, path: root + "/{domainId}/users/{userId}/groups", run: addUserGroups,
+	{op: "Users.ListGroups", method: http.MethodGet, path: root + "/{domainId}/users/{userId}/groups", run: listMemberships(groups, "userId", userGroupColumns),
+		listParams: true},
+	{op: "Users.AddGroups", method: http.MethodPost, path: root + "/{domainId}/users/{userId}/groups", run: addMemberships(groups),
 		form: idField("groupSpec", kindIDs, groups)},
 
-	{op: "Queues.List", method: http.MethodGet, path: root + "/{domainId}/queues", run: list(queues), queried: true},
+	{op: "Queues.List", method: http.MethodGet, path: root + "/{domainId}/queues", run: list(queues), listParams: true},
 	{op: "Queues.Get", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}", run: get(queues)},
 	{op: "Queues.Create", method: http.MethodPost, path: root + "/{domainId}/queues", run: create(queues),
 		form: queues.form("queueName displayName extensionNumber callerNameFormat?")},
 	{op: "Queues.Update", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}", run: update(queues),
 		form: queues.form("queueName? displayName? extensionNumber? callerNameFormat?")},
 	{op: "Queues.Delete", method: http.MethodDelete, path: root + "/{domainId}/queues/{queueId}", run: remove(queues)},
-	{op: "Queues.ListMembers", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}/members", run: listMembers},
-	{op: "Queues.GetMember", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: get(members)},
-	{op: "Queues.CreateMember", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}/members", run: create(members),
-		form: members.form("groupId ringStrategy ringAttempts ringSecs ringOrder")},
-	{op: "Queues.UpdateMember", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: update(members),
-		form: members.form("groupId? ringStrategy? ringAttempts? ringSecs? ringOrder?")},
-	{op: "Queues.DeleteMember", method: http.MethodDelete, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: remove(members)},
+	{op: "Queues.ListMembers", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}/members", run: listQueueMembers},
+	{op: "Queues.GetMember", method: http.MethodGet, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: get(queueMembers)},
+	{op: "Queues.CreateMember", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}/members", run: create(queueMembers),
+		form: queueMembers.form("groupId ringStrategy ringAttempts ringSecs ringOrder")},
+	{op: "Queues.UpdateMember", method: http.MethodPost, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: update(queueMembers),
+		form: queueMembers.form("groupId? ringStrategy? ringAttempts? ringSecs? ringOrder?")},
+	{op: "Queues.DeleteMember", method: http.MethodDelete, path: root + "/{domainId}/queues/{queueId}/members/{queueMemberId}", run: remove(queueMembers)},
 	{op: "Queues.SetMemberOrder", method: http.MethodPut, path: root + "/{domainId}/queues/{queueId}/members/order", run: setMemberOrder,
-		form: idField("queueMemberId", kindIDs, members)},
+		form: idField("queueMemberId", kindIDs, queueMembers)},
 
-	{op: "TrustedNetworks.List", method: http.MethodGet, path: root + "/{domainId}/trustednetworks", run: list(networks), queried: true},
-	{op: "TrustedNetworks.Get", method: http.MethodGet, path: root + "/{domainId}/trustedNetworks/{trustedNetworkId}", run: get(networks)},
-	{op: "TrustedNetworks.Create", method: http.MethodPost, path: root + "/{domainId}/trustedNetworks", run: create(networks),
-		form: networks.form("network description?")},
-	{op: "TrustedNetworks.Update", method: http.MethodPost, path: root + "/{domainId}/trustedNetwork/{trustedNetworkId}", run: update(networks),
-		form: networks.form("network? description?")},
-	{op: "TrustedNetworks.Delete", method: http.MethodDelete, path: root + "/{domainId}/trustedNetwork/{trustedNetworkId}", run: remove(networks)},
+	{op: "TrustedNetworks.List", method: http.MethodGet, path: root + "/{domainId}/trustednetworks", run: list(trustedNetworks), listParams: true},
+	{op: "TrustedNetworks.Get", method: http.MethodGet, path: root + "/{domainId}/trustedNetworks/{trustedNetworkId}", run: get(trustedNetworks)},
+	{op: "TrustedNetworks.Create", method: http.MethodPost, path: root + "/{domainId}/trustedNetworks", run: create(trustedNetworks),
+		form: trustedNetworks.form("network description?")},
+	{op: "TrustedNetworks.Update", method: http.MethodPost, path: root + "/{domainId}/trustedNetwork/{trustedNetworkId}", run: update(trustedNetworks),
+		form: trustedNetworks.form("network? description?")},
+	{op: "TrustedNetworks.Delete", method: http.MethodDelete, path: root + "/{domainId}/trustedNetwork/{trustedNetworkId}", run: remove(trustedNetworks)},
 
-	{op: "Devices.List", method: http.MethodGet, path: root + "/{domainId}/devices", run: list(devices), queried: true},
+	{op: "Devices.List", method: http.MethodGet, path: root + "/{domainId}/devices", run: list(devices), listParams: true},
 	{op: "Devices.Get", method: http.MethodGet, path: root + "/{domainId}/devices/{pbxDeviceId}", run: get(devices)},
 	{op: "Devices.Create", method: http.MethodPost, path: root + "/{domainId}/devices", run: create(devices),
 		form: devices.form("pbxDeviceName deviceMacAddress")},
@@ -132,8 +133,8 @@ func withSegments(routes []*route) []*route {
 	return routes
 }
 
-// match reports whether an escaped path is this route's, and which ids it
-// names.
+// match reports whether the segments of an escaped path are this route's, and
+// returns the ids in them.
 func (rt *route) match(segments []string) (map[string]int64, bool) {
 	if len(segments) != len(rt.segments) {
 		return nil, false
@@ -161,8 +162,8 @@ func paramName(segment string) (string, bool) {
 	return strings.TrimSuffix(name, "}"), ok
 }
 
-// findRoute returns the route of a request, or none and the methods that the
-// path knows.
+// findRoute returns the route of a request. If there is none, it returns the
+// methods that the path allows.
 func findRoute(method, path string) (rt *route, ids map[string]int64, allowed []string) {
 	segments := strings.Split(path, "/")
 	for _, rt := range routes {

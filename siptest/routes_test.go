@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRoutesAreTheAPIs holds the table of routes against the API's page as
-// data.
-func TestRoutesAreTheAPIs(t *testing.T) {
+// TestRoutesMatchTheAPI compares the routes with endpoints.json, which has the
+// data of the API's page.
+func TestRoutesMatchTheAPI(t *testing.T) {
 	t.Parallel()
 	raw, err := os.ReadFile("../testdata/endpoints.json")
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func TestRoutesAreTheAPIs(t *testing.T) {
 		require.Equal(t, want.SDK, got.op)
 		require.Equal(t, want.Method, got.method, got.op)
 		require.Equal(t, want.Path, got.path, got.op)
-		require.Equal(t, len(want.Query) > 0, got.queried, got.op)
+		require.Equal(t, len(want.Query) > 0, got.listParams, got.op)
 		require.Len(t, got.form, len(want.Form), got.op)
 		for j, field := range want.Form {
 			require.Equal(t, field.Name, got.form[j].name, got.op)
@@ -86,15 +86,15 @@ const (
 		atNoonRow + `,"userId":"0","user":""}` + "\n"
 )
 
-// TestEveryRoute calls each route once, on both fronts, and looks at what it
-// did by another one.
+// TestEveryRoute calls each route once on both transports. It checks the effect
+// with another route.
 func TestEveryRoute(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		op, path, form string
 		status         int
-		body           string // "~" leads a regular expression
-		after          string // a path to read back
+		body           string // after "~": a regular expression
+		after          string // a path to read afterwards
 		afterBody      string
 	}{
 		{op: "Domains.List", path: "", status: 200, body: domainRow},
@@ -183,8 +183,8 @@ func TestEveryRoute(t *testing.T) {
 		require.Equal(t, routes[i].op, tt.op)
 		t.Run(tt.op, func(t *testing.T) {
 			t.Parallel()
-			onBothFronts(t, Options{Now: atNoon}, func(t *testing.T, w wire) {
-				furnish(t, w)
+			onBothTransports(t, Options{Now: atNoon}, func(t *testing.T, w wire) {
+				addSamples(t, w)
 				w.srv.ResetRequests()
 				status, body := w.do(t, routes[i].method, root+tt.path, tt.form)
 				require.Equal(t, tt.status, status, body)
@@ -201,15 +201,15 @@ func TestEveryRoute(t *testing.T) {
 	}
 }
 
-func TestPathsToTheLetter(t *testing.T) {
+func TestPathsAreExact(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	tests := []struct {
 		method, path string
 		status       int
 	}{
-		{"GET", root + "/1/trustedNetworks", 405}, // that spelling only creates
+		{"GET", root + "/1/trustedNetworks", 405}, // this path is only for Create
 		{"POST", root + "/1/trustednetworks", 405},
 		{"GET", root + "/1/trustedNetwork/1", 405},
 		{"POST", root + "/1/trustedNetworks/1", 405},
@@ -261,7 +261,7 @@ func TestPathsToTheLetter(t *testing.T) {
 func TestIDsOfAnotherDomain(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	w.srv.addDomain(0, "", "", false)
 	require.Contains(t, w.must(t, "GET", root+"/2", ""), `"domain":"domain2.sip.example.com"`)
 	for _, path := range []string{"/users/1", "/groups/1", "/groups/1/users", "/queues/1", "/queues/1/members",

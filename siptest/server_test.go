@@ -18,11 +18,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestCrowd lets many goroutines create, read, change and delete at once; the
-// race detector watches.
-func TestCrowd(t *testing.T) {
+// TestConcurrentUse: many goroutines create, read, change and delete at once. Run
+// it with the race detector.
+func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
-	onBothFronts(t, Options{}, func(t *testing.T, w wire) {
+	onBothTransports(t, Options{}, func(t *testing.T, w wire) {
 		w.srv.addDomain(0, "", "", false)
 		w.srv.Fail(On("Users.Update").Nth(7).Status(503))
 		w.must(t, "POST", root+"/1/groups", "groupName=g&displayName=G&extensionNumber=1&ringRetry=0&ringExclusive=0&callerNameFormat=")
@@ -32,7 +32,7 @@ func TestCrowd(t *testing.T) {
 		for worker := range workers {
 			all.Go(func() {
 				for i := range each {
-					// Every extension is wanted by two workers.
+					// Two workers want the same extension.
 					status, body := w.do(t, "POST", root+"/1/users",
 						fmt.Sprintf("user=u%d.%d&password=p&displayName=U&extensionNumber=%d", worker, i, 1000+worker/2*each+i))
 					if status == 409 {
@@ -69,7 +69,7 @@ func TestCrowd(t *testing.T) {
 	})
 }
 
-// created counts the users that were ever created.
+// created counts the creates of users that succeeded.
 func (w wire) created() int {
 	n := 0
 	for _, r := range w.srv.Requests() {
@@ -82,8 +82,8 @@ func (w wire) created() int {
 
 func TestRequests(t *testing.T) {
 	t.Parallel()
-	onBothFronts(t, Options{}, func(t *testing.T, w wire) {
-		furnish(t, w)
+	onBothTransports(t, Options{}, func(t *testing.T, w wire) {
+		addSamples(t, w)
 		w.srv.ResetRequests()
 		require.Empty(t, w.srv.Requests())
 		w.must(t, "GET", root+"/1/devices?filter[]=userId-eq-value-1&filter[]=pbxDeviceId-gt-value-0&limit=1", "")
@@ -118,19 +118,17 @@ func TestCredentialsAreNotLogged(t *testing.T) {
 	for _, authorization := range []string{"ApiKey s3cret", "Basic s3cret", "s3cret"} {
 		req := w.request(t, "GET", root, "")
 		req.Header.Set("Authorization", authorization)
-		resp, err := w.client.Do(req)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
+		w.send(t, req)
 	}
 	require.NotContains(t, fmt.Sprint(w.srv.Requests()), "s3cret")
 }
 
-func TestTransportLeavesNothingBehind(t *testing.T) {
+func TestTransportLeaksNothing(t *testing.T) {
 	t.Parallel()
-	// The test fails when a goroutine begun in its bubble does not end.
+	// synctest fails the test if a goroutine of its bubble does not end.
 	synctest.Test(t, func(t *testing.T) {
 		w := inProcess(New(t, Options{Latency: time.Second}))
-		furnish(t, w)
+		addSamples(t, w)
 		w.srv.Fail(On("Users.Get").Truncate(3))
 		resp, err := w.client.Do(w.request(t, "GET", root+"/1/users/1", ""))
 		require.NoError(t, err)
@@ -141,21 +139,21 @@ func TestTransportLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// A closer notes that a request's body was closed.
-type closer struct {
+// A closeRecorder records that a request's body was closed.
+type closeRecorder struct {
 	io.Reader
 	closed bool
 }
 
-func (c *closer) Close() error {
+func (c *closeRecorder) Close() error {
 	c.closed = true
 	return nil
 }
 
-func TestTransportKeepsTheContract(t *testing.T) {
+func TestTransportIsARoundTripper(t *testing.T) {
 	t.Parallel()
 	srv := New(t)
-	furnish(t, inProcess(srv))
+	addSamples(t, inProcess(srv))
 	tr := srv.Transport()
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -165,12 +163,12 @@ func TestTransportKeepsTheContract(t *testing.T) {
 		body io.Reader
 		want error
 	}{
-		"fine":           {t.Context(), strings.NewReader("email=x"), nil},
-		"canceled":       {canceled, strings.NewReader("email=x"), context.Canceled},
-		"body is broken": {t.Context(), io.MultiReader(strings.NewReader("ema"), errReader{broken}), broken},
+		"valid":       {t.Context(), strings.NewReader("email=x"), nil},
+		"canceled":    {canceled, strings.NewReader("email=x"), context.Canceled},
+		"broken body": {t.Context(), io.MultiReader(strings.NewReader("ema"), errReader{broken}), broken},
 	} {
 		t.Run(name, func(t *testing.T) {
-			body := &closer{Reader: tt.body}
+			body := &closeRecorder{Reader: tt.body}
 			req, err := http.NewRequestWithContext(tt.ctx, "POST", "https://any.host.invalid"+root+"/1/users/1", body)
 			require.NoError(t, err)
 			req.Header.Set("Authorization", "ApiKey siptest-api-key")
@@ -193,7 +191,7 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-func TestTransportTellsWhatWasSent(t *testing.T) {
+func TestTransportCallsTheTrace(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
 	w.srv.Fail(On("*").Nth(2).Drop())
@@ -216,7 +214,7 @@ func TestTransportTellsWhatWasSent(t *testing.T) {
 func TestBodyEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))
-	furnish(t, w)
+	addSamples(t, w)
 	ctx, cancel := context.WithCancel(t.Context())
 	resp, err := w.client.Do(w.request(t, "GET", root+"/1/users", "").WithContext(ctx))
 	require.NoError(t, err)
@@ -230,7 +228,7 @@ func TestBodyEndsWithTheContext(t *testing.T) {
 
 func TestHeadHasNoBody(t *testing.T) {
 	t.Parallel()
-	onBothFronts(t, Options{}, func(t *testing.T, w wire) {
+	onBothTransports(t, Options{}, func(t *testing.T, w wire) {
 		status, body := w.do(t, "HEAD", root, "")
 		require.Equal(t, 405, status)
 		require.Empty(t, body)
@@ -241,7 +239,7 @@ func TestClose(t *testing.T) {
 	t.Parallel()
 	srv := NewServer(Options{})
 	near, far := inProcess(srv), overSocket(t, srv)
-	furnish(t, far)
+	addSamples(t, far)
 	require.Equal(t, far.base, srv.URL())
 	srv.Close()
 	srv.Close()
@@ -252,7 +250,7 @@ func TestClose(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, "dial", op.Op)
 	}
-	require.Len(t, srv.store.children(users, 1), 2, "what it holds stays")
+	require.Len(t, srv.store.children(users, 1), 2, "the data stays")
 	require.Equal(t, far.base, srv.URL())
 
 	unopened := NewServer(Options{})
@@ -260,7 +258,7 @@ func TestClose(t *testing.T) {
 	require.PanicsWithValue(t, "siptest: the server is closed", func() { unopened.URL() })
 }
 
-// A fakeTB is a test that ends when told.
+// A fakeTB records the cleanups of a test, so that a test can run them.
 type fakeTB struct{ cleanups []func() }
 
 func (f *fakeTB) Helper()          {}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A wire speaks plain HTTP to a server, over its socket or in process.
+// A wire sends plain HTTP requests to a server, over its socket or in process.
 type wire struct {
 	srv    *Server
 	base   string
@@ -25,16 +25,16 @@ func inProcess(srv *Server) wire {
 }
 
 func overSocket(t testing.TB, srv *Server) wire {
-	// A transport of its own: no connection is shared, so none is stale.
+	// Each wire has its own transport, so that no connection is shared or stale.
 	base := srv.URL()
 	tr := srv.socket.Client().Transport.(*http.Transport).Clone()
 	t.Cleanup(tr.CloseIdleConnections)
 	return wire{srv, base, &http.Client{Transport: tr}}
 }
 
-// onBothFronts runs a test over the socket and in process, each on a server
-// of its own.
-func onBothFronts(t *testing.T, o Options, test func(t *testing.T, w wire)) {
+// onBothTransports runs a test over the socket and in process. Each run has its
+// own server.
+func onBothTransports(t *testing.T, o Options, test func(t *testing.T, w wire)) {
 	t.Helper()
 	t.Run("socket", func(t *testing.T) {
 		t.Parallel()
@@ -57,18 +57,24 @@ func (w wire) request(t testing.TB, method, path, form string) *http.Request {
 	return req
 }
 
-// do sends a request and reads its answer to the end.
+// do sends a request and returns the status and the body of the answer.
 func (w wire) do(t testing.TB, method, path, form string) (int, string) {
 	t.Helper()
-	resp, err := w.client.Do(w.request(t, method, path, form))
+	resp, body, err := w.try(t.Context(), t, method, path, form)
 	require.NoError(t, err)
-	defer func() { require.NoError(t, resp.Body.Close()) }()
-	body, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	return resp.StatusCode, string(body)
+	return resp.StatusCode, body
 }
 
-// try is do for a request that may fail, be it within the body.
+// send sends a request and closes the answer's body unread.
+func (w wire) send(t testing.TB, req *http.Request) *http.Response {
+	t.Helper()
+	resp, err := w.client.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return resp
+}
+
+// try is like do for a request that may fail, even within the body.
 func (w wire) try(ctx context.Context, t testing.TB, method, path, form string) (*http.Response, string, error) {
 	t.Helper()
 	resp, err := w.client.Do(w.request(t, method, path, form).WithContext(ctx))
@@ -80,7 +86,7 @@ func (w wire) try(ctx context.Context, t testing.TB, method, path, form string) 
 	return resp, string(body), err
 }
 
-// must is do for a request that succeeds.
+// must is like do for a request that must succeed.
 func (w wire) must(t testing.TB, method, path, form string) string {
 	t.Helper()
 	status, body := w.do(t, method, path, form)
@@ -88,7 +94,7 @@ func (w wire) must(t testing.TB, method, path, form string) string {
 	return body
 }
 
-// values gives one field of every row of a list.
+// values returns one field of every row of a list.
 func (w wire) values(t testing.TB, path, field string) []string {
 	t.Helper()
 	values := []string{}
@@ -106,8 +112,8 @@ var noon = time.Date(2019, 10, 31, 12, 0, 0, 0, time.UTC)
 
 func atNoon() time.Time { return noon }
 
-// furnish makes a domain with something of everything, each with id 1 and 2.
-func furnish(t testing.TB, w wire) {
+// addSamples adds a domain with two rows of everything, with the ids 1 and 2.
+func addSamples(t testing.TB, w wire) {
 	t.Helper()
 	w.srv.addDomain(0, "acme.sip.example.com", "Acme", true)
 	for _, step := range []struct{ path, form string }{

@@ -15,17 +15,17 @@ import (
 	"sync"
 )
 
-// The way to the server over a socket.
+// How requests reach the server over a socket.
 
-// listen opens the socket.
+// listen opens the socket. The caller holds s.lifecycle.
 func (s *Server) listen() {
 	ctx, cancel := context.WithCancel(context.Background())
-	s.hangUp = cancel
+	s.cancelRequests = cancel
 	s.socket = httptest.NewUnstartedServer(http.HandlerFunc(s.serveHTTP))
 	config := s.socket.Config
 	config.BaseContext = func(net.Listener) context.Context { return ctx }
-	config.ConnContext = s.traffic.accept
-	config.ConnState = s.traffic.note
+	config.ConnContext = s.traffic.connContext
+	config.ConnState = s.traffic.connState
 	if !s.encrypted() {
 		s.socket.Start()
 		return
@@ -38,8 +38,8 @@ func (s *Server) listen() {
 
 func (s *Server) encrypted() bool { return s.opts.HTTP2 || s.opts.TLS != nil }
 
-// A handshakeFilter keeps quiet about clients that do not trust the server:
-// the test that made them knows.
+// A handshakeFilter hides the log lines about clients that do not trust the
+// server. The test made these clients on purpose.
 type handshakeFilter struct{}
 
 func (handshakeFilter) Write(p []byte) (int, error) {
@@ -51,8 +51,8 @@ func (handshakeFilter) Write(p []byte) (int, error) {
 
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(connKey{}).(*conn)
-	s.traffic.enter(c)
-	defer s.traffic.leave(c)
+	s.traffic.beginRequest(c)
+	defer s.traffic.endRequest(c)
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -61,7 +61,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	if !rep.ending.answers() {
+	if !rep.ending.sendsStatus() {
 		c.fail(r, rep)
 		panic(http.ErrAbortHandler) // closes the connection, or resets the stream
 	}
@@ -74,7 +74,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	case rep.framing == FramingLength:
 		w.Header().Set("Content-Length", strconv.Itoa(rep.length))
 	case rep.framing == FramingClose && r.ProtoMajor == 1:
-		// net/http's way to ask for a body with no framing at all.
+		// This tells net/http to send a body without any framing.
 		w.Header().Set("Transfer-Encoding", "identity")
 		w.Header().Set("Connection", "close")
 	}
@@ -82,12 +82,12 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if rep.pace.bytes > 0 {
 		_ = http.NewResponseController(w).Flush()
 	}
-	send(w, rep.stream(r.Context()))
+	writeBody(w, rep.stream(r.Context()))
 }
 
-// send writes a body piece by piece. Flushed before its end an answer is
-// chunked, even if it is small.
-func send(w http.ResponseWriter, body io.Reader) {
+// writeBody writes a body piece by piece. It flushes each piece, so that even a
+// small answer is chunked.
+func writeBody(w http.ResponseWriter, body io.Reader) {
 	flusher := http.NewResponseController(w)
 	buffer := make([]byte, 32<<10)
 	for {
@@ -109,15 +109,15 @@ func send(w http.ResponseWriter, body io.Reader) {
 type conn struct {
 	net.Conn
 	state    http.ConnState
-	requests int // in progress
+	requests int // the requests in progress
 }
 
 type connKey struct{}
 
-// fail acts out an ending that is no answer.
+// fail ends a request without a proper answer.
 func (c *conn) fail(r *http.Request, rep reply) {
 	switch rep.ending {
-	case endStream:
+	case endResetStream:
 		return
 	case endReset:
 		c.reset()
@@ -126,13 +126,13 @@ func (c *conn) fail(r *http.Request, rep reply) {
 		_, _ = io.Copy(c.Conn, rep.stream(r.Context()))
 	case endGoAway:
 		if r.ProtoMajor == 2 {
-			_, _ = c.Write(goAway(rep.taken))
+			_, _ = c.Write(goAway(rep.lastStream))
 		}
 	}
 	_ = c.Close()
 }
 
-// reset closes the connection with a RST in place of a FIN.
+// reset closes the connection with a RST instead of a FIN.
 func (c *conn) reset() {
 	inner := c.Conn
 	if encrypted, ok := inner.(interface{ NetConn() net.Conn }); ok {
@@ -144,18 +144,17 @@ func (c *conn) reset() {
 	_ = inner.Close()
 }
 
-// goAway is a frame of HTTP/2: GOAWAY with NO_ERROR.
+// goAway returns an HTTP/2 frame: GOAWAY with NO_ERROR.
 func goAway(last uint32) []byte {
 	frame := []byte{0, 0, 8, 7, 0, 0, 0, 0, 0}
 	frame = binary.BigEndian.AppendUint32(frame, last)
 	return append(frame, 0, 0, 0, 0)
 }
 
-// traffic is what goes on between the server and its clients: connections of
-// the socket, and exchanges in process.
+// traffic holds the connections of the socket and the exchanges in process.
 type traffic struct {
 	mu        sync.Mutex
-	changed   sync.Cond // a connection's state, or its requests
+	changed   sync.Cond // signals a change of a connection's state or requests
 	closed    bool
 	opened    int
 	conns     map[net.Conn]*conn
@@ -168,8 +167,8 @@ func newTraffic() *traffic {
 	return t
 }
 
-// accept is the ConnContext of the socket's server.
-func (t *traffic) accept(ctx context.Context, c net.Conn) context.Context {
+// connContext is the ConnContext of the socket's server.
+func (t *traffic) connContext(ctx context.Context, c net.Conn) context.Context {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.opened++
@@ -177,8 +176,8 @@ func (t *traffic) accept(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, t.conns[c])
 }
 
-// note is the ConnState of the socket's server.
-func (t *traffic) note(c net.Conn, state http.ConnState) {
+// connState is the ConnState of the socket's server.
+func (t *traffic) connState(c net.Conn, state http.ConnState) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if state == http.StateClosed {
@@ -189,22 +188,22 @@ func (t *traffic) note(c net.Conn, state http.ConnState) {
 	t.changed.Broadcast()
 }
 
-func (t *traffic) enter(c *conn) {
+func (t *traffic) beginRequest(c *conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.requests++
 	t.changed.Broadcast()
 }
 
-func (t *traffic) leave(c *conn) {
+func (t *traffic) endRequest(c *conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.requests--
 	t.changed.Broadcast()
 }
 
-// any reports whether a connection is so. It needs t.mu.
-func (t *traffic) any(is func(*conn) bool) bool {
+// anyConn reports whether is holds for any connection. The caller holds t.mu.
+func (t *traffic) anyConn(is func(*conn) bool) bool {
 	for _, c := range t.conns {
 		if is(c) {
 			return true
@@ -213,7 +212,7 @@ func (t *traffic) any(is func(*conn) bool) bool {
 	return false
 }
 
-// close ends all that is in progress.
+// close ends all requests in progress.
 func (t *traffic) close() {
 	t.mu.Lock()
 	t.closed = true
@@ -234,16 +233,15 @@ func (t *traffic) close() {
 	}
 }
 
-// CloseIdle closes the connections of the socket that no request is using, as
-// a server does that has waited long enough, and returns when they are closed.
-// A client that does not notice in time sends its next request in vain. There
-// is nothing to close in process.
+// CloseIdle closes the idle connections of the socket, as a server does after its
+// idle timeout, and waits until they are closed. If the client does not notice in
+// time, its next request fails. In process CloseIdle does nothing.
 func (s *Server) CloseIdle() {
 	t := s.traffic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// A client may have an answer before net/http is done with the request.
-	for t.any(func(c *conn) bool { return c.requests == 0 && c.state == http.StateActive }) {
+	// net/http may end a request after the client has its answer.
+	for t.anyConn(func(c *conn) bool { return c.requests == 0 && c.state == http.StateActive }) {
 		t.changed.Wait()
 	}
 	closing := map[*conn]bool{}
@@ -257,15 +255,14 @@ func (s *Server) CloseIdle() {
 		_ = c.Close()
 	}
 	t.mu.Lock()
-	for t.any(func(c *conn) bool { return closing[c] }) {
+	for t.anyConn(func(c *conn) bool { return closing[c] }) {
 		t.changed.Wait()
 	}
 }
 
-// Connections tells how many connections were opened since the server began,
-// and how many of them are open now. In process every request counts as a
-// connection, which stays open until the answer's body is closed or read to
-// its end.
+// Connections returns the number of connections since the server began, and the
+// number of open ones. In process every request counts as a connection. It is
+// open until the client closes the answer's body or reads it to the end.
 func (s *Server) Connections() (opened, open int) {
 	s.traffic.mu.Lock()
 	defer s.traffic.mu.Unlock()

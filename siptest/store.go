@@ -1,6 +1,8 @@
 package siptest
 
 import (
+	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -12,7 +14,7 @@ const (
 	zeroDatetime   = "0000-00-00 00:00:00"
 )
 
-// A row is kept as it is sent: names and texts.
+// A row holds its values as the texts that answers show.
 type row struct {
 	res    *resource
 	id     int64
@@ -20,7 +22,7 @@ type row struct {
 	cells  map[string]string
 }
 
-// A uniqueKey is a value that one row has to itself.
+// A uniqueKey is a value that only one row may have.
 type uniqueKey struct {
 	column string
 	domain int64
@@ -28,29 +30,29 @@ type uniqueKey struct {
 }
 
 type table struct {
-	last     int64 // ids are never given twice
+	lastID   int64 // ids are never used again
 	rows     map[int64]*row
-	children map[int64][]*row // by parent, each in the order of the ids
+	children map[int64][]*row // by parent, sorted by id
 }
 
 type membership struct{ group, user int64 }
 
-// A store holds every row. It knows no HTTP and locks nothing.
+// A store holds all rows. It does not know HTTP and does not lock.
 type store struct {
-	now         func() time.Time
-	duplicates  bool // unique keys are not enforced
-	tables      map[*resource]*table
-	taken       map[uniqueKey]*row
-	memberships map[membership]bool
+	now             func() time.Time
+	allowDuplicates bool // do not enforce unique keys
+	tables          map[*resource]*table
+	owners          map[uniqueKey]*row // the row that has each key
+	memberships     map[membership]bool
 }
 
-func newStore(now func() time.Time, duplicates bool) *store {
+func newStore(now func() time.Time, allowDuplicates bool) *store {
 	st := &store{
-		now:         now,
-		duplicates:  duplicates,
-		tables:      map[*resource]*table{},
-		taken:       map[uniqueKey]*row{},
-		memberships: map[membership]bool{},
+		now:             now,
+		allowDuplicates: allowDuplicates,
+		tables:          map[*resource]*table{},
+		owners:          map[uniqueKey]*row{},
+		memberships:     map[membership]bool{},
 	}
 	for _, res := range resources {
 		st.tables[res] = &table{rows: map[int64]*row{}, children: map[int64][]*row{}}
@@ -58,7 +60,7 @@ func newStore(now func() time.Time, duplicates bool) *store {
 	return st
 }
 
-// find returns a row of the given parent, or nil.
+// find returns a row of a parent, or nil.
 func (st *store) find(res *resource, parent, id int64) *row {
 	r := st.tables[res].rows[id]
 	if r == nil || r.parent != parent {
@@ -72,19 +74,17 @@ func (st *store) children(res *resource, parent int64) []*row {
 	return st.tables[res].children[parent]
 }
 
-// insert adds a row with the next id, or with id where that is not 0.
+// insert adds a row with this id, or with the next id if it is 0.
 func (st *store) insert(res *resource, parent, id int64, cells map[string]string) (*row, error) {
 	t := st.tables[res]
 	if id == 0 {
-		id = t.last + 1
+		id = t.lastID + 1
 	}
 	r := &row{res: res, id: id, parent: parent, cells: map[string]string{}}
-	for _, list := range [][]column{res.columns, res.secrets} {
-		for _, c := range list {
-			r.cells[c.name] = c.kind.blank()
-		}
+	for _, c := range res.allColumns() {
+		r.cells[c.name] = c.kind.zeroValue()
 	}
-	r.set(cells)
+	maps.Copy(r.cells, cells)
 	r.cells[res.id] = strconv.FormatInt(id, 10)
 	if res.parent != "" {
 		r.cells[res.parent] = strconv.FormatInt(parent, 10)
@@ -92,10 +92,10 @@ func (st *store) insert(res *resource, parent, id int64, cells map[string]string
 	if _, ok := r.cells["createDatetime"]; ok {
 		r.cells["createDatetime"] = st.datetime()
 	}
-	if err := st.claim(r, r.keys()); err != nil {
+	if err := st.claim(r, r.uniqueKeys()); err != nil {
 		return nil, err
 	}
-	t.last = max(t.last, id)
+	t.lastID = max(t.lastID, id)
 	t.rows[id] = r
 	siblings := t.children[parent]
 	i, _ := slices.BinarySearchFunc(siblings, id, byID)
@@ -103,22 +103,21 @@ func (st *store) insert(res *resource, parent, id int64, cells map[string]string
 	return r, nil
 }
 
-// change sets cells of a row, all or none.
+// change sets cells of a row. If it returns an error, it has set none.
 func (st *store) change(r *row, cells map[string]string) error {
-	after := &row{res: r.res, parent: r.parent, cells: map[string]string{}}
-	after.set(r.cells)
-	after.set(cells)
-	if err := st.claim(r, after.keys()); err != nil {
+	after := &row{res: r.res, parent: r.parent, cells: maps.Clone(r.cells)}
+	maps.Copy(after.cells, cells)
+	if err := st.claim(r, after.uniqueKeys()); err != nil {
 		return err
 	}
-	r.set(cells)
+	maps.Copy(r.cells, cells)
 	if _, ok := r.cells["updateDatetime"]; ok {
 		r.cells["updateDatetime"] = st.datetime()
 	}
 	return nil
 }
 
-// remove deletes a row and all that hangs on it.
+// remove deletes a row and everything that depends on it.
 func (st *store) remove(r *row) {
 	st.release(r)
 	t := st.tables[r.res]
@@ -129,80 +128,66 @@ func (st *store) remove(r *row) {
 	}
 	switch r.res {
 	case users:
-		for m := range st.memberships {
-			if m.user == r.id {
-				delete(st.memberships, m)
-			}
-		}
+		maps.DeleteFunc(st.memberships, func(m membership, _ bool) bool { return m.user == r.id })
 		for _, d := range st.children(devices, r.parent) {
 			if d.cells["userId"] == r.cells["userId"] {
 				st.associate(d, nil)
 			}
 		}
 	case groups:
-		for m := range st.memberships {
-			if m.group == r.id {
-				delete(st.memberships, m)
-			}
-		}
+		maps.DeleteFunc(st.memberships, func(m membership, _ bool) bool { return m.group == r.id })
 		for _, q := range st.children(queues, r.parent) {
-			for _, m := range slices.Clone(st.children(members, q.id)) {
+			for _, m := range slices.Clone(st.children(queueMembers, q.id)) {
 				if m.cells["groupId"] == r.cells["groupId"] {
 					st.remove(m)
 				}
 			}
 		}
 	case queues:
-		for _, m := range slices.Clone(st.children(members, r.id)) {
+		for _, m := range slices.Clone(st.children(queueMembers, r.id)) {
 			st.remove(m)
 		}
 	}
 }
 
-// associate gives a device to a user, or to nobody.
+// associate gives a device to a user, or frees it if user is nil.
 func (st *store) associate(device, user *row) {
 	cells := map[string]string{"userId": "0", "user": ""}
 	if user != nil {
 		cells["userId"], cells["user"] = user.cells["userId"], user.cells["user"]
 	}
-	// A device's own key is not among the cells: this cannot fail.
+	// This cannot fail, because no cell is part of a unique key.
 	_ = st.change(device, cells)
 }
 
-// claim makes keys the keys of r, unless another row has one of them.
+// claim gives keys to r. It fails if another row has one of them.
 func (st *store) claim(r *row, keys []uniqueKey) error {
-	if st.duplicates {
+	if st.allowDuplicates {
 		return nil
 	}
 	for _, k := range keys {
-		if owner := st.taken[k]; owner != nil && owner != r {
+		if owner := st.owners[k]; owner != nil && owner != r {
 			return conflict("%s is in use", k.column)
 		}
 	}
 	st.release(r)
 	for _, k := range keys {
-		st.taken[k] = r
+		st.owners[k] = r
 	}
 	return nil
 }
 
 func (st *store) release(r *row) {
-	for _, k := range r.keys() {
-		if st.taken[k] == r {
-			delete(st.taken, k)
+	for _, k := range r.uniqueKeys() {
+		if st.owners[k] == r {
+			delete(st.owners, k)
 		}
 	}
 }
 
 func (st *store) datetime() string { return st.now().UTC().Format(datetimeLayout) }
 
-func (r *row) set(cells map[string]string) {
-	for name, value := range cells {
-		r.cells[name] = value
-	}
-}
-
-func (r *row) keys() []uniqueKey {
+func (r *row) uniqueKeys() []uniqueKey {
 	keys := make([]uniqueKey, 0, len(r.res.unique))
 	for _, name := range r.res.unique {
 		k := uniqueKey{column: name, domain: r.parent, value: r.cells[name]}
@@ -219,12 +204,4 @@ func (r *row) keys() []uniqueKey {
 	return keys
 }
 
-func byID(r *row, id int64) int {
-	switch {
-	case r.id < id:
-		return -1
-	case r.id > id:
-		return 1
-	}
-	return 0
-}
+func byID(r *row, id int64) int { return cmp.Compare(r.id, id) }

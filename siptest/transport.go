@@ -18,14 +18,16 @@ import (
 	"syscall"
 )
 
-// The way to the server within this process.
+// How requests reach the server in process.
 
-// Transport returns a RoundTripper that reaches the server in this process,
-// whatever host a request names. It opens no socket, starts no goroutine but
-// that of HangThenCommit's timer, and waits on timers alone, so it works within
-// testing/synctest, for a server that was made there too. It speaks HTTP/1.1,
-// and as http.DefaultTransport does it unpacks gzip that a request did not ask
-// for itself.
+// Transport returns a RoundTripper that reaches the server in process. The host
+// of a request does not matter. The protocol is HTTP/1.1. Like
+// http.DefaultTransport, it decompresses gzip if the request has no
+// Accept-Encoding.
+//
+// It opens no socket, and starts no goroutine except for the timer of
+// HangThenCommit. It waits only on timers. So it works within testing/synctest,
+// if the server was created within the same bubble.
 func (s *Server) Transport() http.RoundTripper { return transport{s} }
 
 type transport struct{ server *Server }
@@ -37,7 +39,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := context.Cause(req.Context()); err != nil {
 		return nil, err
 	}
-	// Who wants to know whether a request was sent asks for this trace.
+	// A client may use this trace to find out whether a request was sent.
 	trace := httptrace.ContextClientTrace(req.Context())
 	if trace == nil {
 		trace = new(httptrace.ClientTrace)
@@ -45,7 +47,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if trace.GetConn != nil {
 		trace.GetConn(req.URL.Host)
 	}
-	x := t.server.traffic.begin(req.Context())
+	x := t.server.traffic.beginExchange(req.Context())
 	if x == nil {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	}
@@ -61,7 +63,7 @@ func (t transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		x.end(io.EOF)
 	default:
 		resp.Body = &responseBody{Reader: resp.Body, exchange: x}
-		unpack(resp)
+		decompress(resp)
 	}
 	return resp, nil
 }
@@ -93,10 +95,10 @@ func (t transport) exchange(x *exchange, trace *httptrace.ClientTrace, req *http
 		return nil, io.EOF
 	case endReset:
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
-	case endStream:
+	case endResetStream:
 		return nil, errors.New("stream error: stream ID 1; INTERNAL_ERROR; received from peer")
 	case endGoAway:
-		return nil, fmt.Errorf("http2: server sent GOAWAY and closed the connection; LastStreamID=%d, ErrCode=NO_ERROR, debug=\"\"", rep.taken)
+		return nil, fmt.Errorf("http2: server sent GOAWAY and closed the connection; LastStreamID=%d, ErrCode=NO_ERROR, debug=\"\"", rep.lastStream)
 	case endRaw:
 		return rep.parse(x, trace, req)
 	}
@@ -106,15 +108,16 @@ func (t transport) exchange(x *exchange, trace *httptrace.ClientTrace, req *http
 	return rep.response(x, req), nil
 }
 
-// An exchange is a request in process, until its answer is read.
+// An exchange is a request in process. It lasts until the client has read the
+// answer.
 type exchange struct {
 	traffic *traffic
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 }
 
-// begin returns nil when the server is closed.
-func (t *traffic) begin(ctx context.Context) *exchange {
+// beginExchange returns nil if the server is closed.
+func (t *traffic) beginExchange(ctx context.Context) *exchange {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -134,7 +137,7 @@ func (x *exchange) end(cause error) {
 	delete(x.traffic.exchanges, x)
 }
 
-// response is what net/http makes of the reply when it comes over a socket.
+// response returns the Response that net/http would return over the socket.
 func (rep reply) response(x *exchange, req *http.Request) *http.Response {
 	resp := &http.Response{
 		Status:     fmt.Sprintf("%03d %s", rep.status, http.StatusText(rep.status)),
@@ -164,7 +167,8 @@ func (rep reply) response(x *exchange, req *http.Request) *http.Response {
 	return resp
 }
 
-// parse is what net/http makes of raw bytes.
+// parse returns the Response or the error that net/http would return for raw
+// bytes.
 func (rep reply) parse(x *exchange, trace *httptrace.ClientTrace, req *http.Request) (*http.Response, error) {
 	source := &headerLimit{r: rep.stream(x.ctx), left: maxHeader}
 	br := bufio.NewReader(source)
@@ -194,7 +198,7 @@ func (rep reply) parse(x *exchange, trace *httptrace.ClientTrace, req *http.Requ
 	}
 }
 
-// maxHeader is net/http's own limit on the headers of an answer.
+// maxHeader is net/http's limit on the headers of an answer.
 const maxHeader = 10 << 20
 
 type headerLimit struct {
@@ -211,7 +215,7 @@ func (l *headerLimit) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A responseBody ends its exchange when it ends.
+// A responseBody ends its exchange when it is closed or read to the end.
 type responseBody struct {
 	io.Reader
 	exchange *exchange
@@ -235,34 +239,35 @@ func (b *responseBody) Close() error {
 	return nil
 }
 
-// unpack does what http.Transport does to gzip when it alone has asked for it.
-func unpack(resp *http.Response) {
+// decompress decompresses gzip as http.Transport does. Like that, it leaves the
+// body alone if the request asked for an encoding or a range.
+func decompress(resp *http.Response) {
 	asked := resp.Request.Header
 	if asked.Get("Accept-Encoding") != "" || asked.Get("Range") != "" || !strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
 		return
 	}
-	resp.Body = &gzipBody{packed: resp.Body}
+	resp.Body = &gzipBody{compressed: resp.Body}
 	resp.Header.Del("Content-Encoding")
 	resp.Header.Del("Content-Length")
 	resp.ContentLength = -1
 	resp.Uncompressed = true
 }
 
-// A gzipBody reads nothing before it is read.
+// A gzipBody reads the gzip header at the first Read.
 type gzipBody struct {
-	packed io.ReadCloser
-	plain  *gzip.Reader
-	err    error
+	compressed io.ReadCloser
+	reader     *gzip.Reader
+	err        error
 }
 
 func (b *gzipBody) Read(p []byte) (int, error) {
-	if b.plain == nil && b.err == nil {
-		b.plain, b.err = gzip.NewReader(b.packed)
+	if b.reader == nil && b.err == nil {
+		b.reader, b.err = gzip.NewReader(b.compressed)
 	}
 	if b.err != nil {
 		return 0, b.err
 	}
-	return b.plain.Read(p)
+	return b.reader.Read(p)
 }
 
-func (b *gzipBody) Close() error { return b.packed.Close() }
+func (b *gzipBody) Close() error { return b.compressed.Close() }

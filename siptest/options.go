@@ -1,0 +1,136 @@
+package siptest
+
+import (
+	"cmp"
+	"crypto/tls"
+	"strconv"
+	"time"
+)
+
+// Options choose how the server behaves. The zero value is the usual choice.
+type Options struct {
+	// APIKey is a credential that the server accepts. Username and Password
+	// together are another. Empty means "siptest-api-key", "siptest" and
+	// "siptest-password".
+	APIKey, Username, Password string
+
+	// BareNumbers writes ids, numbers and flags as JSON numbers. By default
+	// every value is a string.
+	BareNumbers bool
+
+	// EchoSecrets shows the password and the PIN in a user's row.
+	EchoSecrets bool
+
+	// CreateBody is the answer to a create if the API does not document one.
+	CreateBody CreateBody
+
+	// UndocumentedQuery decides about filter, sort, limit and offset on lists
+	// for which the API does not document them.
+	UndocumentedQuery UndocumentedQuery
+
+	// IgnorePaging makes every list ignore limit and offset.
+	IgnorePaging bool
+
+	// AllowDuplicates lifts all rules of uniqueness. A device still has at
+	// most one user.
+	AllowDuplicates bool
+
+	// MaxRows is the largest number of rows in one list; 0 means 10,000.
+	MaxRows int
+
+	// MaxInputVars is PHP's setting of that name; 0 means 1,000. If a POST
+	// form has more variables, PHP keeps one more than that number. If a PUT
+	// or DELETE form has more, PHP keeps none. It reports neither.
+	MaxInputVars int
+
+	// ErrorBody is the format of an error's body.
+	ErrorBody ErrorBody
+
+	// Framing marks the end of a body in HTTP/1.1.
+	Framing Framing
+
+	// HTTP2 serves HTTP/2, over TLS, on the socket. A client without HTTP/2
+	// gets HTTP/1.1.
+	HTTP2 bool
+
+	// TLS serves TLS on the socket, with these settings. Set MaxVersion, for
+	// example, or Certificates to replace the server's own. nil means plain
+	// HTTP, unless HTTP2 is set.
+	TLS *tls.Config
+
+	// Latency is the time that every request waits before it is applied. If
+	// its context ends before that, it is not applied.
+	Latency time.Duration
+
+	// Now is the server's clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// withDefaults sets the fields that are zero.
+func (o Options) withDefaults() Options {
+	o.APIKey = cmp.Or(o.APIKey, "siptest-api-key")
+	o.Username = cmp.Or(o.Username, "siptest")
+	o.Password = cmp.Or(o.Password, "siptest-password")
+	o.MaxRows = cmp.Or(o.MaxRows, 10_000)
+	o.MaxInputVars = cmp.Or(o.MaxInputVars, 1000)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o
+}
+
+// CreateBody is the body of the answer when a user, a group, a queue, a queue
+// member or a trusted network is created. The API documents the answers for
+// devices, so they are always the same.
+type CreateBody int
+
+// The kinds of create bodies.
+const (
+	CreateBodyID   CreateBody = iota // the new id alone: {"userId":"3"}
+	CreateBodyRow                    // the whole row
+	CreateBodyNone                   // nothing
+)
+
+// UndocumentedQuery decides about filter, sort, limit and offset where the API
+// does not document them.
+type UndocumentedQuery int
+
+// The ways to treat an undocumented query.
+const (
+	IgnoreQuery UndocumentedQuery = iota // as if it were not sent
+	HonourQuery                          // as on the other lists
+	RejectQuery                          // 400
+)
+
+// ErrorBody is the format of an error's body.
+type ErrorBody int
+
+// The formats of error bodies.
+const (
+	ErrorText       ErrorBody = iota // plain text
+	ErrorJSONString                  // "…"
+	ErrorJSONObject                  // {"message":"…"}
+	ErrorHTML                        // a page like that of a proxy
+)
+
+// Framing marks the end of a body.
+type Framing int
+
+// The framings of HTTP/1.1.
+const (
+	FramingChunked Framing = iota // Transfer-Encoding: chunked
+	FramingLength                 // Content-Length
+	FramingClose                  // the connection closes
+)
+
+func (framing Framing) name() string {
+	switch framing {
+	case FramingChunked:
+		return "FramingChunked"
+	case FramingLength:
+		return "FramingLength"
+	case FramingClose:
+		return "FramingClose"
+	}
+	return strconv.Itoa(int(framing))
+}

@@ -1,0 +1,168 @@
+package siptest
+
+import (
+	"context"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// A request is what reached the server, over the socket or in process.
+type request struct {
+	method, path, query string
+	header              http.Header
+	body                []byte
+
+	route   *route           // nil if the API has no such call
+	ids     map[string]int64 // by the names in the path
+	allowed []string         // without a route: the methods that the path allows
+	form    []pair
+}
+
+func newRequest(method string, u *url.URL, header http.Header, body []byte) *request {
+	r := &request{method: method, path: u.EscapedPath(), query: u.RawQuery, header: header, body: body}
+	r.route, r.ids, r.allowed = findRoute(method, r.path)
+	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	if mediaType == "application/x-www-form-urlencoded" && method != http.MethodGet {
+		r.form = splitPairs(string(body))
+	}
+	return r
+}
+
+// serve handles a request from its arrival to its reply. It returns an error only
+// if the request's context ends first.
+func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
+	entry, fault, task := s.receive(r)
+	defer s.end(task)
+	s.runHooks(fault.before)
+	if fault.commit == commitLate {
+		s.commitLater(r, fault)
+	}
+	if err := wait(ctx, s.opts.Latency+fault.latency); err != nil {
+		return reply{}, err
+	}
+	var a answer
+	if fault.commit == commitNow {
+		a = s.apply(r)
+	}
+	if fault.commit != commitLate {
+		s.runHooks(fault.after)
+	}
+	if fault.ending == endHang {
+		<-ctx.Done()
+	}
+	if err := wait(ctx, fault.headerDelay); err != nil {
+		return reply{}, err
+	}
+	rep := fault.makeReply(a, s.opts)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if rep.header.Get("Date") == "" {
+		rep.header.Set("Date", s.opts.Now().UTC().Format(http.TimeFormat))
+	}
+	if rep.ending.sendsStatus() {
+		entry.Status = rep.status
+	}
+	return rep, nil
+}
+
+// receive logs a request, picks its fault and begins its task.
+func (s *Server) receive(r *request) (*Request, Fault, *task) {
+	entry := &Request{
+		Method: r.method,
+		Path:   r.path,
+		Query:  pairValues(splitPairs(r.query)),
+		Form:   pairValues(r.form),
+		Header: r.header.Clone(),
+	}
+	if r.route != nil {
+		entry.Op = r.route.op
+	}
+	if authorization := entry.Header.Get("Authorization"); authorization != "" {
+		redacted := "[redacted]"
+		if scheme, _, ok := strings.Cut(authorization, " "); ok {
+			redacted = scheme + " " + redacted
+		}
+		entry.Header.Set("Authorization", redacted)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log = append(s.log, entry)
+	fault := s.faultFor(entry.Op)
+	if fault.stripBody {
+		entry.Form, r.form = url.Values{}, nil
+	}
+	return entry, fault, s.begin()
+}
+
+// apply applies a request, or refuses it, and returns the answer.
+func (s *Server) apply(r *request) answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, err := s.handle(r)
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		return s.opts.ErrorBody.answer(refused.status, refused.message)
+	}
+	return a
+}
+
+func (s *Server) handle(r *request) (answer, error) {
+	if !s.authorized(r) {
+		return answer{}, &refusal{http.StatusUnauthorized, "auth required"}
+	}
+	if r.route == nil {
+		if len(r.allowed) > 0 {
+			return answer{}, &refusal{http.StatusMethodNotAllowed, "the path takes " + strings.Join(r.allowed, ", ")}
+		}
+		return answer{}, notFound("no such path")
+	}
+	c := &call{opts: s.opts, store: s.store, route: r.route, query: r.query, pathIDs: r.ids}
+	if err := c.resolve(); err != nil {
+		return answer{}, err
+	}
+	if r.method != http.MethodGet && r.query != "" {
+		return answer{}, malformed("a %s takes no query", r.method)
+	}
+	if err := c.readForm(parseParams(s.limitVars(r))); err != nil {
+		return answer{}, err
+	}
+	return r.route.run(c)
+}
+
+// limitVars returns the variables of a form that PHP keeps.
+func (s *Server) limitVars(r *request) []pair {
+	if len(r.form) <= s.opts.MaxInputVars {
+		return r.form
+	}
+	if r.method == http.MethodPost {
+		return r.form[:s.opts.MaxInputVars+1]
+	}
+	return nil
+}
+
+func (s *Server) authorized(r *request) bool {
+	if r.header.Get("Authorization") == "ApiKey "+s.opts.APIKey {
+		return true
+	}
+	username, password, ok := (&http.Request{Header: r.header}).BasicAuth()
+	return ok && username == s.opts.Username && password == s.opts.Password
+}
+
+// wait waits for d, or until the context ends. It uses only a timer and the
+// context, so that it works on the fake clock of testing/synctest.
+func wait(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return context.Cause(ctx)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
