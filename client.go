@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"os"
 	"strings"
 	"unicode/utf8"
@@ -96,7 +94,7 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 	if credentials.authorization.IsZero() {
 		s.report("credentials", cmp.Or(credentials.problem, "none: use APIKey, BasicAuth or CredentialsFromEnv"))
 	}
-	base, problem := parseBaseURL(s.baseURL, s.insecureHTTP)
+	base, problem := attempt.ParseBaseURL(s.baseURL, s.insecureHTTP)
 	s.report("WithBaseURL", problem)
 	if len(s.problems) > 0 {
 		return nil, &ValidationError{Op: "NewClient", Fields: s.problems}
@@ -153,40 +151,4 @@ func (c *Client) CloseIdleConnections() {
 	if c != nil && c.caller != nil && c.caller.own != nil {
 		c.caller.own.CloseIdleConnections()
 	}
-}
-
-// parseBaseURL reads the URL that all paths are put after. What is wrong with
-// it is told without repeating it, since it may hold a password.
-func parseBaseURL(raw string, insecure bool) (base *url.URL, problem string) {
-	u, err := url.Parse(raw)
-	switch {
-	case raw == "":
-		return nil, "empty"
-	case err != nil || strings.ContainsFunc(raw, func(r rune) bool { return r <= ' ' || r == 0x7f }):
-		return nil, "not a URL"
-	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, "the scheme must be https"
-	case u.Hostname() == "":
-		return nil, "no host"
-	case u.RawPath != "":
-		return nil, "the path must not hold escapes"
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(raw, "#"):
-		return nil, "must hold no user name, password, query or fragment"
-	case u.Port() != "" && !validPort(u.Port()) || strings.HasSuffix(u.Host, ":"):
-		return nil, "not a port"
-	case u.Scheme == "http" && !insecure && !loopback(u.Hostname()):
-		return nil, "plain http to a host that is not loopback: use https, or WithInsecureHTTP"
-	}
-	u.Path = strings.TrimRight(u.Path, "/")
-	return u, ""
-}
-
-func validPort(port string) bool {
-	n, err := parseDigits(port)
-	return err == nil && n > 0 && n <= 65535
-}
-
-func loopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
 }

@@ -221,7 +221,7 @@ type look = func(context.Context) ([]verify.Candidate, error)
 func inList[R any](c *caller, key naturalKey, sent *call) look {
 	return func(ctx context.Context) ([]verify.Candidate, error) {
 		ids := rows.LayoutOf[R](rowFormat).IDNames()
-		want := sent.values.Get(key.name)
+		want := sent.form.Values.Get(key.name)
 		field := Field[rows.Any](key.name)
 		where, same := field.EqFold(want), wire.SameValue
 		if key.address {
@@ -246,8 +246,8 @@ func inList[R any](c *caller, key naturalKey, sent *call) look {
 				continue
 			}
 			match := verify.Candidate{ID: row.ID(ids)}
-			for name, values := range sent.values {
-				if got, ok := row.Value(name); ok && name != key.name && !slices.Contains(sent.secret, name) && !wire.SameValue(values[0], got) {
+			for name, values := range sent.form.Values {
+				if got, ok := row.Value(name); ok && name != key.name && !slices.Contains(sent.form.Hidden, name) && !wire.SameValue(values[0], got) {
 					match.Differs = append(match.Differs, name)
 				}
 			}

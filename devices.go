@@ -26,8 +26,7 @@ type Device struct {
 	UserID     UserID    `json:"userId"` // the associated user; 0: none
 	User       string    `json:"user"`   // its user name
 
-	// Extra holds what the server sent and no field above claims.
-	Extra map[string]json.RawMessage `json:"-"`
+	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
 // DeviceCreateParams are the parameters of a new device. Both are required.

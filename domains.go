@@ -20,8 +20,7 @@ type Domain struct {
 	DisplayName string   `json:"displayName"`
 	Rec         bool     `json:"rec"` // calls are recorded
 
-	// Extra holds what the server sent and no field above claims.
-	Extra map[string]json.RawMessage `json:"-"`
+	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
 // UpdateParams returns params that leave the domain as this row has it: change

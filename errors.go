@@ -1,10 +1,8 @@
 package infinitysip
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -12,7 +10,6 @@ import (
 
 	"github.com/infinitysip/infinitysip/internal/pages"
 	"github.com/infinitysip/infinitysip/internal/ratelimit"
-	"github.com/infinitysip/infinitysip/internal/redact"
 )
 
 // What a call's error is, by errors.Is. An *Error or *ValidationError in the
@@ -176,44 +173,6 @@ func (e *ValidationError) Error() string {
 
 // Is reports whether target is ErrInvalid.
 func (e *ValidationError) Is(target error) bool { return target == ErrInvalid }
-
-// readBody takes what the server wrote of an error. What can be read of it is
-// enough: why the rest cannot is not the news here.
-func (e *Error) readBody(r io.Reader, limit int, scrub *redact.Scrubber) {
-	body, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
-	if err != nil {
-		limit = min(limit, len(body)-1) // what breaks off may end within a secret
-	}
-	e.Body = []byte(scrub.Cut(string(body), limit))
-	// Again, because taking JSON apart undoes its escapes.
-	e.Message = redact.Line(scrub.Text(scrub.Members(serverMessage(e.Body))))
-}
-
-// serverMessage finds the words in an error's body: plain text, a JSON string,
-// a JSON object, or a proxy's page.
-func serverMessage(body []byte) string {
-	text := strings.TrimSpace(string(body))
-	if strings.HasPrefix(text, "<") {
-		_, title, found := strings.Cut(text, "<title>")
-		if title, _, closed := strings.Cut(title, "</title>"); found && closed {
-			return title
-		}
-		return "a page of HTML"
-	}
-	var message string
-	if json.Unmarshal(body, &message) == nil {
-		return message
-	}
-	var object map[string]json.RawMessage
-	if json.Unmarshal(body, &object) == nil {
-		for _, key := range []string{"message", "error", "detail", "title"} {
-			if json.Unmarshal(object[key], &message) == nil && message != "" {
-				return message
-			}
-		}
-	}
-	return text
-}
 
 // translate gives an error of the packages below the name that callers know it
 // by.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-querystring/query"
+
+	"github.com/infinitysip/infinitysip/internal/form"
 )
 
 // datetimeLayout is how the API writes a time, in UTC.
@@ -184,7 +186,7 @@ func filterText(value any) (text, problem string) {
 	}
 	switch v := reflect.ValueOf(value); v.Kind() {
 	case reflect.String:
-		return v.String(), textProblem(v.String())
+		return v.String(), form.TextProblem(v.String())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return strconv.FormatInt(v.Int(), 10), ""
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
@@ -206,7 +208,7 @@ func fieldProblem(name string) string {
 	case strings.Contains(name, "-"):
 		return "a field name cannot hold a hyphen: " + quote(name)
 	}
-	return textProblem(name)
+	return form.TextProblem(name)
 }
 
 // query renders the options as the API reads them:
@@ -238,8 +240,8 @@ func (o *ListOptions[R]) query() (url.Values, []FieldError) {
 		report(fmt.Sprintf("sort[%d]", i), fieldProblem(s.field))
 		wire.Sort = append(wire.Sort, s.field+"-"+s.direction)
 	}
-	report("limit", countProblem(int64(o.Limit)))
-	report("offset", countProblem(int64(o.Offset)))
+	report("limit", form.CountProblem(int64(o.Limit)))
+	report("offset", form.CountProblem(int64(o.Offset)))
 	wire.Limit, wire.Offset = o.Limit, o.Offset
 
 	values, err := query.Values(wire)

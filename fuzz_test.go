@@ -54,7 +54,7 @@ func FuzzMAC(f *testing.F) {
 		}
 		require.Empty(t, problems)
 		require.Regexp(t, `^([0-9A-F]{2}:){5}[0-9A-F]{2}$`, mac)
-		require.Equal(t, mac, sent.values.Get("deviceMacAddress"))
+		require.Equal(t, mac, sent.Values.Get("deviceMacAddress"))
 		require.Equal(t, mac, wire.MAC(mac))
 		got, err := net.ParseMAC(mac)
 		require.NoError(t, err)
@@ -82,7 +82,7 @@ func FuzzNetwork(f *testing.F) {
 		if !ok {
 			return
 		}
-		back, err := netip.ParsePrefix(sent.values.Get("network"))
+		back, err := netip.ParsePrefix(sent.Values.Get("network"))
 		require.NoError(t, err)
 		require.Equal(t, network, back)
 		require.True(t, wire.SameAddress(back.String(), text))
@@ -147,7 +147,7 @@ func requireForm(t *testing.T, want url.Values, good bool, params any) {
 	if !good {
 		return
 	}
-	got, err := url.ParseQuery(form.values.Encode())
+	got, err := url.ParseQuery(form.Values.Encode())
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 }

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/infinitysip/infinitysip/internal/attempt"
+	"github.com/infinitysip/infinitysip/internal/form"
 	"github.com/infinitysip/infinitysip/internal/ratelimit"
 	"github.com/infinitysip/infinitysip/internal/retry"
 	"github.com/infinitysip/infinitysip/internal/wire"
@@ -249,23 +250,16 @@ func (s *callSettings) report(option, problem string) {
 }
 
 // CallHeader sends a header with every request of a call, the looks after a lost
-// answer included. The headers that this package or net/http sets are refused:
-// Authorization, User-Agent, Host, Content-…, Accept-Encoding, Connection and
-// its like, and what changes the meaning of a request: Expect, Range, If-…,
-// Idempotency-Key (with which net/http sends a request twice) and
-// X-HTTP-Method-Override.
+// answer included. It refuses the headers that this package or net/http sets
+// (Authorization, User-Agent, Host, Content-…, Accept-Encoding, Connection and its
+// like) and those that change what a request means (Expect, Range, If-…,
+// Idempotency-Key, with which net/http sends a request twice, and
+// X-HTTP-Method-Override).
 func CallHeader(key, value string) CallOption {
 	return func(s *callSettings) {
-		name := textproto.CanonicalMIMEHeaderKey(key)
-		switch {
-		case name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r) }):
-			s.report("CallHeader", "not the name of a header: "+quote(key))
-			return
-		case ownHeader(name):
-			s.report("CallHeader", name+" is not the caller's to set")
-			return
-		case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
-			s.report("CallHeader", "the value of "+name+" holds a line break or another control character")
+		name, problem := attempt.CheckHeader(key, value)
+		if problem != "" {
+			s.report("CallHeader", problem)
 			return
 		}
 		if s.header == nil {
@@ -276,17 +270,6 @@ func CallHeader(key, value string) CallOption {
 	}
 }
 
-// ownHeader reports whether a header is set by this package or by net/http, or
-// changes what a request means.
-func ownHeader(name string) bool {
-	switch name {
-	case "Authorization", "User-Agent", "Host", "Accept-Encoding", "Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-		"Expect", "Range", "Idempotency-Key", "X-Idempotency-Key", "X-Http-Method-Override":
-		return true
-	}
-	return strings.HasPrefix(name, "Content-") || strings.HasPrefix(name, "If-") || strings.HasPrefix(name, "Proxy-")
-}
-
 // CallParam sends a parameter that this package does not know: one that is newer,
 // or "display[]", which chooses the members of a row. It goes into the query of
 // a read and into the form of any other call, of each of its batches. Values of
@@ -295,7 +278,7 @@ func ownHeader(name string) bool {
 func CallParam(name string, values ...string) CallOption {
 	return func(s *callSettings) {
 		base, _, _ := strings.Cut(name, "[")
-		problem := textProblem(name)
+		problem := form.TextProblem(name)
 		switch {
 		case base == "":
 			problem = "no name"
@@ -305,7 +288,7 @@ func CallParam(name string, values ...string) CallOption {
 			problem = "no value of " + quote(name)
 		}
 		for _, value := range values {
-			if text := textProblem(value); problem == "" && text != "" {
+			if text := form.TextProblem(value); problem == "" && text != "" {
 				problem = "a value of " + quote(name) + " " + text
 			}
 		}

@@ -45,8 +45,7 @@ type Queue struct {
 	ExtensionNumber  string           `json:"extensionNumber"`
 	CallerNameFormat CallerNameFormat `json:"callerNameFormat"`
 
-	// Extra holds what the server sent and no field above claims.
-	Extra map[string]json.RawMessage `json:"-"`
+	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
 // QueueCreateParams are the parameters of a new queue.
@@ -76,8 +75,7 @@ type QueueMember struct {
 	RingSecs     int           `json:"ringSecs"`  // seconds
 	RingOrder    int           `json:"ringOrder"` // lowest first
 
-	// Extra holds what the server sent and no field above claims.
-	Extra map[string]json.RawMessage `json:"-"`
+	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
 // QueueMemberCreateParams are the parameters of a new queue member. All are

@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/infinitysip/infinitysip/internal/attempt"
+	"github.com/infinitysip/infinitysip/internal/form"
 	"github.com/infinitysip/infinitysip/internal/pages"
 	"github.com/infinitysip/infinitysip/internal/ratelimit"
 	"github.com/infinitysip/infinitysip/internal/redact"
@@ -74,9 +75,9 @@ type account struct {
 // call is one call of the API, from its method to its last attempt.
 type call struct {
 	attempt.Call
-	kind  retry.Kind
-	query url.Values
-	form
+	kind     retry.Kind
+	query    url.Values
+	form     form.Form
 	with     callSettings
 	problems []FieldError
 
@@ -161,16 +162,7 @@ func get[R any](ctx context.Context, c *caller, op string, r route, with []CallO
 	row := new(R)
 	err := c.do(ctx, newRead[R](op, retry.Read, r, false, nil, with), func(resp *http.Response) (err error) {
 		layout := rows.LayoutOf[R](rowFormat)
-		reader := rows.NewReader[R](layout, resp.Body, c.limits.RowBytes)
-		defer reader.Close()
-		if *row, err = reader.Next(); err == io.EOF {
-			return errors.New("no row")
-		} else if err != nil {
-			return err
-		}
-		if _, err = reader.Next(); err == nil {
-			return errors.New("more than one row")
-		} else if err != io.EOF {
+		if *row, err = rows.ReadOne[R](layout, resp.Body, c.limits.RowBytes); err != nil {
 			return err
 		}
 		if id := layout.ID(row); id != 0 && !strings.HasSuffix(r.path, "/"+strconv.FormatInt(id, 10)) {
@@ -199,20 +191,8 @@ func all[R any](ctx context.Context, c *caller, op string, r route, with []CallO
 	return func(yield func(R, error) bool) {
 		call := newRead[R](op, retry.Stream, r, false, nil, with)
 		call.Long = true
-		more := true
 		err := c.do(ctx, call, func(resp *http.Response) error {
-			reader := rows.NewReader[R](rows.LayoutOf[R](rowFormat), resp.Body, c.limits.RowBytes)
-			defer reader.Close()
-			for more {
-				row, err := reader.Next()
-				if err == io.EOF {
-					break
-				} else if err != nil {
-					return err
-				}
-				more = yield(row, nil)
-			}
-			return nil
+			return rows.ReadEach(rows.LayoutOf[R](rowFormat), resp.Body, c.limits.RowBytes, func(row R) bool { return yield(row, nil) })
 		})
 		if err != nil {
 			var none R
@@ -391,8 +371,8 @@ func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response)
 
 func (c *caller) request(ctx context.Context, call *call) (*retryablehttp.Request, error) {
 	var body any // a nil func would be a body
-	if len(call.values) > 0 {
-		text := call.values.Encode()
+	if len(call.form.Values) > 0 {
+		text := call.form.Values.Encode()
 		body = retryablehttp.ReaderFunc(func() (io.Reader, error) { return strings.NewReader(text), nil })
 	}
 	req, err := retryablehttp.NewRequestWithContext(attempt.NewContext(ctx, call), call.Method, "", body)
@@ -468,7 +448,7 @@ func (call *call) take(resp *http.Response, decode func(*http.Response) error) e
 			return nil
 		}
 		failed := call.fail(resp, nil)
-		failed.readBody(resp.Body, call.caller.limits.ErrorBytes, call.scrubber())
+		failed.Body, failed.Message = call.scrubber().Body(resp.Body, call.caller.limits.ErrorBytes)
 		return failed
 	case !call.kind.Writes() && resp.StatusCode != http.StatusOK:
 		return errNotAPI
@@ -522,7 +502,7 @@ func (call *call) applied(err error) error {
 
 // secrets are what the call sends that nobody else may see.
 func (call *call) secrets() []string {
-	all := append(call.form.secrets(), call.with.secrets...)
+	all := append(call.form.Secrets(), call.with.secrets...)
 	for _, secret := range call.caller.account.secrets {
 		all = append(all, secret.Reveal())
 	}

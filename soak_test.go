@@ -479,8 +479,9 @@ func (w *worker) judge(now state, e effect, id int64, err error, sent *trail) bo
 	}
 	_, maybe := sent.applied()
 	failed, ok := errors.AsType[*infinitysip.Error](err)
+	claimed := err == nil || ok && failed.Outcome == infinitysip.OutcomeApplied
 	switch made := len(ids) > 0; {
-	case err == nil && e.between != nil && sent.unanswered() && between(now, whole, w.held.set(e.between)):
+	case claimed && e.between != nil && sent.unanswered() && between(now, whole, w.held.set(e.between)):
 		return true // its first half may be applied again after its second, and no client can know
 	case len(ids) > 1:
 		w.lied(&w.sum.duplicates, "made the ids %v: %v", ids, err)

@@ -28,8 +28,7 @@ type TrustedNetwork struct {
 	Network     netip.Prefix `json:"network"`
 	Description string       `json:"description"`
 
-	// Extra holds what the server sent and no field above claims.
-	Extra map[string]json.RawMessage `json:"-"`
+	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
 // TrustedNetworkCreateParams are the parameters of a new trusted network.

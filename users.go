@@ -48,8 +48,7 @@ type User struct {
 	Password Secret `json:"password,omitzero"`
 	PIN      Secret `json:"pin,omitzero"`
 
-	// Extra holds what the server sent and no field above claims.
-	Extra map[string]json.RawMessage `json:"-"`
+	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
 // UserCreateParams are the parameters of a new user. The first four fields are
@@ -111,8 +110,7 @@ type UserDevice struct {
 	// Token is empty unless the server sends it back; AddDevice returns it.
 	Token Secret `json:"pbxDeviceToken,omitzero"`
 
-	// Extra holds what the server sent and no field above claims.
-	Extra map[string]json.RawMessage `json:"-"`
+	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
 // UserDeviceToken is what associating a device with a user gives.
@@ -121,8 +119,7 @@ type UserDeviceToken struct {
 	UserID   UserID   `json:"userId"`
 	Token    Secret   `json:"pbxDeviceToken,omitzero"` // the API shows it this once
 
-	// Extra holds what the server sent and no field above claims.
-	Extra map[string]json.RawMessage `json:"-"`
+	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
 // UserGroup is a row of the groups that a user is in.
@@ -133,8 +130,7 @@ type UserGroup struct {
 	DisplayName     string  `json:"displayName"`
 	ExtensionNumber string  `json:"extensionNumber"`
 
-	// Extra holds what the server sent and no field above claims.
-	Extra map[string]json.RawMessage `json:"-"`
+	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
 // UserDeviceListOptions filter, sort and page Users.ListDevices.

@@ -53,17 +53,45 @@ func (r *Reader[R]) Close() {
 
 // ReadAll reads a complete answer.
 func ReadAll[R any](l *Layout, body io.Reader, limit int) ([]R, error) {
+	var all []R
+	if err := ReadEach(l, body, limit, func(row R) bool { all = append(all, row); return true }); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// ReadOne reads a complete answer of one row.
+func ReadOne[R any](l *Layout, body io.Reader, limit int) (row R, err error) {
 	r := NewReader[R](l, body, limit)
 	defer r.Close()
-	var all []R
+	if row, err = r.Next(); err == io.EOF {
+		return row, errors.New("no row")
+	} else if err != nil {
+		return row, err
+	}
+	if _, err = r.Next(); err == nil {
+		return row, errors.New("more than one row")
+	} else if err != io.EOF {
+		return row, err
+	}
+	return row, nil
+}
+
+// ReadEach calls do with the rows of an answer as they arrive, until it returns
+// false.
+func ReadEach[R any](l *Layout, body io.Reader, limit int, do func(R) bool) error {
+	r := NewReader[R](l, body, limit)
+	defer r.Close()
 	for {
 		row, err := r.Next()
 		if err == io.EOF {
-			return all, nil
+			return nil
 		} else if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, row)
+		if !do(row) {
+			return nil
+		}
 	}
 }
 
