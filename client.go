@@ -22,8 +22,8 @@ const (
 	userAgent      = "infinitysip-go"
 )
 
-// Client makes the calls. It serves any number of goroutines. Make one with
-// NewClient and keep it: it holds the connections.
+// Client makes the calls of the API. Any number of goroutines may use it. Make one
+// with NewClient and keep it: it holds the connections.
 type Client struct {
 	Domains         DomainsService
 	Users           UsersService
@@ -40,7 +40,7 @@ type Client struct {
 type Credentials struct {
 	authorization Secret
 	secrets       []Secret
-	problem       string
+	problem       string // why they cannot be used
 }
 
 // APIKey authenticates with a key made in the Hub.
@@ -102,10 +102,7 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 
 	policy, limits := s.retry.orDefaults(), s.limits.orDefaults()
 	c := &caller{
-		base:   base,
-		policy: policy,
-		limits: limits,
-		ahead:  s.ahead,
+		base: base, policy: policy, limits: limits, ahead: s.ahead,
 		account: &account{
 			Account: attempt.Account{
 				Scheme:        base.Scheme,
@@ -129,7 +126,7 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 			Transport:     &attempt.Transport{Base: s.base},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		RetryMax:     math.MaxInt, // the count is CheckRetry's alone
+		RetryMax:     math.MaxInt, // checkRetry alone counts
 		CheckRetry:   c.checkRetry,
 		Backoff:      c.backoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
@@ -145,8 +142,8 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 	}, nil
 }
 
-// CloseIdleConnections closes the connections that no call uses now. It leaves
-// alone those of a transport that WithHTTPClient gave.
+// CloseIdleConnections closes the connections that no call uses now. It does not
+// touch those of a transport from WithHTTPClient.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.caller != nil && c.caller.own != nil {
 		c.caller.own.CloseIdleConnections()

@@ -18,21 +18,21 @@ import (
 	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
-// A thing is created once. When the answer to a create is lost, or does not say
-// the id, the client looks for the thing by its natural key, and sends the create
-// again only if it was looked for and is not there.
+// A thing is created once. If the answer to a create is lost, or does not say the
+// id, the client looks for the thing by its natural key. It sends the create again
+// only if it looked and the thing is not there.
 
-// write is a call that is looked after: a creation or an addition.
+// write is a create or an add of members: a call that must not be repeated blindly.
 type write interface {
-	// decode takes the answer of a success.
+	// decode reads the answer of a success.
 	decode(*http.Response) error
 
-	// look finds out what came of an attempt, which began at sent and failed, and
-	// tells whether to send the call again.
+	// look finds out what an attempt did that began at sent and failed. It tells
+	// whether to send the call again.
 	look(ctx context.Context, sent time.Time, failed *Error) (again bool, err error)
 }
 
-// settled sends a write until it is known what came of it.
+// settled sends a write, and sends it again as long as look says so.
 func (c *caller) settled(ctx context.Context, call *call, w write) error {
 	for {
 		sent := time.Now()
@@ -47,16 +47,16 @@ func (c *caller) settled(ctx context.Context, call *call, w write) error {
 	}
 }
 
-// naturalKey tells how a row that was created is found again.
+// naturalKey tells how to find a row that was created.
 type naturalKey struct {
 	op      string // the call that lists the rows: "Users.List"
-	list    route  // where; empty: the path of the create
-	name    string // of the field that tells one from another
-	address bool   // that is a MAC address or a network
-	shared  bool   // several rows may have the same key, so those before count
+	list    route  // their path; zero: the path of the create
+	name    string // the member that identifies a row
+	address bool   // its value is a MAC address or a network
+	shared  bool   // several rows may have the same value, so those from before count
 }
 
-// create makes a thing, whose rows are R, and returns its id.
+// create creates a thing, whose rows are R, and returns its id.
 func create[I ID, R any](ctx context.Context, c *caller, op string, r route, params any, key naturalKey, with []CallOption) (I, error) {
 	call := newCall(op, retry.Create, http.MethodPost, r, params, with)
 	key.list.path = cmp.Or(key.list.path, r.path)
@@ -73,9 +73,9 @@ func create[I ID, R any](ctx context.Context, c *caller, op string, r route, par
 	return 0, call.applied(join(errors.New("created, but its id is not known"), &made.search))
 }
 
-// associate makes a thing whose answer, which is given once, is wanted whole.
-// The thing is then at lookAt, read by lookOp. An answer that is not good counts
-// as lost.
+// associate creates a thing and returns the row of the answer, which the server
+// gives only once. lookOp reads the thing at lookAt. A row that is not good counts as
+// lost.
 func associate[R, Look any](ctx context.Context, c *caller, op string, r route, params any, lookOp string, lookAt route, good func(*R) bool, with []CallOption) (*R, error) {
 	call := newCall(op, retry.Create, http.MethodPost, r, params, with)
 	made := &creation[R]{caller: c, call: call, search: verify.Search{Look: atPath[Look](c, lookOp, lookAt), Where: lookOp, Conflict: ErrConflict}}
@@ -88,17 +88,16 @@ func associate[R, Look any](ctx context.Context, c *caller, op string, r route, 
 	return &made.row, nil
 }
 
-// creation is a create under way.
+// creation is a create that is being made.
 type creation[R any] struct {
 	caller *caller
 	call   *call
 	search verify.Search
 	resent bool
 
-	// What was made. Either may be missing though the create succeeded.
-	row   R // of the answer
-	given bool
-	id    int64
+	row   R     // of the answer
+	given bool  // the answer had a row
+	id    int64 // 0: the create succeeded, and its id is not known
 }
 
 func (m *creation[R]) decode(resp *http.Response) error {
@@ -112,12 +111,12 @@ func (m *creation[R]) decode(resp *http.Response) error {
 	case resp.StatusCode == http.StatusOK && err == nil && id > 0, resp.StatusCode == http.StatusCreated && err == nil:
 		m.given, m.id = true, id
 	case resp.StatusCode != http.StatusCreated:
-		return errNotAPI // neither the 201 of the page, nor the row that was made
+		return errNotAPI // neither the 201 of the page, nor a row
 	}
 	return nil
 }
 
-// look looks for the thing, and has the create sent again only if that is safe.
+// look looks for the thing. The create is sent again only if that is safe.
 func (m *creation[R]) look(ctx context.Context, sent time.Time, failed *Error) (again bool, err error) {
 	call, policy := m.call, m.caller.policy
 	if !call.unsettled {
@@ -128,14 +127,14 @@ func (m *creation[R]) look(ctx context.Context, sent time.Time, failed *Error) (
 	asked := time.Now().Add(failed.RetryAfter)
 	waits := policy.VerifyWaits
 	if failed.StatusCode/100 == 3 || !call.retries().Accepts(ctx, failed.RetryAfter) {
-		waits = waits[:min(1, len(waits))] // it will not appear later, or so late that nobody waits for it
+		waits = waits[:min(1, len(waits))] // it will not appear later, or too late to wait for
 	}
 	behind := attempt.NewContext(ctx, call)
 	verdict, id := m.search.Run(behind, false, waits)
 	rule, last := retry.RuleFor(call.failure, retry.Create), m.resent || call.Attempts >= call.retries().MaxAttempts
 	hold := time.Until(asked)
 	if rule == retry.Verify && policy.ResendAfter > 0 {
-		// By then the request can no longer be alive, by the caller's word.
+		// The user says that by then the server has carried out the request, or never will.
 		rule, hold = retry.Resend, max(hold, policy.ResendAfter)
 	}
 	if verdict == verify.Absent && rule == retry.Resend && !last && hold > 0 {
@@ -160,7 +159,7 @@ func addMembers[I ID, R any](ctx context.Context, c *caller, op string, r route,
 	})
 }
 
-// addition is an add of members under way.
+// addition is an add of members that is being made.
 type addition[I ID, R any] struct {
 	caller  *caller
 	call    *call
@@ -171,7 +170,7 @@ type addition[I ID, R any] struct {
 
 func (a *addition[I, R]) decode(resp *http.Response) error { return noRow(resp) }
 
-// look lists the members, and has the missing ones sent.
+// look lists the members. Only the missing ones are sent again.
 func (a *addition[I, R]) look(ctx context.Context, _ time.Time, failed *Error) (again bool, err error) {
 	call := a.call
 	if retry.RuleFor(call.failure, retry.Add) != retry.SendMissing {
@@ -180,7 +179,7 @@ func (a *addition[I, R]) look(ctx context.Context, _ time.Time, failed *Error) (
 	there, err := idsOf(a.members(attempt.NewContext(ctx, call)))
 	looked := verify.Clock(time.Now())
 	if err != nil {
-		// Its status is not that of the add, so it is not in the chain.
+		// Its status is not the status of the add, so it is not in the chain.
 		failed.Err = join(join(failed.Err, fmt.Errorf("listing the members at %s failed: %v", looked, err)), ctx.Err())
 		return false, failed
 	}
@@ -197,7 +196,7 @@ func (a *addition[I, R]) look(ctx context.Context, _ time.Time, failed *Error) (
 	return true, nil
 }
 
-// idsOf are the ids of rows.
+// idsOf returns the ids of rows.
 func idsOf[R any](list iter.Seq2[R, error]) (map[int64]bool, error) {
 	layout := rows.LayoutOf[R](rowFormat)
 	ids := make(map[int64]bool)
@@ -214,10 +213,10 @@ func idsOf[R any](list iter.Seq2[R, error]) (map[int64]bool, error) {
 	return ids, nil
 }
 
-// look finds what has the natural key of a create: see verify.Search.
+// look finds the rows with the natural key of a create: see verify.Search.
 type look = func(context.Context) ([]verify.Candidate, error)
 
-// inList looks in a list of rows R for those whose key is as it was sent.
+// inList looks in a list of rows R for those that have the key that was sent.
 func inList[R any](c *caller, key naturalKey, sent *call) look {
 	return func(ctx context.Context) ([]verify.Candidate, error) {
 		ids := rows.LayoutOf[R](rowFormat).IDNames()
@@ -233,7 +232,7 @@ func inList[R any](c *caller, key naturalKey, sent *call) look {
 		if err != nil {
 			return nil, err
 		}
-		var exact, alike []verify.Candidate // alike: but for case and blanks, which a server may change
+		var exact, alike []verify.Candidate // alike: except for case and blanks, which a server may change
 		for _, row := range list {
 			got, ok := row.Value(key.name)
 			if !ok {
@@ -265,8 +264,8 @@ func inList[R any](c *caller, key naturalKey, sent *call) look {
 }
 
 // filtered reads the rows at r that satisfy where, in one request. A server may
-// ignore a filter that the API's page does not have. One that refuses it is asked
-// for all rows.
+// ignore a filter that the API's page does not have. If it refuses the filter, all
+// rows are read.
 func filtered(ctx context.Context, c *caller, op string, r route, where Filter[rows.Any]) ([]rows.Any, error) {
 	all, err := listPaged(ctx, c, op, r, &ListOptions[rows.Any]{Filter: Where(where)}, nil)
 	if errors.Is(err, ErrInvalid) {
@@ -275,7 +274,7 @@ func filtered(ctx context.Context, c *caller, op string, r route, where Filter[r
 	return all, err
 }
 
-// atPath looks for the one row at a path of its own.
+// atPath looks for the one row at a path.
 func atPath[R any](c *caller, op string, r route) look {
 	return func(ctx context.Context) ([]verify.Candidate, error) {
 		row, err := get[R](ctx, c, op, r, nil)

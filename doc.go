@@ -1,8 +1,8 @@
 // Package infinitysip is a client for the hosted SIP phone system of Infinity:
-// the SIP part of its Config API v2, all 43 calls of it. It manages domains,
-// users, groups, queues and their members, trusted networks and PBX devices.
+// the SIP part of its Config API v2. It manages domains, users, groups, queues
+// and their members, trusted networks and PBX devices.
 //
-// # Getting started
+// # Start here
 //
 //	client, err := infinitysip.NewClient(infinitysip.APIKey(key))
 //	…
@@ -16,54 +16,42 @@
 //	})
 //
 // Make one [Client] and keep it: it holds the connections, and any number of
-// goroutines may use it. Package siptest has a server to run your own code on,
-// with no account.
+// goroutines may use it. Options change the Client ([Option]) or a single call
+// ([CallOption]). Package siptest has a server in memory to test your own code
+// on, without an account.
 //
 // # Optional fields
 //
-// In the params of a create, an optional field that is zero is not sent; an
-// optional flag is a *bool, so that new(false) can be. In the params of an
-// update every optional field is a pointer: nil leaves it as it is, new("")
-// clears it. The API has no optional parameter in the update of a domain or a
-// group: start from [Domain.UpdateParams] or [Group.UpdateParams], which repeat
-// the row.
+// In the params of a create, an optional field that is zero is not sent. An
+// optional flag is a *bool, so that false can be sent: new(false). In the params
+// of an update, nil leaves a field as it is, and new("") clears it. The update
+// of a domain or a group has no optional fields, because the API has none there:
+// start from [Domain.UpdateParams] or [Group.UpdateParams], which repeat the row.
 //
 // # Rows
 //
-// The fields of a row are plain Go values. The server may send a number as a
-// string or the other way round, "" or null: each is taken as the field needs
-// it. Times are UTC, and zero where the server says never. What no field
-// claims is kept in Extra. Passwords, PINs and device tokens are [Secret]
-// values, which print as "[redacted]".
+// The fields of a row are plain Go values, whatever way the server spells them:
+// "7" or 7, "1" or true, "" or null. Times are UTC, and zero where the server
+// says never. Members that no field decodes are kept in Extra. Passwords, PINs
+// and device tokens are a [Secret], which prints as "[redacted]".
 //
 // # Lists
 //
-// A List is one request and returns what it gets; if the answer is cut short
-// that is an error, never a shorter list. (Only where a server of HTTP/1 marks
-// the end of a list by nothing but the end of the connection can a cut between
-// two rows not be seen.) An All is an iterator. It ends after the first error.
-// Breaking out of the loop ends the request. Where the API does not document
-// limit and offset it is one request, whose rows are yielded as they arrive.
+// A List is one request. If the answer is cut short, that is an error, never a
+// shorter list. An All is an iterator. It ends after the first error. Break out
+// of the loop, and nothing is left under way.
 //
-// Where the API documents them, an All asks for page after page until one is
-// empty, and once a full page shows that there is more it asks for up to four
-// pages ahead of its reader; [WithReadAhead] changes how many. When the loop
-// ends, however it does, nothing of that is still under way.
-//
-// Rows may come and go while a list is read. By id, which is the order unless
-// you say otherwise, every row that was there all the time is yielded exactly
-// once: where a page does not join the one before, the list goes on with the
-// ids greater than the last one. So a loop may delete the rows that it is
-// given. In an order of your own there is the offset alone to go by: a row that
-// is deleted or added moves those after it, so that one of them may be passed
-// over, or come twice. The same holds where the server does not sort and filter
-// by id.
+// Where the API documents limit and offset, an All reads page after page, some
+// of them ahead of the loop (see [WithReadAhead]). Rows may come and go while it
+// does. In the order of ids, which is the default, every row that is there all
+// the time comes exactly once, so that a loop may delete what it is given. In an
+// order of your own a row may be passed over, or come twice.
 //
 // # Errors
 //
-// Bad input is a [*ValidationError], which lists every problem; nothing was
-// sent. Any other error of a call is an [*Error], with the status, what the
-// server said and whether the call changed anything. Ask by [errors.Is]:
+// Bad input is a [*ValidationError]: it lists every problem, and nothing was
+// sent. Any other error of a call is an [*Error]: it has the status, the server's
+// words, and whether the call changed anything. Ask with [errors.Is]:
 //
 //	switch {
 //	case errors.Is(err, infinitysip.ErrConflict):
@@ -72,64 +60,42 @@
 //		// the answer was lost: look before you create it again
 //	}
 //
-// No error and no log record holds a password, a PIN, a token or a credential,
-// and this package writes no form and no query value into one. What a server
-// says of a filter's value may show it.
+// No error and no log record holds a password, a PIN, a token or a credential.
 //
 // # What is tried again
 //
-// At most four attempts, with random waits that double from half a second to
-// ten seconds:
+// The number is that of all attempts. The waits between them are random, up to
+// half a second at first and up to ten seconds later.
 //
-//   - any call, when no connection was had, so that nothing was sent (but not
-//     for a host name that does not exist, or a certificate that is not
-//     trusted), and when the server says 429;
-//   - what reads, and what does no harm when repeated (updates, deletes, the
-//     order of queue members), when the server says 408 or 5xx but 501, or the
-//     connection is lost, or the answer does not come;
-//   - a List or Get whose answer is cut short.
+//	failure                               read  update  delete   add members    create
+//	never sent: no connection               4      4       4          4            4
+//	429                                     4      4       4          4            4
+//	503                                     4      3       3    send missing   look, resend
+//	500                                     3      2       2    send missing   look, resend
+//	408, other 5xx, no answer               4      3       3    send missing   look
+//	answer cut short                        3      -       -          -            -
+//	404 after such a failure                1      1    success  send missing  look
+//	409 after such a failure                1      1       1     send missing  look
+//	3xx, a status that the API lacks        1      1       1          1         look
+//	any other 4xx, 501                      1      1       1          1            1
 //
-// A delete that is sent again and finds nothing (404) has succeeded.
+// Send missing: the client lists the members, and sends only the missing ones.
+// Look: the client looks for the thing by its natural key, at once, after 1
+// second and after 3 more. If it finds what was sent, that is success. If not,
+// the error matches [ErrOutcomeUnknown] and says what the client saw. Resend:
+// where two looks show that the thing is absent, the client sends the create once
+// more. docs/reliability.md has the details.
 //
-// An add of members that may have arrived is looked after: those who are not
-// in are sent again. A create that may have arrived is looked for by its
-// natural key: a user, a group or a queue by name, a device by its MAC
-// address, a network by its CIDR, a queue member by its group, beside those
-// that were there before, an association by itself. The looks come at once,
-// after 1 second, and after 3 more. A list is believed to be whole if it has
-// fewer than 10,000 rows, which is where the sibling APIs cut.
-//
-//   - One row that has what was sent: the create is a success, with its id.
-//   - One row that differs: the error is one of [ErrConflict] and
-//     [ErrOutcomeUnknown], and gives the id.
-//   - None, though two looks were answered, after a 500 or a 503: it is sent
-//     once more.
-//   - Anything else: the error is one of [ErrOutcomeUnknown] and says what was
-//     looked at and when. [RetryPolicy] has ResendAfter for those who know how
-//     long the server may take.
-//
-// The same look gives the id when the answer to a create has none; if that
-// fails the error's Outcome is [Applied]. The token of an association cannot
-// be looked up: see [ErrTokenLost].
-//
-// After a 429 the wait is a second at least. A Retry-After of up to a minute is
-// obeyed; a longer one, or one past the context's deadline, ends the call at
-// once and stands in the error. The context ends every wait. Redirects are
-// errors. A Client has a quota for its retries, so that a service that is down
-// is not asked four times as often. [WithRetryPolicy] and [WithLimits] change
+// A Retry-After of up to a minute is obeyed. A Client has a quota for its retries,
+// so that a service that is down is not asked four times as often. The context
+// ends every wait. Redirects are never followed. [RetryPolicy] and [Limits] hold
 // the numbers.
 //
 // # Rate limits
 //
-// [WithRateLimit] sets how many calls a second a Client starts, whoever makes
-// them. Without it nothing is limited until the server says 429. The call that
-// is refused waits, and no other. How fast the server accepts calls in the two
-// seconds after that, ten a second at the least, becomes the limit for all
-// calls of the Client. From then on a second with refusals lowers it, by their
-// share, from a twentieth to a third, and a second that used it up without any
-// raises it, by a tenth until it was lowered once, by a hundredth after that.
-// It is forgotten two minutes after the last 429. For a server that takes less
-// than ten calls a second say so with [WithRateLimit], or some of many calls at
-// a time may use up their attempts. A call whose turn would come after its
-// context's deadline fails at once, with [ErrRateLimited].
+// [WithRateLimit] sets how many attempts a second a Client makes. Without it, the
+// Client learns a limit once the server says 429, and forgets it two minutes
+// after the last one. It does not learn a limit of less than ten a second well:
+// set such a limit yourself. A call whose turn would come after its context's
+// deadline fails at once, with [ErrRateLimited].
 package infinitysip

@@ -7,11 +7,12 @@ import (
 	"net/http"
 )
 
-// DomainID is the id of a SIP domain. Every call but List and All names one.
+// DomainID is the id of a SIP domain. Every call except Domains.List and
+// Domains.All names one.
 type DomainID int64
 
-// DomainsService makes the calls on SIP domains. Domains are made and deleted
-// by Infinity, not by this API.
+// DomainsService makes the calls on SIP domains. Infinity creates and deletes
+// domains; this API cannot.
 type DomainsService struct{ caller *caller }
 
 // Domain is a SIP domain row.
@@ -23,15 +24,15 @@ type Domain struct {
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
-// UpdateParams returns params that leave the domain as this row has it: change
-// what you want changed and pass them to Update. A flag that the server left
-// out of the row is off in them.
+// UpdateParams returns params that leave the domain as it is in this row. Change
+// what you want, and pass them to Update. A flag that the server left out of the
+// row is off in them.
 func (d Domain) UpdateParams() DomainUpdateParams {
 	return DomainUpdateParams{DisplayName: d.DisplayName, Rec: d.Rec}
 }
 
-// DomainUpdateParams are both sent, always: the API has no optional parameter
-// here. Start from (Domain).UpdateParams. A domain that has no display name
+// DomainUpdateParams are always both sent, because the API has no optional
+// parameter here. Start from Domain.UpdateParams. A domain without a display name
 // must be given one.
 type DomainUpdateParams struct {
 	DisplayName string `url:"displayName"`

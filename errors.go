@@ -12,46 +12,46 @@ import (
 	"github.com/infinitysip/infinitysip/internal/ratelimit"
 )
 
-// What a call's error is, by errors.Is. An *Error or *ValidationError in the
-// chain has the details.
+// What the error of a call matches with errors.Is. An *Error or *ValidationError
+// in its chain has the details.
 var (
-	// ErrInvalid: the parameters are refused, by this package before anything
-	// was sent (*ValidationError) or by the server (400).
+	// ErrInvalid: this package refused the parameters and sent nothing
+	// (*ValidationError), or the server refused them (400).
 	ErrInvalid = errors.New("invalid")
-	// ErrUnauthorized: the credentials are not accepted (401).
+	// ErrUnauthorized: the server does not accept the credentials (401).
 	ErrUnauthorized = errors.New("unauthorized")
 	// ErrForbidden: the credentials do not allow this (403).
 	ErrForbidden = errors.New("forbidden")
-	// ErrNotFound: there is no such thing (404), or no longer (410).
+	// ErrNotFound: the thing does not exist (404), or no longer (410).
 	ErrNotFound = errors.New("not found")
-	// ErrConflict: this conflicts with what exists (409), such as an
-	// extension number in use.
+	// ErrConflict: the call conflicts with what exists (409), such as an extension
+	// number in use.
 	ErrConflict = errors.New("conflict")
-	// ErrRateLimited: too many calls, by the server's count (429) or by the
+	// ErrRateLimited: there were too many calls, for the server (429) or for the
 	// Client's own limit (see WithRateLimit).
 	ErrRateLimited = errors.New("rate limited")
 	// ErrUnavailable: the service is down or under maintenance (502, 503, 504).
 	ErrUnavailable = errors.New("unavailable")
-	// ErrOutcomeUnknown: a call that changes something was sent, or some of it
-	// was, and it is not known whether it took effect. Look before you send
-	// it again.
+	// ErrOutcomeUnknown: a call that changes something was sent, at least in part,
+	// and the client does not know whether it took effect. Look before you send it
+	// again.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
-	// ErrTokenLost: a device is associated with a user and the token that the
-	// server gave for it was lost on the way. Users.RotateDeviceToken gets
-	// another, and ends the one that the device may have had before.
+	// ErrTokenLost: a device is associated with a user, but the token that the
+	// server gave for it was lost. Users.RotateDeviceToken gets another token, and
+	// ends the one that the device may have had before.
 	ErrTokenLost = errors.New("the device is associated, but its token was lost")
-	// ErrPaginationStuck: the server gave the same page again, so the rows
-	// after it cannot be reached.
+	// ErrPaginationStuck: the server gave the same page again, so the client cannot
+	// reach the rows after it.
 	ErrPaginationStuck = errors.New("pagination stuck: the server repeats a page")
 )
 
 // Outcome tells whether a call that failed changed anything.
 type Outcome int
 
-// The outcomes. A call that only reads changes nothing: OutcomeNotApplied. Every
-// error of a call has one of the last three.
+// The outcomes. The error of a call has one of the last three. A call that only
+// reads has OutcomeNotApplied.
 const (
-	OutcomeUnset      Outcome = iota // nobody said
+	OutcomeUnset      Outcome = iota // the zero value: says nothing
 	OutcomeUnknown                   // it may have been applied, wholly or in part
 	OutcomeNotApplied                // nothing was changed
 	OutcomeApplied                   // it was applied, though the call failed after that
@@ -72,10 +72,10 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("Outcome(%d)", int(o))
 }
 
-// Error is a call that failed after it left this package's checks. It holds
-// no password, PIN, token or credential: what the server wrote is cleared of
-// those that the call sent, and of its filters as a whole. Nothing else of a
-// form or a query is written into it by this package.
+// Error is the error of a call that passed this package's checks and failed then.
+// It holds no password, PIN, token or credential: the server's text is cleared of
+// those that the call sent, and of its filters. This package writes nothing else
+// of a form or a query into it.
 type Error struct {
 	Op     string // "Users.Create"
 	Method string // "POST"
@@ -86,12 +86,12 @@ type Error struct {
 	Body       []byte        // what it sent, at most Limits.ErrorBytes
 	RequestID  string        // its X-Request-Id, if it gave one
 	RetryAfter time.Duration // its Retry-After, if it gave one
-	Attempts   int           // how often the call was tried, counting one that got no turn by the rate limit
+	Attempts   int           // how often the call was tried, counting an attempt that got no turn under the rate limit
 	Outcome    Outcome       // whether it changed anything
 	Err        error         // the cause, if it is more than the status
 }
 
-// Error says what was being done, to what, and what came of it.
+// Error says what was done, to what, and what came of it.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "infinitysip: %s: %s %s", e.Op, e.Method, e.Path)
@@ -145,8 +145,8 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// ValidationError is bad input: every problem of it at once. Nothing was
-// sent. It is ErrInvalid by errors.Is.
+// ValidationError lists every problem of bad input. Nothing was sent. It matches
+// ErrInvalid.
 type ValidationError struct {
 	Op     string // "Users.Create"
 	Fields []FieldError
@@ -156,6 +156,15 @@ type ValidationError struct {
 type FieldError struct {
 	Field   string // the parameter as the API spells it: "extensionNumber"
 	Problem string
+}
+
+// problems collects what is wrong with an input.
+type problems []FieldError
+
+func (p *problems) report(field, problem string) {
+	if problem != "" {
+		*p = append(*p, FieldError{field, problem})
+	}
 }
 
 // Error lists the problems.
@@ -174,8 +183,7 @@ func (e *ValidationError) Error() string {
 // Is reports whether target is ErrInvalid.
 func (e *ValidationError) Is(target error) bool { return target == ErrInvalid }
 
-// translate gives an error of the packages below the name that callers know it
-// by.
+// translate gives the errors of internal packages the names that callers know.
 func translate(err error) error {
 	switch {
 	case errors.Is(err, ratelimit.ErrNoTurn):
@@ -186,7 +194,7 @@ func translate(err error) error {
 	return err
 }
 
-// join puts two errors, of which either may be nil, on one line.
+// join puts two errors on one line. Either may be nil.
 func join(err, more error) error {
 	switch {
 	case err == nil:
@@ -197,7 +205,7 @@ func join(err, more error) error {
 	return fmt.Errorf("%w; %w", err, more)
 }
 
-// quote shows a piece of bad input, bounded.
+// quote shows bad input, at most 64 bytes of it.
 func quote(text string) string {
 	if len(text) > 64 {
 		return strconv.Quote(strings.ToValidUTF8(text[:64], "")) + "…"

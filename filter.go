@@ -17,13 +17,13 @@ import (
 // datetimeLayout is how the API writes a time, in UTC.
 const datetimeLayout = "2006-01-02 15:04:05"
 
-// Field is a field of the rows R that a list filters and sorts by. The ones
-// that the API documents are in DeviceFields, QueueFields and their like;
-// Field[Device]("anything") reaches any other.
+// Field names a field of the rows R, to filter and sort by. DeviceFields,
+// QueueFields and their like have the fields that the API documents.
+// Field[Device]("anything") names any other.
 //
-// The methods that take any take a string, an integer, an id, a bool, a
-// time.Time or a netip.Prefix; a call with anything else is refused before it
-// is sent. Fold means that case does not matter.
+// A value of type any must be a string, an integer, an id, a bool, a time.Time or
+// a netip.Prefix. A call with any other is refused before it is sent. In names,
+// Fold means that case does not matter.
 type Field[R any] string
 
 // Filter is one condition on rows R. Make it with the methods of Field.
@@ -42,8 +42,8 @@ type ListOptions[R any] struct {
 	Filter []Filter[R] // all must hold; see Where
 	Sort   []Sort[R]   // applied in turn; see OrderBy
 
-	// Limit is the most rows a request may give; 0 leaves that to the server.
-	// An iterator takes it as the size of its pages and goes on to the end.
+	// Limit is the most rows of one request; 0 leaves that to the server. For an
+	// iterator it is the size of a page: the iterator goes on to the end.
 	Limit int
 
 	// Offset is how many rows to skip.
@@ -53,7 +53,7 @@ type ListOptions[R any] struct {
 // Where collects filters: a row must satisfy all of them.
 func Where[R any](filters ...Filter[R]) []Filter[R] { return filters }
 
-// OrderBy collects sorts: by the first, and where that is equal by the next.
+// OrderBy collects sorts: by the first, then by the next where rows are equal.
 func OrderBy[R any](sorts ...Sort[R]) []Sort[R] { return sorts }
 
 // Asc sorts by the field, lowest first.
@@ -213,40 +213,35 @@ func fieldProblem(name string) string {
 
 // query renders the options as the API reads them:
 // filter[]={field}-{operand}-value-{comparison} and sort[]={field}-{direction}.
-func (o *ListOptions[R]) query() (url.Values, []FieldError) {
+func (o *ListOptions[R]) query() (url.Values, problems) {
 	if o == nil {
 		return nil, nil
 	}
 	var (
-		problems []FieldError
-		wire     struct {
+		wrong problems
+		wire  struct {
 			Filter []string `url:"filter,brackets"`
 			Sort   []string `url:"sort,brackets"`
 			Limit  int      `url:"limit,omitempty"`
 			Offset int      `url:"offset,omitempty"`
 		}
 	)
-	report := func(field, problem string) {
-		if problem != "" {
-			problems = append(problems, FieldError{field, problem})
-		}
-	}
 	for i, f := range o.Filter {
-		report(fmt.Sprintf("filter[%d]", i), fieldProblem(f.field))
-		report(fmt.Sprintf("filter[%d]", i), f.problem)
+		wrong.report(fmt.Sprintf("filter[%d]", i), fieldProblem(f.field))
+		wrong.report(fmt.Sprintf("filter[%d]", i), f.problem)
 		wire.Filter = append(wire.Filter, f.field+"-"+f.operand+"-value-"+f.value)
 	}
 	for i, s := range o.Sort {
-		report(fmt.Sprintf("sort[%d]", i), fieldProblem(s.field))
+		wrong.report(fmt.Sprintf("sort[%d]", i), fieldProblem(s.field))
 		wire.Sort = append(wire.Sort, s.field+"-"+s.direction)
 	}
-	report("limit", form.CountProblem(int64(o.Limit)))
-	report("offset", form.CountProblem(int64(o.Offset)))
+	wrong.report("limit", form.CountProblem(int64(o.Limit)))
+	wrong.report("offset", form.CountProblem(int64(o.Offset)))
 	wire.Limit, wire.Offset = o.Limit, o.Offset
 
 	values, err := query.Values(wire)
-	if err != nil { // not with these fields
-		report("options", err.Error())
+	if err != nil { // which these fields cannot cause
+		wrong.report("options", err.Error())
 	}
-	return values, problems
+	return values, wrong
 }

@@ -11,7 +11,7 @@ import (
 // GroupID is the id of a SIP group.
 type GroupID int64
 
-// CallerNameFormat is what a called device shows as the caller's name. It may
+// CallerNameFormat formats the caller's name that a called device shows. It may
 // hold the variables {displayName}, {srcPhoneNumber} and {dgrpName}:
 // "{displayName} - {srcPhoneNumber}" becomes "Sales Dept - 0123456789".
 type CallerNameFormat string
@@ -42,9 +42,9 @@ type Group struct {
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
-// UpdateParams returns params that leave the group as this row has it: change
-// what you want changed and pass them to Update. A flag that the server left
-// out of the row is off in them.
+// UpdateParams returns params that leave the group as it is in this row. Change
+// what you want, and pass them to Update. A flag that the server left out of the
+// row is off in them.
 func (g Group) UpdateParams() GroupUpdateParams {
 	return GroupUpdateParams{
 		Name:             g.Name,
@@ -67,8 +67,9 @@ type GroupCreateParams struct {
 	CallerNameFormat CallerNameFormat `url:"callerNameFormat"`
 }
 
-// GroupUpdateParams are all sent, always: the API has no optional parameter
-// here. Start from (Group).UpdateParams. Only CallerNameFormat may be empty.
+// GroupUpdateParams are always all sent, because the API has no optional
+// parameter here. Start from Group.UpdateParams. Only CallerNameFormat may be
+// empty.
 type GroupUpdateParams struct {
 	Name             string           `url:"groupName"`
 	DisplayName      string           `url:"displayName"`

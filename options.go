@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	readAhead    = 4   // pages that an All asks for ahead of its reader
-	maxReadAhead = 100 // most that this may be set to
+	readAhead    = 4   // pages that an All asks for ahead of its loop
+	maxReadAhead = 100 // the most that WithReadAhead takes
 )
 
 // Option changes how a Client works.
@@ -34,25 +34,19 @@ type settings struct {
 	limits       Limits
 	limiter      *ratelimit.Limiter
 	ahead        int
-	problems     []FieldError
-}
-
-func (s *settings) report(field, problem string) {
-	if problem != "" {
-		s.problems = append(s.problems, FieldError{field, problem})
-	}
+	problems
 }
 
 // WithBaseURL sends the calls to another server than
-// https://api.infinitycloud.com: a gateway, or a test's. It must be https
-// unless the host is loopback; see WithInsecureHTTP.
+// https://api.infinitycloud.com, such as a gateway or a test server. The URL must
+// be https unless the host is loopback: see WithInsecureHTTP.
 func WithBaseURL(rawURL string) Option {
 	return func(s *settings) { s.baseURL = rawURL }
 }
 
-// WithHTTPClient has the Transport of hc carry the calls: one with a proxy,
-// tracing, a recorder or a mock. Nothing else of hc is used: redirects are
-// never followed, and contexts and the Client's own limits end a call.
+// WithHTTPClient sends the calls through the Transport of hc, such as one with a
+// proxy, tracing, a recorder or a mock. The Client uses nothing else of hc: it
+// never follows redirects, and contexts and its own limits end a call.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(s *settings) {
 		if hc == nil {
@@ -66,8 +60,8 @@ func WithHTTPClient(hc *http.Client) Option {
 	}
 }
 
-// WithUserAgent puts a product, such as "acme-provisioner/1.2", before this
-// package's own in the User-Agent header.
+// WithUserAgent puts a product, such as "acme-provisioner/1.2", before the name
+// of this package in the User-Agent header.
 func WithUserAgent(product string) Option {
 	return func(s *settings) {
 		if product == "" || strings.ContainsFunc(product, func(r rune) bool { return r < ' ' || r > '~' }) {
@@ -100,10 +94,9 @@ func WithLimits(l Limits) Option {
 	}
 }
 
-// WithRateLimit holds calls back so that no more than perSecond start each
-// second, after a first burst. A burst of 1 suits most servers. Without it a
-// Client that is told 429 finds a limit by itself: see the package's
-// documentation.
+// WithRateLimit bounds the attempts of all calls together to perSecond, after a
+// first burst. A burst of 1 suits most servers. Without this option the Client
+// learns a limit when the server says 429: see the package documentation.
 func WithRateLimit(perSecond float64, burst int) Option {
 	return func(s *settings) {
 		if !(perSecond > 0) || burst < 1 {
@@ -114,10 +107,10 @@ func WithRateLimit(perSecond float64, burst int) Option {
 	}
 }
 
-// WithReadAhead sets how many pages an All asks for ahead of its reader, where
-// the API documents limit and offset: 0 to 100, and 4 by default. With 0 each
-// page is asked for when the rows before it have been read. Nothing is asked
-// for ahead before a full page shows that there is more.
+// WithReadAhead sets how many pages an All asks for ahead of its loop, where the
+// API documents limit and offset: 0 to 100; default 4. With 0 it asks for a page
+// when the loop has read the rows before it. It asks for no page ahead until a
+// full page shows that there is more.
 func WithReadAhead(pages int) Option {
 	return func(s *settings) {
 		if pages < 0 || pages > maxReadAhead {
@@ -129,35 +122,35 @@ func WithReadAhead(pages int) Option {
 }
 
 // WithInsecureHTTP allows a base URL of plain http to a host that is not
-// loopback. Credentials and passwords then travel in the clear.
+// loopback. Anybody on the way can then read credentials and passwords.
 func WithInsecureHTTP() Option {
 	return func(s *settings) { s.insecureHTTP = true }
 }
 
-// RetryPolicy tells how calls are tried again. A zero field means its default.
-// What is tried again, and what never is, is fixed: see the package's
+// RetryPolicy sets how often and how soon calls are tried again. A zero field
+// means its default. Which failures are tried again is fixed: see the package
 // documentation.
 type RetryPolicy struct {
 	MaxAttempts   int           // most attempts of one call, the first included; default 4; more raises the lower counts too; 1: never again
-	BaseWait      time.Duration // longest wait before the second attempt, doubled each time; default 0.5 s; after a 429 the wait is twice this at least
+	BaseWait      time.Duration // longest wait before the second attempt, doubled each time; default 0.5 s; after a 429 at least twice this
 	MaxWait       time.Duration // most that this grows to; default 10 s
-	MaxRetryAfter time.Duration // a Retry-After up to this is obeyed, above it the call fails at once, a create after one look; default 60 s
+	MaxRetryAfter time.Duration // longest Retry-After that is obeyed; above it the call fails at once, a create after one look; default 60 s
 
 	// VerifyWaits are the waits before each look for a created thing whose
 	// answer was lost; default 0, 1 s and 3 s.
 	VerifyWaits []time.Duration
 
-	// ResendAfter, when it is set, sends a create whose outcome is unknown
-	// once more after this long, if it has still not appeared. Set it to more
-	// than the server ever takes to carry out a request that it has received;
-	// with less, a thing may be created twice. It takes two VerifyWaits and two
-	// attempts at the least. Off by default.
+	// ResendAfter, if it is set, sends a create whose outcome is unknown once
+	// more after this time, if the thing has still not appeared. Set it to more
+	// than the server ever takes to carry out a request. With less, a thing may
+	// be created twice. It needs at least two VerifyWaits and two attempts. Off
+	// by default.
 	ResendAfter time.Duration
 
-	// Quota is how much retrying a Client may do beyond its successes; default
-	// 100. An attempt again costs 5 of it, after a timeout 10, and a call that
-	// succeeds gives 1 back. When it is used up, calls fail at their first
-	// failure. Waiting for a server that says 429 costs nothing.
+	// Quota bounds how much a Client tries again beyond what succeeds; default
+	// 100. A further attempt costs 5, after a timeout 10. A call that succeeds
+	// gives 1 back. When the quota is used up, calls fail at their first failure.
+	// A 429 costs nothing.
 	Quota int
 }
 
@@ -173,7 +166,7 @@ func (p RetryPolicy) orDefaults() RetryPolicy {
 	return p
 }
 
-// room is what internal/retry takes of the policy.
+// room returns the part of the policy that internal/retry needs.
 func (p RetryPolicy) room() retry.Policy {
 	return retry.Policy{MaxAttempts: p.MaxAttempts, BaseWait: p.BaseWait, MaxWait: p.MaxWait, MaxRetryAfter: p.MaxRetryAfter}
 }
@@ -188,7 +181,7 @@ func (p RetryPolicy) problem() string {
 		return "holds a negative value"
 	}
 	if p.ResendAfter > 0 && (p.VerifyWaits != nil && len(p.VerifyWaits) < 2 || p.MaxAttempts == 1) {
-		return "ResendAfter takes two VerifyWaits and two attempts at the least"
+		return "ResendAfter needs at least two VerifyWaits and two attempts"
 	}
 	if max(p.BaseWait, p.MaxWait, p.MaxRetryAfter) > retry.LongestWait {
 		return "waits longer than a year"
@@ -235,18 +228,14 @@ func (l Limits) problem() string {
 // CallOption changes one call. Every method takes any number of them.
 type CallOption func(*callSettings)
 
-// callSettings are what the options of a call come to.
+// callSettings is what the options of a call set.
 type callSettings struct {
 	header   http.Header
 	params   url.Values
 	attempts int // 0: as the Client's policy says
 	response *Response
-	secrets  []string // of the header and the params
-	problems []FieldError
-}
-
-func (s *callSettings) report(option, problem string) {
-	s.problems = append(s.problems, FieldError{option, problem})
+	secrets  []string // values of header and params that no error may show
+	problems
 }
 
 // CallHeader sends a header with every request of a call, the looks after a lost
@@ -266,15 +255,15 @@ func CallHeader(key, value string) CallOption {
 			s.header = make(http.Header)
 		}
 		s.header[name] = []string{value}
-		s.keep(name, value)
+		s.hide(name, value)
 	}
 }
 
-// CallParam sends a parameter that this package does not know: one that is newer,
-// or "display[]", which chooses the members of a row. It goes into the query of
-// a read and into the form of any other call, of each of its batches. Values of
-// an array are given together, with the brackets in the name. A parameter that
-// the call has of its own is refused, and so is format.
+// CallParam sends a parameter that this package does not know, such as a newer
+// one, or "display[]", which chooses the members of a row. It goes into the query
+// of a read, and into the form of any other call, of each of its batches. It does
+// not go into looks. Give the values of an array together, and the brackets in
+// the name. CallParam refuses format, and a parameter that the call has itself.
 func CallParam(name string, values ...string) CallOption {
 	return func(s *callSettings) {
 		base, _, _ := strings.Cut(name, "[")
@@ -283,7 +272,7 @@ func CallParam(name string, values ...string) CallOption {
 		case base == "":
 			problem = "no name"
 		case base == "format":
-			problem = "format would change what is read"
+			problem = "format is not the caller's to set: this package reads one format"
 		case len(values) == 0:
 			problem = "no value of " + quote(name)
 		}
@@ -300,12 +289,12 @@ func CallParam(name string, values ...string) CallOption {
 			s.params = make(url.Values)
 		}
 		s.params[name] = append(s.params[name], values...)
-		s.keep(name, values...)
+		s.hide(name, values...)
 	}
 }
 
-// keep keeps values out of errors whose name tells that they are secret.
-func (s *callSettings) keep(name string, values ...string) {
+// hide keeps values out of errors if their name says that they are secret.
+func (s *callSettings) hide(name string, values ...string) {
 	name = strings.ToLower(name)
 	for _, part := range []string{"password", "pin", "token", "secret", "key", "auth", "cookie"} {
 		if strings.Contains(name, part) {
@@ -315,13 +304,13 @@ func (s *callSettings) keep(name string, values ...string) {
 	}
 }
 
-// CallAttempts sets the most attempts of a call, in place of
-// RetryPolicy.MaxAttempts. With 1 nothing is sent again; a create whose answer is
-// lost is looked for all the same.
+// CallAttempts replaces RetryPolicy.MaxAttempts for one call. With 1 the call is
+// not sent again. The client looks for a create whose answer is lost all the
+// same.
 func CallAttempts(n int) CallOption {
 	return func(s *callSettings) {
 		if n < 1 {
-			s.report("CallAttempts", fmt.Sprintf("must be 1 at least, not %d", n))
+			s.report("CallAttempts", fmt.Sprintf("must be at least 1, not %d", n))
 		}
 		s.attempts = n
 	}
@@ -335,11 +324,10 @@ type Response struct {
 	Attempts   int         // how often the call was tried
 }
 
-// CallResponse has r set to what the server answered, when the call succeeds and
-// when it fails. Of a create it is the answer to the POST, not to a look. Of an
-// iterator over pages it is that of the page whose rows are being yielded, and of
-// a call that takes several requests that of the last one. It is set by the
-// goroutine that makes the call or runs the loop.
+// CallResponse sets r to what the server answered, on success and on failure: for
+// a create the answer to the POST, not to a look; for an iterator over pages the
+// answer with the rows that it yields; for a call that takes several requests the
+// last answer. Only the goroutine that makes the call or runs the loop sets it.
 func CallResponse(r *Response) CallOption {
 	return func(s *callSettings) {
 		if r == nil {

@@ -8,12 +8,13 @@ import (
 	"slices"
 
 	"github.com/infinitysip/infinitysip/internal/form"
+	"github.com/infinitysip/infinitysip/internal/redact"
+	"github.com/infinitysip/infinitysip/internal/rows"
 	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
-// formFormat is how the forms of this API are written, and what it asks of their
-// values. A type of this package says by its problem method what is wrong with a
-// value of it.
+// formFormat is how internal/form writes the forms of this API. A type of this
+// package checks its values with a method named problem.
 var formFormat = &form.Format{
 	Text: func(value any) (string, bool) {
 		switch value := value.(type) {
@@ -52,33 +53,51 @@ var formFormat = &form.Format{
 }
 
 // encode checks params, a struct or nil, and writes them and more as a form.
-func encode(params any, more url.Values) (f form.Form, problems []FieldError) {
+func encode(params any, more url.Values) (f form.Form, wrong problems) {
 	if params != nil {
-		var wrong []form.Problem
-		f, wrong = formFormat.Encode(params)
-		for _, p := range wrong {
-			problems = append(problems, FieldError{p.Name, p.Text})
+		var found []form.Problem
+		f, found = formFormat.Encode(params)
+		for _, p := range found {
+			wrong.report(p.Name, p.Text)
 		}
 	}
 	for _, name := range sortedNames(more) {
 		if params != nil && formFormat.Has(params, name) {
-			problems = append(problems, FieldError{"CallParam", quote(name) + " is a parameter of this call: set it there"})
+			wrong.report("CallParam", quote(name)+" is a parameter of this call: set it there")
 		}
 		if f.Values == nil {
 			f.Values = make(url.Values)
 		}
 		f.Values[name] = more[name]
 	}
-	if params != nil && len(f.Values) == 0 && len(problems) == 0 {
-		problems = append(problems, FieldError{"params", "nothing to update: every field is nil"})
+	if params != nil && len(f.Values) == 0 && len(wrong) == 0 {
+		wrong.report("params", "nothing to update: every field is nil")
 	}
-	return f, problems
+	return f, wrong
 }
 
-// sortedNames are the names of params, so that problems come in one order.
+// sortedNames returns the names of params in one order, for the order of problems.
 func sortedNames(params url.Values) []string {
 	if params == nil {
-		return nil // most calls have none, and the iterator would be allocated
+		return nil // most calls have none; the iterator would be allocated
 	}
 	return slices.Sorted(maps.Keys(params))
+}
+
+// rowFormat is how internal/rows reads the rows of this API.
+var rowFormat = &rows.Format{
+	Set: func(to any, text []byte) bool {
+		switch to := to.(type) {
+		case *Secret:
+			*to = NewSecret(string(text))
+			return true
+		case *netip.Prefix:
+			var taken bool
+			*to, taken = wire.Network(string(text))
+			return taken
+		}
+		return false
+	},
+	Hidden: secretNames.Has,
+	Mark:   redact.Mark,
 }

@@ -15,8 +15,8 @@ type QueueID int64
 // queue; the same group has another id in another queue.
 type QueueMemberID int64
 
-// RingStrategy tells in which order the users of a queue member ring. A value
-// that is not named here comes from a newer server and is kept as it is.
+// RingStrategy is the order in which the users of a queue member ring. A row keeps
+// a value that this package does not name.
 type RingStrategy string
 
 // The ring strategies.

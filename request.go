@@ -9,7 +9,6 @@ import (
 	"io"
 	"iter"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"reflect"
 	"slices"
@@ -26,32 +25,33 @@ import (
 	"github.com/infinitysip/infinitysip/internal/redact"
 	"github.com/infinitysip/infinitysip/internal/retry"
 	"github.com/infinitysip/infinitysip/internal/rows"
-	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
-// The life of a call, from top to bottom of this file:
+// The life of a call, from the top of this file to its end:
 //
-//  1. The line of a method names it: get, list, all, listPaged, allPages, exec and
-//     removeMembers here, create, associate and addMembers in create.go. path puts
-//     the ids into its path.
-//  2. newCall and newRead check its parameters and make a form of them (params.go)
-//     or a query (filter.go), and take its options (options.go). If there is a
+//  1. A method of a service is one line. path puts the ids into the path. get, list,
+//     all, listPaged, allPages, exec or removeMembers (here), or create, associate
+//     or addMembers (create.go) make the call.
+//  2. newCall and newRead apply the options (options.go), check the parameters, and
+//     write them as a form (params.go) or a query (filter.go). If there is a
 //     problem, do returns it and sends nothing.
-//  3. do has retryablehttp send it. Of each attempt, attempt.Transport waits for
-//     its turn (internal/ratelimit), sets its headers, watches it and logs it.
-//  4. checkRetry has internal/retry tell how the attempt failed, and whether there
-//     is another; backoff tells when.
-//  5. take reads the last answer: the rows (internal/rows), or an error's text,
-//     from which internal/redact takes the secrets.
-//  6. A write that may have taken effect and failed all the same is looked after,
-//     in create.go.
+//  3. do sends the call with retryablehttp. For each attempt, internal/attempt waits
+//     for a turn (internal/ratelimit), sets the headers, watches the time, and logs.
+//  4. checkRetry asks internal/retry how the attempt failed and whether there is
+//     another one. backoff asks how long to wait before it.
+//  5. take reads the last answer: rows (internal/rows), or the text of an error,
+//     without the secrets (internal/redact).
+//  6. If a create or an add of members failed and may have taken effect, create.go
+//     looks for what it made (internal/verify).
 //
-// Three loops repeat something. That of retryablehttp makes the attempts of one
-// request, after a read that was cut too. That of settled (create.go) sends a
-// create or an add of members again, after it was looked for. That of
-// internal/pages reads a list that comes in pages.
+// Three loops repeat something. The loop of retryablehttp makes the attempts of one
+// request. The loop of settled (create.go) sends a create or an add again after a
+// look. The loop of internal/pages reads a list page by page.
 
-const apiRoot = "/config/v2/sip" // every path of the API begins so
+const (
+	apiRoot  = "/config/v2/sip" // every path of the API begins with it
+	pageRows = 1000             // rows that an All asks for at a time
+)
 
 // caller makes the calls of a Client, for all its services.
 type caller struct {
@@ -64,8 +64,9 @@ type caller struct {
 	ahead   int // pages, see WithReadAhead
 }
 
-// account is whom a caller calls for: the credentials, the turns and the quota of
-// retries. Nothing of it belongs to the connections.
+// account holds what belongs to the account that a caller calls for: credentials,
+// turns, and the quota of retries. Nothing of it belongs to the connections, which
+// several accounts can share.
 type account struct {
 	attempt.Account
 	secrets []Secret // the credentials, to keep them out of errors
@@ -79,21 +80,21 @@ type call struct {
 	query    url.Values
 	form     form.Form
 	with     callSettings
-	problems []FieldError
+	problems problems
 
 	caller *caller
-	behind *call            // the create that this call looks for, if it does
-	scrub  *redact.Scrubber // see scrubber
+	behind *call            // the call for which this one looks, or nil
+	scrub  *redact.Scrubber // made when it is needed: see scrubber
 
 	failure   retry.Failure // of the last attempt that failed
-	unsettled bool          // an attempt of a write failed that may have taken effect
-	ended     bool          // there is no other attempt
+	unsettled bool          // a failed attempt of a write may have taken effect
+	ended     bool          // there is no further attempt
 }
 
-// route is a path with its ids in place, or what is wrong with them.
+// route is a path with its ids, and the problems of the ids.
 type route struct {
 	path     string
-	problems []FieldError
+	problems problems
 }
 
 // path puts ids into a path as the API's page writes it.
@@ -105,7 +106,7 @@ func path(template string, ids ...any) route {
 		name, after, _ := strings.Cut(rest, "}")
 		n := reflect.ValueOf(id).Int()
 		if n <= 0 {
-			r.problems = append(r.problems, FieldError{name, "must be a positive id, not " + strconv.FormatInt(n, 10)})
+			r.problems.report(name, "must be a positive id, not "+strconv.FormatInt(n, 10))
 		}
 		text = strconv.AppendInt(append(text, before...), n, 10)
 		template = after
@@ -124,20 +125,20 @@ func newCall(op string, k retry.Kind, method string, r route, params any, with [
 }
 
 func (call *call) setForm(params any) {
-	var problems []FieldError
-	call.form, problems = encode(params, call.with.params)
-	call.problems = append(call.problems, problems...)
+	var wrong problems
+	call.form, wrong = encode(params, call.with.params)
+	call.problems = append(call.problems, wrong...)
 }
 
-// newRead makes a call that reads. paged is whether the API's page has a query
-// for it, which opts give.
+// newRead makes a call that reads. If paged is set, the API's page has a query for
+// it, and opts gives it.
 func newRead[R any](op string, k retry.Kind, r route, paged bool, opts *ListOptions[R], with []CallOption) *call {
-	query, problems := opts.query()
-	call := &call{Call: attempt.Call{Op: op, Method: http.MethodGet, Path: r.path}, kind: k, query: query, problems: append(r.problems, problems...)}
+	query, wrong := opts.query()
+	call := &call{Call: attempt.Call{Op: op, Method: http.MethodGet, Path: r.path}, kind: k, query: query, problems: append(r.problems, wrong...)}
 	call.apply(with)
 	for _, name := range sortedNames(call.with.params) {
 		if base, _, _ := strings.Cut(name, "["); paged && slices.Contains([]string{"filter", "sort", "limit", "offset"}, base) {
-			call.problems = append(call.problems, FieldError{"CallParam", quote(name) + " is an option of this list: set it there"})
+			call.problems.report("CallParam", quote(name)+" is an option of this list: set it there")
 		}
 		if call.query == nil {
 			call.query = make(url.Values)
@@ -176,12 +177,12 @@ func get[R any](ctx context.Context, c *caller, op string, r route, with []CallO
 	return row, nil
 }
 
-// list reads the rows at r in one request. The API's page has no query for it.
+// list reads the rows at r in one request, where the API's page has no query.
 func list[R any](ctx context.Context, c *caller, op string, r route, with []CallOption) ([]R, error) {
 	return readList[R](ctx, c, newRead[R](op, retry.Read, r, false, nil, with))
 }
 
-// listPaged reads the rows at r in one request, with the query of opts.
+// listPaged reads the rows at r in one request, where the page has a query.
 func listPaged[R any](ctx context.Context, c *caller, op string, r route, opts *ListOptions[R], with []CallOption) ([]R, error) {
 	return readList[R](ctx, c, newRead(op, retry.Read, r, true, opts, with))
 }
@@ -241,11 +242,8 @@ func allPages[R any](ctx context.Context, c *caller, op string, r route, opts *L
 	}
 }
 
-// pageRows is how many rows an All asks for at a time.
-const pageRows = 1000
-
-// readPage reads one page, ahead of its reader perhaps: what CallResponse wants
-// is told only when that gets there.
+// readPage reads one page, perhaps ahead of the loop. So CallResponse gets its
+// answer later, when the loop comes to the page.
 func readPage[R any](ctx context.Context, c *caller, call *call) (page pages.Page[R], err error) {
 	response := call.with.response
 	if response != nil {
@@ -256,7 +254,7 @@ func readPage[R any](ctx context.Context, c *caller, call *call) (page pages.Pag
 	return page, err
 }
 
-// pageError makes an error of this package of one that is internal/pages' own.
+// pageError makes an *Error of an error that internal/pages itself yields.
 func pageError(op string, r route, err error) error {
 	if err == nil || errors.As(err, new(*Error)) || errors.As(err, new(*ValidationError)) {
 		return err
@@ -277,25 +275,7 @@ func readList[R any](ctx context.Context, c *caller, call *call) (list []R, err 
 	return list, err
 }
 
-// rowFormat is how the rows of this API are written.
-var rowFormat = &rows.Format{
-	Set: func(to any, text []byte) bool {
-		switch to := to.(type) {
-		case *Secret:
-			*to = NewSecret(string(text))
-			return true
-		case *netip.Prefix:
-			var taken bool
-			*to, taken = wire.Network(string(text))
-			return taken
-		}
-		return false
-	},
-	Hidden: secretNames.Has,
-	Mark:   redact.Mark,
-}
-
-// exec makes a call that is answered with a status alone.
+// exec makes a call whose answer has no rows.
 func exec(ctx context.Context, c *caller, op, method string, r route, params any, with []CallOption) error {
 	k := retry.Update
 	if method == http.MethodDelete {
@@ -310,12 +290,12 @@ func removeMembers[I ID](ctx context.Context, c *caller, op string, r route, ids
 	return inBatches(c, ids, newBatch, func(call *call, _ []I) error { return c.do(ctx, call, noRow) })
 }
 
-// inBatches sends ids in several requests, because PHP silently drops the end of
-// a long array.
+// inBatches sends many ids in several requests, because PHP silently drops the end
+// of a long array.
 func inBatches[I ID](c *caller, ids []I, newBatch func([]I) *call, send func(*call, []I) error) error {
 	whole := newBatch(ids)
-	if c == nil || len(whole.problems) > 0 {
-		return send(whole, ids) // which refuses it
+	if c == nil || len(whole.problems) > 0 || len(ids) <= c.limits.IDsPerRequest {
+		return send(whole, ids)
 	}
 	sent := 0
 	for batch := range slices.Chunk(ids, c.limits.IDsPerRequest) {
@@ -332,15 +312,14 @@ func inBatches[I ID](c *caller, ids []I, newBatch func([]I) *call, send func(*ca
 	return nil
 }
 
-// do sends a call and has decode read the answer of a success. It does so again
-// where that does no harm. Its error is a *ValidationError, when nothing was
-// sent, or an *Error.
+// do sends a call, again where that does no harm, and lets decode read the answer
+// of a success. Its error is a *ValidationError, if nothing was sent, or an *Error.
 func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response) error) error {
 	if c == nil {
-		call.problems = []FieldError{{"client", "make it with NewClient"}}
+		call.problems = problems{{"client", "make it with NewClient"}}
 	}
 	if ctx == nil {
-		call.problems = append(call.problems, FieldError{"ctx", "nil: pass context.Background() if there is none"})
+		call.problems.report("ctx", "nil: pass context.Background() if there is none")
 	}
 	if len(call.problems) > 0 {
 		return &ValidationError{Op: call.Op, Fields: call.problems}
@@ -363,14 +342,14 @@ func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response)
 		return failed
 	}
 	if outer, ok := errors.AsType[*url.Error](err); ok {
-		err = outer.Err // the outer one shows the URL, query and all
+		err = outer.Err // the outer error shows the URL with its query
 	}
 	call.respond()
 	return call.fail(resp, orContext(ctx, err))
 }
 
 func (c *caller) request(ctx context.Context, call *call) (*retryablehttp.Request, error) {
-	var body any // a nil func would be a body
+	var body any // retryablehttp takes a nil func for a body
 	if len(call.form.Values) > 0 {
 		text := call.form.Values.Encode()
 		body = retryablehttp.ReaderFunc(func() (io.Reader, error) { return strings.NewReader(text), nil })
@@ -379,18 +358,18 @@ func (c *caller) request(ctx context.Context, call *call) (*retryablehttp.Reques
 	if err != nil {
 		return nil, err
 	}
-	*req.URL = *c.base // not from a text that would be taken apart again
+	*req.URL = *c.base // a text would be parsed again
 	req.URL.Path += call.Path
 	req.URL.RawQuery = call.query.Encode()
 	req.Host = req.URL.Host
-	// With GetBody net/http would send a form again on its own, as often as an
+	// With GetBody, net/http would send a form again by itself each time that an
 	// HTTP/2 server resets the stream.
 	req.GetBody = nil
 	return req, nil
 }
 
-// checkRetry decides after an attempt, and after its answer was read, whether
-// there is another. It is the CheckRetry of retryablehttp.
+// checkRetry decides whether there is another attempt. retryablehttp calls it after
+// each attempt, and again after take has read the answer.
 func (c *caller) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	call := callFrom(ctx)
 	switch {
@@ -411,20 +390,19 @@ func (c *caller) checkRetry(ctx context.Context, resp *http.Response, err error)
 	return again && c.account.quota.Spend(call.failure, err), nil
 }
 
-// backoff is the Backoff of retryablehttp: how long to wait after attempt n, from
-// 0.
+// backoff tells retryablehttp how long to wait after attempt n, counted from 0.
 func (c *caller) backoff(_, _ time.Duration, n int, resp *http.Response) time.Duration {
 	return c.policy.room().AfterAnswer(n, resp)
 }
 
-// retries is the policy for this call.
+// retries returns the policy with the call's own number of attempts.
 func (call *call) retries() retry.Policy {
 	policy := call.caller.policy.room()
 	policy.MaxAttempts = cmp.Or(call.with.attempts, policy.MaxAttempts)
 	return policy
 }
 
-// most is how many attempts a rule allows this call.
+// most returns how many attempts a rule allows this call.
 func (call *call) most(rule retry.Rule) int { return call.retries().Attempts(rule) }
 
 // failed notes how an attempt failed.
@@ -435,9 +413,9 @@ func (call *call) failed(f retry.Failure) {
 	}
 }
 
-// take has decode read the answer of a success, and makes an error of any other.
-// It closes the answer also when the caller's loop, which a decode may run, does
-// not come back.
+// take lets decode read the answer of a success, and makes an error of any other
+// answer. It closes the body also if the user's loop, which decode may run, does not
+// come back.
 func (call *call) take(resp *http.Response, decode func(*http.Response) error) error {
 	defer resp.Body.Close()
 	call.respond()
@@ -456,11 +434,11 @@ func (call *call) take(resp *http.Response, decode func(*http.Response) error) e
 	return decode(resp)
 }
 
-// errNotAPI is a success with another status than the page's: what a proxy or
-// a login page may send for anything.
+// errNotAPI is an answer that the API's page does not have for this call: a proxy
+// or a login page may answer so.
 var errNotAPI = errors.New("this does not look like the API's answer")
 
-// noRow takes the answer of a call that is answered with a status alone.
+// noRow reads the answer of a call that has no rows in it.
 func noRow(resp *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, attempt.MaxDrain))
 	if resp.StatusCode != http.StatusNoContent && (err != nil || len(bytes.TrimSpace(body)) > 0) {
@@ -469,15 +447,15 @@ func noRow(resp *http.Response) error {
 	return nil
 }
 
-// respond tells the caller what was answered, if that is wanted.
+// respond fills the Response of CallResponse.
 func (call *call) respond() {
 	if r := call.with.response; r != nil {
 		*r = Response{StatusCode: call.Status(), Header: call.Answer(), RequestID: call.Answer().Get("X-Request-Id"), Attempts: call.Attempts}
 	}
 }
 
-// fail is the error of a call that did not succeed. resp, where there is one,
-// is the answer that it failed on.
+// fail returns the error of a call that did not succeed. resp is the answer that
+// it failed on, or nil.
 func (call *call) fail(resp *http.Response, err error) *Error {
 	e := &Error{Op: call.Op, Method: call.Method, Path: call.Path, StatusCode: call.Status(), Attempts: call.Attempts, Outcome: OutcomeNotApplied, Err: call.Clean(translate(err))}
 	if call.unsettled {
@@ -490,17 +468,17 @@ func (call *call) fail(resp *http.Response, err error) *Error {
 	return e
 }
 
-// applied is the error of a call that took effect and failed after that.
+// applied returns the error of a call that took effect and failed after that.
 func (call *call) applied(err error) error {
 	e := call.fail(nil, err)
 	e.Outcome = OutcomeApplied
 	if !call.Succeeded() {
-		e.StatusCode = 0 // what it says is not so
+		e.StatusCode = 0 // it is the status of a failure, and the call took effect
 	}
 	return e
 }
 
-// secrets are what the call sends that nobody else may see.
+// secrets are the values that the call sends and no error may show.
 func (call *call) secrets() []string {
 	all := append(call.form.Secrets(), call.with.secrets...)
 	for _, secret := range call.caller.account.secrets {
@@ -520,7 +498,7 @@ func (call *call) scrubber() *redact.Scrubber {
 	return call.scrub
 }
 
-// Clean returns an error that shows nothing that nobody else may see.
+// Clean returns the error without the call's secrets in its text.
 func (call *call) Clean(err error) error {
 	if err == nil {
 		return nil
@@ -528,7 +506,7 @@ func (call *call) Clean(err error) error {
 	return call.scrubber().Error(err)
 }
 
-// orContext returns the error of a context that has ended, else err.
+// orContext returns the error of the context if it has ended, else err.
 func orContext(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -536,7 +514,7 @@ func orContext(ctx context.Context, err error) error {
 	return err
 }
 
-// callFrom returns the call that a context belongs to, or nil.
+// callFrom returns the call that a request's context belongs to, or nil.
 func callFrom(ctx context.Context) *call {
 	call, _ := attempt.FromContext(ctx).(*call)
 	return call
@@ -546,11 +524,10 @@ func callFrom(ctx context.Context) *call {
 // that a request's context belongs to, and "" for any other context. An
 // http.RoundTripper names its spans and metrics by it.
 func OperationFromContext(ctx context.Context) string {
-	if ctx == nil {
-		return ""
-	}
-	if call := callFrom(ctx); call != nil {
-		return call.Op
+	if ctx != nil {
+		if call := callFrom(ctx); call != nil {
+			return call.Op
+		}
 	}
 	return ""
 }

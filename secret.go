@@ -9,18 +9,18 @@ import (
 	"github.com/infinitysip/infinitysip/internal/redact"
 )
 
-// secretNames are the members of rows that are secrets, also where no field
-// takes them: some row type has a Secret of each name.
+// secretNames are the members of rows that are secrets, also in a row type that
+// has no field for them.
 var secretNames = redact.Names{"password", "pin", "pbxDeviceToken"}
 
-// Secret holds a password, a PIN, a device token or the like. However it is
-// printed, logged or marshalled it says "[redacted]"; only Reveal gives the
-// value. The zero Secret is empty.
+// Secret holds a password, a PIN, a device token or the like. Printed, logged or
+// marshalled it reads "[redacted]". Only Reveal gives the value. The zero Secret
+// is empty.
 //
-// Two Secrets compare with Equal; == and reflect.DeepEqual do not apply.
+// Compare two Secrets with Equal; == and reflect.DeepEqual do not work.
 type Secret struct {
-	// A func, because a printer that walks unexported fields, as a test's
-	// diff does, shows a func as an address.
+	// A func, because a printer that walks unexported fields, such as the diff of
+	// a test, shows a func as an address.
 	reveal func() string
 }
 
@@ -40,8 +40,8 @@ func (s Secret) Reveal() string {
 // IsZero reports whether the value is empty.
 func (s Secret) IsZero() bool { return s.Reveal() == "" }
 
-// Equal reports whether both hold the same value, in a time that does not
-// depend on where they differ.
+// Equal reports whether both hold the same value. It takes the same time wherever
+// they differ.
 func (s Secret) Equal(other Secret) bool {
 	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(other.Reveal())) == 1
 }

@@ -16,15 +16,15 @@ type TrustedNetworksService struct{ caller *caller }
 
 // TrustedNetwork is a SIP trusted network row.
 type TrustedNetwork struct {
-	// The API's page does not spell the id of this row, and spells its path
-	// in three ways, so near spellings of the id are taken too.
+	// The API's page does not name the id of this row, and spells its path in
+	// three ways. So near spellings of the id are read too.
 	ID TrustedNetworkID `json:"trustedNetworkId" row:"id,trustednetworkId,trustedNetworksId,sipTrustedNetworkId,networkId,id"`
 
 	DomainID DomainID `json:"domainId"`
 
-	// Network is in CIDR notation, host bits kept: 10.0.20.10/24. An address
-	// without a length is a /32 or /128. It is the zero Prefix when the
-	// server's text is neither; Extra then holds the text.
+	// Network is in CIDR notation and keeps its host bits: 10.0.20.10/24. An
+	// address without a length is a /32 or /128. If the server's text is neither,
+	// Network is the zero Prefix, and Extra holds the text.
 	Network     netip.Prefix `json:"network"`
 	Description string       `json:"description"`
 

@@ -13,8 +13,8 @@ import (
 // UserID is the id of a SIP user.
 type UserID int64
 
-// PhoneID is the id of a phone number on the account, as a user's UKPhoneID
-// and USPhoneID name it. This API has no calls on phones.
+// PhoneID is the id of a phone number of the account, as in a user's UKPhoneID and
+// USPhoneID. This API has no calls for phone numbers.
 type PhoneID int64
 
 // UsersService makes the calls on SIP users, the devices associated with them
@@ -52,7 +52,7 @@ type User struct {
 }
 
 // UserCreateParams are the parameters of a new user. The first four fields are
-// required; of the rest, what is zero is not sent.
+// required. The others are not sent if they are zero.
 type UserCreateParams struct {
 	User            string `url:"user"` // user name, such as joe.blogs
 	Password        Secret `url:"password"`
@@ -77,8 +77,8 @@ type UserCreateParams struct {
 	Dashboard      *bool   `url:"dashboard,int,omitempty"`      // shown on the real-time dashboard
 }
 
-// UserUpdateParams change a user: nil leaves a field as it is, new("") clears
-// it. The API changes neither the user name nor the phone ids.
+// UserUpdateParams change a user: nil leaves a field as it is, new("") clears it.
+// The API cannot change the user name and the phone ids.
 type UserUpdateParams struct {
 	Password        *Secret `url:"password,omitempty"`
 	DisplayName     *string `url:"displayName,omitempty"`
@@ -222,27 +222,27 @@ func (s UsersService) GetDevice(ctx context.Context, domain DomainID, user UserI
 	return get[UserDevice](ctx, s.caller, "Users.GetDevice", path("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device), with)
 }
 
-// AddDevice associates a device with a user and returns the token that the
-// device registers with. The API shows the token this once: keep it. When the
-// answer is lost and the device is found associated, the error is one of
-// ErrTokenLost; it is so too if the device was associated before the call, by
-// a token that you may have.
+// AddDevice associates a device with a user and returns the token that the device
+// registers with. The API shows the token only this once: keep it. If the answer
+// is lost and the device is associated then, the error matches ErrTokenLost. That
+// is also so if the device was associated before the call, with a token that you
+// may have.
 //
 // API: Create PBX User Device
 func (s UsersService) AddDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID, with ...CallOption) (*UserDeviceToken, error) {
 	return associate[UserDeviceToken, UserDevice](ctx, s.caller, "Users.AddDevice", path("/domains/{domainId}/users/{userId}/devices", domain, user), deviceSpec{device},
 		"Users.GetDevice", path("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device),
 		func(t *UserDeviceToken) bool {
-			t.DeviceID, t.UserID = cmp.Or(t.DeviceID, device), cmp.Or(t.UserID, user) // what is not said is as asked
+			t.DeviceID, t.UserID = cmp.Or(t.DeviceID, device), cmp.Or(t.UserID, user) // an id that is missing is the one asked for
 			return t.DeviceID == device && t.UserID == user && !t.Token.IsZero()
 		}, with)
 }
 
-// RotateDeviceToken ends the association of a device with a user and makes it
-// anew, which gives another token. Until the device has it, the device cannot
-// register. If the second step fails, which the error says, the device may be
-// associated with nobody, or by a token that nobody knows: after ErrTokenLost it
-// is the latter, after ErrOutcomeUnknown GetDevice tells.
+// RotateDeviceToken gives a device of a user another token: it ends the
+// association and makes it again. Until the device has the new token, it cannot
+// register. If the second step fails, the error says so. Then the device may have
+// no user, or a token that nobody knows: after ErrTokenLost it is the latter;
+// after ErrOutcomeUnknown, GetDevice tells. The options apply to both steps.
 //
 // API: Delete PBX User Device, Create PBX User Device
 func (s UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, user UserID, device DeviceID, with ...CallOption) (*UserDeviceToken, error) {
