@@ -1,4 +1,4 @@
-package infinitysip_test
+package suite_test
 
 import (
 	"bytes"
@@ -135,7 +135,7 @@ func readData(t *testing.T, name string) string {
 	if name == "" {
 		return ""
 	}
-	data, err := os.ReadFile(filepath.Join("testdata", name))
+	data, err := os.ReadFile(filepath.Join("../../testdata", name))
 	require.NoError(t, err)
 	require.NotEmpty(t, data)
 	return string(data)

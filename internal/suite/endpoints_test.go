@@ -1,4 +1,4 @@
-package infinitysip_test
+package suite_test
 
 import (
 	"context"
@@ -40,7 +40,7 @@ type endpoint struct {
 // readEndpoints returns the endpoints by the names of their methods.
 func readEndpoints(t *testing.T) map[string]endpoint {
 	t.Helper()
-	raw, err := os.ReadFile("testdata/endpoints.json")
+	raw, err := os.ReadFile("../../testdata/endpoints.json")
 	require.NoError(t, err)
 	var list []endpoint
 	require.NoError(t, json.Unmarshal(raw, &list))
@@ -593,7 +593,7 @@ func TestEndpointDocs(t *testing.T) {
 
 	titles[compound] = []string{"Delete PBX User Device, Create PBX User Device"}
 
-	files, err := filepath.Glob("*.go")
+	files, err := filepath.Glob("../../*.go")
 	require.NoError(t, err)
 	line := regexp.MustCompile(`(?m)^API: (.*)$`)
 	found := make(map[string][]string)

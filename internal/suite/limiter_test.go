@@ -1,4 +1,4 @@
-package infinitysip_test
+package suite_test
 
 import (
 	"context"
