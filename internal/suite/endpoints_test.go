@@ -654,3 +654,12 @@ func requireFields[R any](fields any) func(*testing.T) {
 		require.Equal(t, want, got)
 	}
 }
+
+func TestOperationFromContext(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, infinitysip.OperationFromContext(t.Context()))
+	s := always(200, "")
+	_, err := stubClient(t, s).TrustedNetworks.List(t.Context(), 1, nil)
+	require.NoError(t, err)
+	require.Equal(t, "TrustedNetworks.List", infinitysip.OperationFromContext(s.hits[0].Context()))
+}

@@ -557,6 +557,48 @@ func TestAllDeletedAsTheyCome(t *testing.T) {
 	}
 }
 
+// A server may call the id of a trusted network otherwise than this package
+// thinks: the list then pages all the same.
+func TestPagesOfRowsWhoseIDIsNotKnown(t *testing.T) {
+	t.Parallel()
+	s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+		if req.URL.Query().Has("sort[]") {
+			return answer(400, "no such field"), nil
+		}
+		var offset int
+		_, _ = fmt.Sscan(req.URL.Query().Get("offset"), &offset)
+		if offset == 3 {
+			return answer(200, ""), nil
+		}
+		return answer(200, fmt.Sprintf(`{"odd":"%d","network":"10.0.%d.0/24"}`, offset, offset)), nil
+	}}
+	n := 0
+	for network, err := range stubClient(t, s).TrustedNetworks.All(t.Context(), 1, &infinitysip.TrustedNetworkListOptions{Limit: 1}) {
+		require.NoError(t, err)
+		require.True(t, network.Network.IsValid())
+		n++
+	}
+	require.Equal(t, 3, n)
+}
+
+// A page that comes again is known by its rows where they do not say their ids.
+func TestTheSamePageOfRowsWhoseIDIsNotKnown(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []int{0, 4} {
+		s := always(200, `{"user":"a","pbxDeviceToken":"t0ken"}`+"\n"+`{"user":"b","pbxDeviceToken":"t0ken"}`+"\n")
+		n := 0
+		for _, err := range stubClient(t, s, infinitysip.WithReadAhead(ahead)).Users.AllDevices(t.Context(), 1, 1, &infinitysip.UserDeviceListOptions{Limit: 2}) {
+			if err != nil {
+				require.ErrorIs(t, err, infinitysip.ErrPaginationStuck)
+				break
+			}
+			n++
+			require.LessOrEqual(t, n, 2)
+		}
+		require.Equal(t, 2, n)
+	}
+}
+
 // BenchmarkAllPages reads 100,000 rows in pages of 1,000 that each take 20 ms.
 func BenchmarkAllPages(b *testing.B) {
 	const rows, latency = 100_000, 20 * time.Millisecond

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/siptest"
 )
 
 // How often each kind of call is tried, by what each attempt ends with.
@@ -101,6 +103,102 @@ func TestRetryTable(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a 429 costs of a call's attempts is not given back when the call is
+// looked after.
+func TestNoMoreThanMaxAttempts(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{2, 4} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAcme(t, siptest.Options{}, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: most}))
+			for _, op := range []string{"Users.Create", "Groups.AddUsers"} {
+				a.Fail(siptest.On(op).Times(most - 1).Status(429))
+				a.Fail(siptest.On(op).Status(503))
+			}
+			_, err := a.client.Users.Create(t.Context(), a.domain, newUser())
+			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+			require.Equal(t, most, a.sent("Users.Create"))
+			err = a.client.Groups.AddUsers(t.Context(), a.domain, a.group, []infinitysip.UserID{a.user})
+			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+			require.Equal(t, most, a.sent("Groups.AddUsers"))
+		})
+	}
+}
+
+func TestRetryPolicy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := always(503, "")
+		_, err := stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1})).Users.List(t.Context(), 1)
+		require.Error(t, err)
+		require.Equal(t, 1, s.count())
+
+		s = always(429, "", "Retry-After", "120")
+		start := time.Now()
+		_, err = stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 2, MaxRetryAfter: time.Hour})).Users.List(t.Context(), 1)
+		require.Error(t, err)
+		require.Equal(t, 2, s.count())
+		require.GreaterOrEqual(t, time.Since(start), 2*time.Minute)
+	})
+}
+
+func TestMoreAttempts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := always(503, "")
+		client := stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 10}))
+		_, err := client.Users.List(t.Context(), 1)
+		require.Error(t, err)
+		require.Equal(t, 10, s.count())
+		require.Error(t, client.Users.Delete(t.Context(), 1, 2))
+		require.Equal(t, 19, s.count())
+	})
+}
+
+func TestQuota(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := always(503, "")
+		client := stubClient(t, s)
+		for range 100 {
+			_, err := client.Users.List(t.Context(), 1)
+			require.ErrorIs(t, err, infinitysip.ErrUnavailable)
+		}
+		require.Equal(t, 100+20, s.count(), "100 calls, and 100 / 5 attempts again")
+
+		s = always(429, "")
+		client = stubClient(t, s)
+		for range 100 {
+			_, err := client.Users.List(t.Context(), 1)
+			require.ErrorIs(t, err, infinitysip.ErrRateLimited)
+		}
+		require.Equal(t, 400, s.count(), "a server that says when to come back is no dead server")
+	})
+	// A timeout costs 10, of an add too, each of whose looks gives 1 back: 100
+	// goes down by 17 with every call, and does not pay for all of the sixth.
+	synctest.Test(t, func(t *testing.T) {
+		a := newAcme(t, siptest.Options{})
+		a.Fail(siptest.On("Groups.AddUsers").Hang())
+		for range 6 {
+			err := a.client.Groups.AddUsers(t.Context(), a.domain, a.group, []infinitysip.UserID{a.user})
+			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+		}
+		require.Equal(t, 5*3+2, a.sent("Groups.AddUsers"))
+	})
+	// A delete that finds nothing because it was carried out is a success.
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			if n%2 == 1 {
+				return nil, io.EOF
+			}
+			return answer(404, ""), nil
+		}}
+		client := stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{Quota: 9}))
+		require.NoError(t, client.Users.Delete(t.Context(), 1, 2))
+		require.NoError(t, client.Users.Delete(t.Context(), 1, 2), "9 - 5 + 1 is enough for one more")
+		require.ErrorIs(t, client.Users.Delete(t.Context(), 1, 2), infinitysip.ErrOutcomeUnknown)
+	})
 }
 
 func TestContextEndsEveryWait(t *testing.T) {
@@ -212,44 +310,6 @@ func (r *slowRows) Read(p []byte) (int, error) {
 	return copy(p, `{"userId":"1"}`+"\n"), nil
 }
 
-func TestRetryPolicy(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := always(503, "")
-		_, err := stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1})).Users.List(t.Context(), 1)
-		require.Error(t, err)
-		require.Equal(t, 1, s.count())
-
-		s = always(429, "", "Retry-After", "120")
-		start := time.Now()
-		_, err = stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 2, MaxRetryAfter: time.Hour})).Users.List(t.Context(), 1)
-		require.Error(t, err)
-		require.Equal(t, 2, s.count())
-		require.GreaterOrEqual(t, time.Since(start), 2*time.Minute)
-	})
-}
-
-func TestRateLimit(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := always(200, "")
-		client := stubClient(t, s, infinitysip.WithRateLimit(10, 1))
-		start := time.Now()
-		for range 21 {
-			_, err := client.Domains.List(t.Context())
-			require.NoError(t, err)
-		}
-		require.Equal(t, 2*time.Second, time.Since(start))
-
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		defer cancel()
-		_, err := client.Users.Create(ctx, 1, newUser())
-		require.ErrorIs(t, err, infinitysip.ErrRateLimited)
-		require.NotErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
-		require.Equal(t, 21, s.count())
-	})
-}
-
 // What must not happen below this package's own retries.
 func TestNothingBelowSendsAgain(t *testing.T) {
 	t.Parallel()
@@ -261,6 +321,24 @@ func TestNothingBelowSendsAgain(t *testing.T) {
 		require.Nil(t, req.GetBody, kind)
 		require.Empty(t, req.Header.Values("Idempotency-Key"), kind)
 	}
+}
+
+// A transport that goes to the network again, under the same context, after it
+// has sent the call must not make the call look unsent.
+func TestSentStaysSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+			trace := httptrace.ContextClientTrace(req.Context())
+			trace.GetConn("primary")
+			trace.GotConn(httptrace.GotConnInfo{})
+			trace.GetConn("secondary") // which refuses
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+		}}
+		_, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+		require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+		require.Equal(t, 1, s.countOf("Users.Create"))
+	})
 }
 
 // A context that ends in the wait after an answer does not hide that answer.
@@ -309,6 +387,23 @@ func TestDeletedAndGone(t *testing.T) {
 			require.Equal(t, 2, s.count(), status)
 		})
 	}
+}
+
+// A 404 after a removal of members that may have been applied says nothing of
+// the members.
+func TestRemoveUsersThatFindsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 1 {
+				return answer(503, ""), nil
+			}
+			return answer(404, "user 999 is not in the group"), nil
+		}}
+		err := stubClient(t, s).Groups.RemoveUsers(t.Context(), 1, 2, []infinitysip.UserID{998, 999})
+		require.ErrorIs(t, err, infinitysip.ErrNotFound)
+		require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+	})
 }
 
 // A context that is cancelled with a timeout of another call as its cause, as

@@ -241,3 +241,24 @@ func TestALimitIsForgotten(t *testing.T) {
 		require.Equal(t, 200*time.Millisecond, took(1000))
 	})
 }
+
+func TestRateLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := always(200, "")
+		client := stubClient(t, s, infinitysip.WithRateLimit(10, 1))
+		start := time.Now()
+		for range 21 {
+			_, err := client.Domains.List(t.Context())
+			require.NoError(t, err)
+		}
+		require.Equal(t, 2*time.Second, time.Since(start))
+
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		_, err := client.Users.Create(ctx, 1, newUser())
+		require.ErrorIs(t, err, infinitysip.ErrRateLimited)
+		require.NotErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+		require.Equal(t, 21, s.count())
+	})
+}

@@ -3,7 +3,7 @@ package suite_test
 import (
 	"bytes"
 	"context"
-	"io"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -50,51 +50,6 @@ func TestVerifyResendAfter(t *testing.T) {
 		_, err := a.client.Users.Create(t.Context(), a.domain, newUser())
 		require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
 		require.Equal(t, 2, a.sent("Users.Create"), "once more, and no more")
-	})
-}
-
-func TestQuota(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := always(503, "")
-		client := stubClient(t, s)
-		for range 100 {
-			_, err := client.Users.List(t.Context(), 1)
-			require.ErrorIs(t, err, infinitysip.ErrUnavailable)
-		}
-		require.Equal(t, 100+20, s.count(), "100 calls, and 100 / 5 attempts again")
-
-		s = always(429, "")
-		client = stubClient(t, s)
-		for range 100 {
-			_, err := client.Users.List(t.Context(), 1)
-			require.ErrorIs(t, err, infinitysip.ErrRateLimited)
-		}
-		require.Equal(t, 400, s.count(), "a server that says when to come back is no dead server")
-	})
-	// A timeout costs 10, of an add too, each of whose looks gives 1 back: 100
-	// goes down by 17 with every call, and does not pay for all of the sixth.
-	synctest.Test(t, func(t *testing.T) {
-		a := newAcme(t, siptest.Options{})
-		a.Fail(siptest.On("Groups.AddUsers").Hang())
-		for range 6 {
-			err := a.client.Groups.AddUsers(t.Context(), a.domain, a.group, []infinitysip.UserID{a.user})
-			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
-		}
-		require.Equal(t, 5*3+2, a.sent("Groups.AddUsers"))
-	})
-	// A delete that finds nothing because it was carried out is a success.
-	synctest.Test(t, func(t *testing.T) {
-		s := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
-			if n%2 == 1 {
-				return nil, io.EOF
-			}
-			return answer(404, ""), nil
-		}}
-		client := stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{Quota: 9}))
-		require.NoError(t, client.Users.Delete(t.Context(), 1, 2))
-		require.NoError(t, client.Users.Delete(t.Context(), 1, 2), "9 - 5 + 1 is enough for one more")
-		require.ErrorIs(t, client.Users.Delete(t.Context(), 1, 2), infinitysip.ErrOutcomeUnknown)
 	})
 }
 
@@ -156,27 +111,6 @@ func TestRowsThatDoNotSayTheirID(t *testing.T) {
 		require.ErrorContains(t, err, "a row does not say its userId")
 		require.Equal(t, 1, a.sent("Groups.AddUsers"))
 	})
-}
-
-// What a 429 costs of a call's attempts is not given back when the call is
-// looked after.
-func TestNoMoreThanMaxAttempts(t *testing.T) {
-	t.Parallel()
-	for _, most := range []int{2, 4} {
-		synctest.Test(t, func(t *testing.T) {
-			a := newAcme(t, siptest.Options{}, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: most}))
-			for _, op := range []string{"Users.Create", "Groups.AddUsers"} {
-				a.Fail(siptest.On(op).Times(most - 1).Status(429))
-				a.Fail(siptest.On(op).Status(503))
-			}
-			_, err := a.client.Users.Create(t.Context(), a.domain, newUser())
-			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
-			require.Equal(t, most, a.sent("Users.Create"))
-			err = a.client.Groups.AddUsers(t.Context(), a.domain, a.group, []infinitysip.UserID{a.user})
-			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
-			require.Equal(t, most, a.sent("Groups.AddUsers"))
-		})
-	}
 }
 
 // A server may keep a key otherwise than it was sent: without the length of a
@@ -307,4 +241,46 @@ func TestCreatedAndRewritten(t *testing.T) {
 			require.Empty(t, looks, name)
 		})
 	}
+}
+
+// What went wrong with a look-up is not what went wrong with the create.
+func TestALookUpsErrorIsNotTheCreates(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{400, 403, 404, 503} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := siptest.New(t, siptest.Options{CreateBody: siptest.CreateBodyNone})
+			domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
+			srv.Fail(siptest.On("Users.List").Status(status))
+			_, err := srv.InProcessClient().Users.Create(t.Context(), domain, newUser())
+			require.Error(t, err)
+			for _, sentinel := range []error{infinitysip.ErrInvalid, infinitysip.ErrForbidden, infinitysip.ErrNotFound, infinitysip.ErrUnavailable, infinitysip.ErrOutcomeUnknown} {
+				require.NotErrorIs(t, err, sentinel)
+			}
+		})
+	}
+}
+
+// A create whose answer has no id finds it among many like it.
+func TestCreateWithoutAnID(t *testing.T) {
+	t.Parallel()
+	srv := siptest.New(t, siptest.Options{CreateBody: siptest.CreateBodyNone})
+	client := srv.InProcessClient()
+	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
+	for i := range 20 {
+		params := newUser()
+		params.User, params.ExtensionNumber = fmt.Sprintf("joe%d", i), fmt.Sprint(100+i)
+		id, err := client.Users.Create(t.Context(), domain, params)
+		require.NoError(t, err)
+		require.Equal(t, srv.Users(domain)[i].ID, id)
+	}
+}
+
+// A token that came is not thrown away for ids that are not repeated with it.
+func TestATokenWithoutIDs(t *testing.T) {
+	t.Parallel()
+	token, err := stubClient(t, always(201, `{"pbxDeviceToken":"`+canaryPIN+`"}`)).Users.AddDevice(t.Context(), 1, 2, 3)
+	require.NoError(t, err)
+	require.Equal(t, canaryPIN, token.Token.Reveal())
+	require.Equal(t, infinitysip.DeviceID(3), token.DeviceID)
+	require.Equal(t, infinitysip.UserID(2), token.UserID)
 }

@@ -209,21 +209,6 @@ func TestWrongCredentials(t *testing.T) {
 	}
 }
 
-// A create whose answer has no id finds it among many like it.
-func TestCreateWithoutAnID(t *testing.T) {
-	t.Parallel()
-	srv := siptest.New(t, siptest.Options{CreateBody: siptest.CreateBodyNone})
-	client := srv.InProcessClient()
-	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
-	for i := range 20 {
-		params := newUser()
-		params.User, params.ExtensionNumber = fmt.Sprintf("joe%d", i), fmt.Sprint(100+i)
-		id, err := client.Users.Create(t.Context(), domain, params)
-		require.NoError(t, err)
-		require.Equal(t, srv.Users(domain)[i].ID, id)
-	}
-}
-
 func TestManyMembers(t *testing.T) {
 	t.Parallel()
 	srv := siptest.New(t)
@@ -283,8 +268,3 @@ func TestAllDoesNotHoldTheList(t *testing.T) {
 	}
 	require.Equal(t, rows-1000, n)
 }
-
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-func (f readerFunc) Close() error               { return nil }
