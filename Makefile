@@ -17,4 +17,4 @@ fuzz:
 
 # Calls of every kind under faults, each run from another seed.
 soak:
-	go test -run '^TestSoak$$' -timeout 0 ./internal/suite -long $(LONG)
+	go test -run '^TestSoak$$' -timeout 0 ./internal/suite -soak 10000 -long $(LONG)

@@ -3,9 +3,8 @@ package suite_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
-	"net/netip"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +32,7 @@ type badInput struct {
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	named := make(map[string][]badInput)
-	for _, bad := range slices.Concat(badCredentials(), badURLs(), badClients(), badParams(), badOptions(), badAnswers()) {
+	for _, bad := range slices.Concat(badCredentials(), badURLs(), badClients(), badIDs(endpointsByOp(t)), badCalls(), badAnswers()) {
 		named[bad.name] = append(named[bad.name], bad)
 	}
 	for name, ways := range named {
@@ -145,21 +144,17 @@ func badClients() []badInput {
 			return errorOf(infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithLimits(infinitysip.Limits{IDsPerRequest: 1001})))
 		}},
 	}
-	calls := maps.Clone(endpointIterators)
-	for name, call := range endpointCalls {
-		calls[name] = call.every
-	}
-	for _, call := range calls {
+	for _, m := range methods() {
 		list = append(list,
 			badInput{name: "nil context", fields: "ctx", do: func(client *infinitysip.Client) error {
 				var none context.Context
-				return call(none, client)
+				return m.do(none, client)
 			}},
 			badInput{name: "zero Client", fields: "client", do: func(*infinitysip.Client) error {
-				return call(context.Background(), new(infinitysip.Client))
+				return m.do(context.Background(), new(infinitysip.Client))
 			}},
 			badInput{name: "zero service", fields: "client", do: func(*infinitysip.Client) error {
-				return call(context.Background(), &infinitysip.Client{
+				return m.do(context.Background(), &infinitysip.Client{
 					Domains: infinitysip.DomainsService{}, Users: infinitysip.UsersService{}, Groups: infinitysip.GroupsService{},
 					Queues: infinitysip.QueuesService{}, TrustedNetworks: infinitysip.TrustedNetworksService{}, Devices: infinitysip.DevicesService{},
 				})
@@ -169,165 +164,62 @@ func badClients() []badInput {
 	return list
 }
 
-func badParams() []badInput {
+// badCalls are the bad params in the table of the calls, given to a list and to
+// its iterator.
+func badCalls() (list []badInput) {
+	for _, call := range apiCalls() {
+		for _, bad := range call.bad {
+			for _, m := range []method{{name: call.op, params: bad.params}, {name: iteratorOf(call.op), params: bad.params}} {
+				if m.name != "" {
+					list = append(list, badInput{name: bad.name, fields: bad.fields, do: func(c *infinitysip.Client) error {
+						return m.do(context.Background(), c)
+					}})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// pathID finds the ids of a path.
+var pathID = regexp.MustCompile(`\{(\w+)\}`)
+
+func badIDs(endpoints map[string]endpoint) []badInput {
 	ctx := context.Background()
 	type client = *infinitysip.Client
-	group := infinitysip.GroupCreateParams{Name: "sales", DisplayName: "Sales", ExtensionNumber: "0200", CallerNameFormat: "{displayName}"}
-	member := infinitysip.QueueMemberCreateParams{GroupID: 1, RingStrategy: infinitysip.RingAll}
 	list := []badInput{
 		{name: "zero id", fields: "userId", do: func(c client) error { return errorOf(c.Users.Get(ctx, 1, 0)) }},
 		{name: "negative ids", fields: "domainId userId pbxDeviceId", do: func(c client) error { return c.Users.RemoveDevice(ctx, -1, 0, -2) }},
 		{name: "zero id in a form", fields: "pbxDeviceId", do: func(c client) error { return errorOf(c.Users.AddDevice(ctx, 1, 1, 0)) }},
-		{name: "zero id in an update", fields: "groupId", do: func(c client) error {
-			return c.Queues.UpdateMember(ctx, 1, 1, 1, infinitysip.QueueMemberUpdateParams{GroupID: new(infinitysip.GroupID(0))})
-		}},
-		{name: "negative phone", fields: "ukPhoneId usPhoneId", do: func(c client) error {
-			params := newUser()
-			params.UKPhoneID, params.USPhoneID = -1, -2
-			return errorOf(c.Users.Create(ctx, 1, params))
-		}},
-
-		{name: "user with nothing", fields: "user password displayName extensionNumber", do: func(c client) error {
-			return errorOf(c.Users.Create(ctx, 1, infinitysip.UserCreateParams{}))
-		}},
 		{name: "group with nothing, in no domain", fields: "domainId groupName displayName extensionNumber callerNameFormat", do: func(c client) error {
 			return errorOf(c.Groups.Create(ctx, 0, infinitysip.GroupCreateParams{}))
 		}},
-		{name: "queue with nothing", fields: "queueName displayName extensionNumber", do: func(c client) error {
-			return errorOf(c.Queues.Create(ctx, 1, infinitysip.QueueCreateParams{}))
-		}},
-		{name: "member with nothing", fields: "groupId ringStrategy", do: func(c client) error {
-			return errorOf(c.Queues.CreateMember(ctx, 1, 1, infinitysip.QueueMemberCreateParams{}))
-		}},
-		{name: "network with nothing", fields: "network", do: func(c client) error {
-			return errorOf(c.TrustedNetworks.Create(ctx, 1, infinitysip.TrustedNetworkCreateParams{}))
-		}},
-		{name: "device with nothing", fields: "pbxDeviceName deviceMacAddress", do: func(c client) error {
-			return errorOf(c.Devices.Create(ctx, 1, infinitysip.DeviceCreateParams{}))
-		}},
-		{name: "update of a domain with nothing", fields: "displayName", do: func(c client) error { return c.Domains.Update(ctx, 1, infinitysip.DomainUpdateParams{}) }},
-		{name: "update of a group with nothing", fields: "groupName displayName extensionNumber", do: func(c client) error { return c.Groups.Update(ctx, 1, 1, infinitysip.GroupUpdateParams{}) }},
-		{name: "update of a device with nothing", fields: "pbxDeviceName", do: func(c client) error { return c.Devices.Update(ctx, 1, 1, infinitysip.DeviceUpdateParams{}) }},
-		{name: "update of a user with nothing", fields: "params", do: func(c client) error { return c.Users.Update(ctx, 1, 1, infinitysip.UserUpdateParams{}) }},
-		{name: "update of a queue with nothing", fields: "params", do: func(c client) error { return c.Queues.Update(ctx, 1, 1, infinitysip.QueueUpdateParams{}) }},
-		{name: "update of a member with nothing", fields: "params", do: func(c client) error {
-			return c.Queues.UpdateMember(ctx, 1, 1, 1, infinitysip.QueueMemberUpdateParams{})
-		}},
-		{name: "update of a network with nothing", fields: "params", do: func(c client) error {
-			return c.TrustedNetworks.Update(ctx, 1, 1, infinitysip.TrustedNetworkUpdateParams{})
-		}},
-
-		{name: "no CIDR in an update", fields: "network", do: func(c client) error {
-			return c.TrustedNetworks.Update(ctx, 1, 1, infinitysip.TrustedNetworkUpdateParams{Network: new(netip.Prefix{})})
-		}},
-		{name: "no CIDR, of too many bits", fields: "network", do: func(c client) error {
-			return errorOf(c.TrustedNetworks.Create(ctx, 1, infinitysip.TrustedNetworkCreateParams{Network: netip.PrefixFrom(netip.MustParseAddr("10.0.0.1"), 33)}))
-		}},
-		{name: "another ring strategy", fields: "ringStrategy", do: func(c client) error {
-			return c.Queues.UpdateMember(ctx, 1, 1, 1, infinitysip.QueueMemberUpdateParams{RingStrategy: new(infinitysip.RingStrategy("ALL"))})
-		}},
-		{name: "negative counts", fields: "ringAttempts ringSecs ringOrder", do: func(c client) error {
-			params := member
-			params.RingAttempts, params.RingSecs, params.RingOrder = -1, -2, -3
-			return errorOf(c.Queues.CreateMember(ctx, 1, 1, params))
-		}},
-		{name: "negative counts in an update", fields: "ringAttempts ringSecs", do: func(c client) error {
-			return c.Queues.UpdateMember(ctx, 1, 1, 1, infinitysip.QueueMemberUpdateParams{RingAttempts: new(-1), RingSecs: new(-1)})
-		}},
-
-		{name: "LF, NUL and invalid UTF-8 in a new user", fields: "user password email", do: func(c client) error {
-			params := newUser()
-			params.User, params.Password, params.Email = "joe\nblogs", infinitysip.NewSecret(canaryPassword+"\x00"), "\xff"
-			return errorOf(c.Users.Create(ctx, 1, params))
-		}},
-		{name: "CR in an update", fields: "firstName", do: func(c client) error {
-			return c.Users.Update(ctx, 1, 1, infinitysip.UserUpdateParams{FirstName: new("a\rb")})
-		}},
-		{name: "LF in a secret of an update", fields: "password pin", do: func(c client) error {
-			return c.Users.Update(ctx, 1, 1, infinitysip.UserUpdateParams{Password: new(infinitysip.NewSecret(canaryPassword + "\n")), PIN: new(infinitysip.NewSecret(canaryPIN + "\r"))})
-		}},
-		{name: "NUL in a group", fields: "groupName displayName extensionNumber callerNameFormat", do: func(c client) error {
-			return c.Groups.Update(ctx, 1, 1, infinitysip.GroupUpdateParams{Name: "\x00", DisplayName: "\x00", ExtensionNumber: "\x00", CallerNameFormat: "\x00"})
-		}},
-		{name: "LF in a description", fields: "description", do: func(c client) error {
-			return c.TrustedNetworks.Update(ctx, 1, 1, infinitysip.TrustedNetworkUpdateParams{Description: new("a\nb")})
-		}},
-
-		{name: "no users to add", fields: "userSpec", do: func(c client) error { return c.Groups.AddUsers(ctx, 1, 1, nil) }},
-		{name: "no users to remove", fields: "userSpec", do: func(c client) error { return c.Groups.RemoveUsers(ctx, 1, 1, []infinitysip.UserID{}) }},
-		{name: "zero among the users to remove", fields: "userSpec", do: func(c client) error { return c.Groups.RemoveUsers(ctx, 1, 1, []infinitysip.UserID{1, 0}) }},
-		{name: "zero as the last of many users", fields: "userSpec", do: func(c client) error {
-			return c.Groups.AddUsers(ctx, 1, 1, append(numbered[infinitysip.UserID](1199), 0))
-		}},
-		{name: "no groups to add", fields: "groupSpec", do: func(c client) error { return c.Users.AddGroups(ctx, 1, 1, nil) }},
-		{name: "negative group to add", fields: "groupSpec", do: func(c client) error { return c.Users.AddGroups(ctx, 1, 1, []infinitysip.GroupID{-1}) }},
-		{name: "empty order", fields: "queueMemberId", do: func(c client) error { return c.Queues.SetMemberOrder(ctx, 1, 1, nil) }},
-		{name: "doubled id in an order", fields: "queueMemberId", do: func(c client) error {
-			return c.Queues.SetMemberOrder(ctx, 1, 1, []infinitysip.QueueMemberID{1, 2, 1})
-		}},
-		{name: "order of more than the server keeps", fields: "queueMemberId", do: func(c client) error {
-			return c.Queues.SetMemberOrder(ctx, 1, 1, numbered[infinitysip.QueueMemberID](1001))
-		}},
 	}
-	for _, mac := range []string{"02:00:5e:10:00:00:00:01", "10:20:30", "10:20:30:1a:2b", "10:20:30:1a:2b:3g", "x", " 10:20:30:1a:2b:3c", "10:20:30:1a:2b:3c\n"} {
-		list = append(list, badInput{name: fmt.Sprintf("MAC %q", mac), fields: "deviceMacAddress", do: func(c client) error {
-			return errorOf(c.Devices.Create(ctx, 1, infinitysip.DeviceCreateParams{Name: "x", MACAddress: mac}))
-		}})
+	none := namedIDs()
+	for of := range none {
+		none[of] = reflect.Zero(of)
 	}
-	for _, format := range []infinitysip.CallerNameFormat{"{name}", "{displayName", "displayName}", "{displayName{dgrpName}}", "{}", "{ displayName }", "}{", "{displayName}}"} {
-		list = append(list,
-			badInput{name: fmt.Sprintf("format %q", format), fields: "callerNameFormat", do: func(c client) error {
-				params := group
-				params.CallerNameFormat = format
-				return errorOf(c.Groups.Create(ctx, 1, params))
-			}},
-			badInput{name: fmt.Sprintf("format %q", format), fields: "callerNameFormat", do: func(c client) error {
-				return c.Queues.Update(ctx, 1, 1, infinitysip.QueueUpdateParams{CallerNameFormat: new(format)})
-			}},
-		)
+	for _, m := range methods() {
+		m.ids = none
+		e := endpoints[m.op]
+		if m.name == compound().op {
+			continue
+		}
+		var fields []string
+		for _, name := range pathID.FindAllStringSubmatch(e.Path, -1) {
+			fields = append(fields, name[1])
+		}
+		if m.params == nil { // what is in the form is an id, too
+			for _, param := range e.Form {
+				fields = append(fields, param.Name)
+			}
+		}
+		if len(fields) > 0 {
+			list = append(list, badInput{name: "no id", fields: strings.Join(fields, " "), do: func(c client) error { return m.do(ctx, c) }})
+		}
 	}
 	return list
 }
 
-func badOptions() []badInput {
-	type field = infinitysip.Field[infinitysip.Device]
-	f := infinitysip.DeviceFields
-	where := infinitysip.Where[infinitysip.Device]
-	var list []badInput
-	for _, test := range []struct {
-		name, fields string
-		opts         infinitysip.DeviceListOptions
-	}{
-		{"negative limit", "limit", infinitysip.DeviceListOptions{Limit: -1}},
-		{"negative offset", "offset", infinitysip.DeviceListOptions{Offset: -1}},
-		{"zero filter", "filter[0]", infinitysip.DeviceListOptions{Filter: where(infinitysip.Filter[infinitysip.Device]{})}},
-		{"filter on no field", "filter[0]", infinitysip.DeviceListOptions{Filter: where(field("").Eq(1))}},
-		{"filter on a field with a hyphen", "filter[0]", infinitysip.DeviceListOptions{Filter: where(field("a-b").Eq(1))}},
-		{"filter on a field with a line break", "filter[0]", infinitysip.DeviceListOptions{Filter: where(field("a\n").Eq(1))}},
-		{"filter by nil", "filter[0]", infinitysip.DeviceListOptions{Filter: where(f.Name.Eq(nil))}},
-		{"filter by a float", "filter[0]", infinitysip.DeviceListOptions{Filter: where(f.Name.Eq(1.5))}},
-		{"filter by a pointer", "filter[0]", infinitysip.DeviceListOptions{Filter: where(f.Name.Eq(new("x")))}},
-		{"filter by a slice", "filter[0]", infinitysip.DeviceListOptions{Filter: where(f.Name.Eq([]string{"x"}))}},
-		{"filter by a secret", "filter[0]", infinitysip.DeviceListOptions{Filter: where(f.Name.Eq(infinitysip.NewSecret(canaryPassword)))}},
-		{"comma in an element of In", "filter[0]", infinitysip.DeviceListOptions{Filter: where(f.Name.In("a", "b,c"))}},
-		{"In of nothing", "filter[0]", infinitysip.DeviceListOptions{Filter: where(f.Name.In())}},
-		{"float in an element of NotInFold", "filter[0]", infinitysip.DeviceListOptions{Filter: where(f.Name.NotInFold("a", 1.5))}},
-		{"filter by no network", "filter[0]", infinitysip.DeviceListOptions{Filter: where(f.Name.InNetwork(netip.Prefix{}))}},
-		{"filter by a line break", "filter[0]", infinitysip.DeviceListOptions{Filter: where(f.Name.Eq("a\r\nb"))}},
-		{"filter by a NUL", "filter[0]", infinitysip.DeviceListOptions{Filter: where(f.Name.Contains("\x00"))}},
-		{"filter by invalid UTF-8", "filter[0]", infinitysip.DeviceListOptions{Filter: where(f.Name.Contains("\xff"))}},
-		{"zero sort", "sort[0]", infinitysip.DeviceListOptions{Sort: infinitysip.OrderBy(infinitysip.Sort[infinitysip.Device]{})}},
-		{"sort by a field with a hyphen", "sort[0]", infinitysip.DeviceListOptions{Sort: infinitysip.OrderBy(field("a-b").Asc())}},
-		{"all of an option at once", "filter[1] filter[1] limit offset", infinitysip.DeviceListOptions{Filter: where(f.Name.Eq("x"), field("a-b").Eq(1.5)), Limit: -1, Offset: -2}},
-	} {
-		list = append(list,
-			badInput{name: test.name, fields: test.fields, do: func(c *infinitysip.Client) error {
-				return errorOf(c.Devices.List(context.Background(), 1, &test.opts))
-			}},
-			badInput{name: test.name, fields: test.fields, do: func(c *infinitysip.Client) error {
-				return firstRow(c.Devices.All(context.Background(), 1, &test.opts))
-			}},
-		)
-	}
-	return list
-}
+// errorOf drops the result of a call.
+func errorOf[T any](_ T, err error) error { return err }

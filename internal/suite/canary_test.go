@@ -11,7 +11,6 @@ import (
 	"io"
 	"log"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -64,31 +63,38 @@ func said(values ...any) string {
 	return out.String()
 }
 
-var (
-	escapes = regexp.MustCompile(`%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}`)
-	letters = regexp.MustCompile(`(%|\\u00|\\x)[36]|&#`) // and digits, escaped
-)
+// escape finds a character that is written as its code.
+var escape = regexp.MustCompile(`%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}`)
 
-// secretsIn finds the canaries in text, also half of one, in any case, and in
-// the encodings that text, JSON, Go, HTML, a URL and Basic have.
+// escaped are how an escape of a letter or a digit begins. To look for them first
+// saves most of the work.
+var escaped = []string{"%3", "%6", `\u003`, `\u006`, `\x3`, `\x6`, "&#"}
+
+// spellings are the canaries, also half of one, as they are, in hexadecimal and as
+// the numbers of their octets.
+var spellings = sync.OnceValue(func() (all []string) {
+	for _, canary := range []string{"canary-pass", "9021077", "canary-key", "canary-hub", "canary-token", strings.ToLower(canaryBasic)} {
+		octets := []byte(canary)
+		all = append(all, canary, fmt.Sprintf("%x", octets), strings.Trim(fmt.Sprintf("%d", octets), "[]"),
+			strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", octets), "[]byte{"), "}"))
+	}
+	return all
+})
+
+// secretsIn finds the canaries in text, in any case, and in the encodings that
+// text, JSON, Go, HTML, a URL and Basic have.
 func secretsIn(text string) (found []string) {
 	text = strings.ToLower(text)
 	plain := text
-	if letters.MatchString(text) {
-		plain += html.UnescapeString(text) + escapes.ReplaceAllStringFunc(text, func(escape string) string {
+	if slices.ContainsFunc(escaped, func(begin string) bool { return strings.Contains(text, begin) }) {
+		plain += html.UnescapeString(text) + escape.ReplaceAllStringFunc(text, func(escape string) string {
 			code, _ := strconv.ParseUint(strings.TrimLeft(escape, `%\ux`), 16, 32)
 			return string(rune(code))
 		})
 	}
-	for _, canary := range []string{"canary-pass", "9021077", "canary-key", "canary-hub", "canary-token", strings.ToLower(canaryBasic)} {
-		octets := []byte(canary)
-		for _, spelling := range []string{
-			canary, fmt.Sprintf("%x", octets), strings.Trim(fmt.Sprintf("%d", octets), "[]"),
-			strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", octets), "[]byte{"), "}"),
-		} {
-			if strings.Contains(plain, spelling) {
-				found = append(found, spelling)
-			}
+	for _, spelling := range spellings() {
+		if strings.Contains(plain, spelling) {
+			found = append(found, spelling)
 		}
 	}
 	return found
@@ -197,7 +203,7 @@ func canaryFaults(srv *siptest.Server, as login) map[string]canaryFault {
 	raw := func(text string) canaryFault {
 		return word(func(f siptest.Fault) siptest.Fault { return f.CommitThenRaw(text) })
 	}
-	device := `{"pbxDeviceId":"77","userId":"22","pbxDeviceToken":"` + canaryToken + `"}`
+	device := `{"pbxDeviceId":"7","userId":"12","pbxDeviceToken":"` + canaryToken + `"}`
 	faults := map[string]canaryFault{
 		"none":                   word(func(f siptest.Fault) siptest.Fault { return f.Header("X-Fault", "none") }),
 		"Drop":                   word(siptest.Fault.Drop),
@@ -227,8 +233,8 @@ func canaryFaults(srv *siptest.Server, as login) map[string]canaryFault {
 		"nothing in the answer":    word(func(f siptest.Fault) siptest.Fault { return f.Rewrite(func([]byte) []byte { return nil }) }),
 		"a row with a token":       row(device),
 		"an id that is a key":      row(`{"userId":` + inJSON(as.secret) + `}`),
-		"a password in a row":      row(`{"userId":"22","password":{"a":"` + canaryPIN + `"},"pin":["` + canaryPIN + `"]}`),
-		"a secret nobody claims":   row(`{"userId":"22","groupId":"33","queueId":"44","domainId":"11","pbxDeviceId":"77","PIN":"` + canaryPIN + `","Password":"` + canaryPIN + `"}`),
+		"a password in a row":      row(`{"userId":"12","password":{"a":"` + canaryPIN + `"},"pin":["` + canaryPIN + `"]}`),
+		"a secret nobody claims":   row(`{"userId":"12","groupId":"21","queueId":"41","domainId":"1","pbxDeviceId":"7","PIN":"` + canaryPIN + `","Password":"` + canaryPIN + `"}`),
 		"a wrong row with a token": row(`{"pbxDeviceId":"x","pbxDeviceToken":"` + canaryToken + `"}`),
 		"no JSON":                  word(func(f siptest.Fault) siptest.Fault { return f.Rewrite(echo(srv, as, echoed["as it is"])) }),
 		"JSON of a secret":         row(inJSON(as.secret)),
@@ -238,7 +244,7 @@ func canaryFaults(srv *siptest.Server, as login) map[string]canaryFault {
 		"Raw, a bad encoding":      raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: " + as.secret + "\r\n\r\n"),
 		"Raw, a bad chunk":         raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + as.secret + "\r\n"),
 		"an answer turned into 203": word(func(f siptest.Fault) siptest.Fault {
-			return f.CommitThenStatus(203).Body(device + "\n" + `{"userId":"22","password":"` + canaryPIN + `"}`)
+			return f.CommitThenStatus(203).Body(device + "\n" + `{"userId":"12","password":"` + canaryPIN + `"}`)
 		}),
 		"a transport whose error shows the request": {transport: transportFunc(func(req *http.Request) (*http.Response, error) {
 			body := bodyOf(req)
@@ -280,18 +286,9 @@ func bodyOf(req *http.Request) string {
 // the fault, with a password only the first.
 func TestCanary(t *testing.T) { // not parallel: it takes what the process prints
 	printed := takePrinted(t)
-	calls := map[string]func(context.Context, *infinitysip.Client) error{
-		compound: func(ctx context.Context, c *infinitysip.Client) error {
-			return errorOf(c.Users.RotateDeviceToken(ctx, 11, 22, 77))
-		},
-	}
-	require.Len(t, readEndpoints(t), len(endpointCalls))
-	for name, call := range endpointCalls {
-		calls[name] = call.every
-	}
-	maps.Copy(calls, endpointIterators)
-	names := slices.SortedFunc(maps.Keys(calls), func(a, b string) int { // what deletes comes last
-		return cmp.Or(cmp.Compare(strings.Count(a, ".Delete"), strings.Count(b, ".Delete")), cmp.Compare(a, b))
+	calls := methods()
+	slices.SortFunc(calls, func(a, b method) int { // what deletes comes last
+		return cmp.Or(cmp.Compare(strings.Count(a.name, ".Delete"), strings.Count(b.name, ".Delete")), cmp.Compare(a.name, b.name))
 	})
 
 	t.Run("faults", func(t *testing.T) {
@@ -307,19 +304,19 @@ func TestCanary(t *testing.T) { // not parallel: it takes what the process print
 						if fault.effect != nil && with == "key" {
 							srv.Fail(fault.effect(siptest.On("*")))
 						}
-						for _, call := range names {
+						for _, call := range calls {
 							srv.ResetRequests()
 							if fault.effect != nil && with == "basic" {
-								srv.Fail(fault.effect(siptest.On(operationOf(call)).Times(1)))
+								srv.Fail(fault.effect(siptest.On(call.op).Times(1)))
 							}
 							ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-							err := calls[call](ctx, client)
+							err := call.do(ctx, client)
 							cancel()
 							counted.canaryCalls.Add(1)
-							requireQuiet(t, call, said(err)+log.String())
+							requireQuiet(t, call.name, said(err)+log.String())
 							log.Reset()
 							if err != nil {
-								require.NotContains(t, err.Error(), "%!", call)
+								require.NotContains(t, err.Error(), "%!", call.name)
 							}
 						}
 					})
@@ -328,14 +325,6 @@ func TestCanary(t *testing.T) { // not parallel: it takes what the process print
 		}
 	})
 	requireQuiet(t, "printed", printed())
-}
-
-// operationOf names what a method calls last.
-func operationOf(method string) string {
-	if method == compound {
-		return "Users.AddDevice"
-	}
-	return listOf(method)
 }
 
 // requireQuiet counts the secrets in a text, and wants none.
@@ -348,20 +337,20 @@ func requireQuiet(t *testing.T, name, text string) {
 	}
 }
 
-// canaryServer has the user and the device that the calls of endpointCalls
-// name.
+// canaryServer has the user and the device that the table of the calls
+// names.
 func canaryServer(t *testing.T, o siptest.Options) *siptest.Server {
 	srv := siptest.New(t, o)
 	client := srv.InProcessClient()
-	srv.AddDomain(infinitysip.Domain{ID: 11, DisplayName: "Acme"})
-	for i := range 77 {
-		_, err := client.Devices.Create(t.Context(), 11, infinitysip.DeviceCreateParams{Name: "x", MACAddress: fmt.Sprintf("00:00:00:00:00:%02x", i)})
+	srv.AddDomain(infinitysip.Domain{ID: domainID, DisplayName: "Acme"})
+	for i := range deviceID {
+		_, err := client.Devices.Create(t.Context(), domainID, infinitysip.DeviceCreateParams{Name: "x", MACAddress: fmt.Sprintf("00:00:00:00:00:%02x", i)})
 		require.NoError(t, err)
 	}
-	for i := range 22 {
+	for i := range userID {
 		params := newUser()
 		params.User, params.ExtensionNumber = fmt.Sprint("user", i), fmt.Sprint(1000+i)
-		_, err := client.Users.Create(t.Context(), 11, params)
+		_, err := client.Users.Create(t.Context(), domainID, params)
 		require.NoError(t, err)
 	}
 	return srv
@@ -415,22 +404,22 @@ func TestCanaryInRows(t *testing.T) {
 		}
 		srv.Fail(siptest.On("*").Rewrite(withToken))
 		client := srv.InProcessClient()
-		token, err := client.Users.AddDevice(t.Context(), 11, 22, 77)
+		token, err := client.Users.AddDevice(t.Context(), domainID, userID, deviceID)
 		require.NoError(t, err)
 		require.Equal(t, canaryToken, token.Token.Reveal())
 		requireNoSecret(t, "AddDevice", token, *token)
-		users, err := client.Users.List(t.Context(), 11)
+		users, err := client.Users.List(t.Context(), domainID)
 		require.NoError(t, err)
 		require.Equal(t, canaryPassword, users[0].Password.Reveal())
 		requireNoSecret(t, "Users.List", users, users[0], &users[0], users[0].Extra)
-		user, err := client.Users.Get(t.Context(), 11, 22)
+		user, err := client.Users.Get(t.Context(), domainID, userID)
 		require.NoError(t, err)
 		requireNoSecret(t, "Users.Get", user, *user)
-		given, err := client.Users.GetDevice(t.Context(), 11, 22, 77)
+		given, err := client.Users.GetDevice(t.Context(), domainID, userID, deviceID)
 		require.NoError(t, err)
 		require.Equal(t, canaryToken, given.Token.Reveal())
 		requireNoSecret(t, "Users.GetDevice", given, *given)
-		devices, err := client.Devices.List(t.Context(), 11, nil)
+		devices, err := client.Devices.List(t.Context(), domainID, nil)
 		require.NoError(t, err)
 		require.Contains(t, devices[0].Extra, "pbxDeviceToken")
 		requireNoSecret(t, "Devices.List", devices, devices[0])

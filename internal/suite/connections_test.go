@@ -87,7 +87,7 @@ func TestABrokenConnectionLeavesTheOthers(t *testing.T) { // not parallel: see a
 	const workers = 16
 	srv := siptest.New(t)
 	domain := srv.AddDomain(infinitysip.Domain{})
-	client := srv.Client(infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1}))
+	client := srv.Client(atOnce())
 	t.Cleanup(client.CloseIdleConnections)
 	together := func(n int) {
 		var arrived, working sync.WaitGroup

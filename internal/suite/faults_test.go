@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -645,14 +646,14 @@ func listOfFaults() []fault {
 		{
 			n: 37, name: "a bomb of gzip", calls: []call{usersGet, usersList, usersAll},
 			faults: func(c call) faults {
-				return faults{faultOn(c.op).Times(1).Body(bomb(`{"userId":"1","user":"`)).Header("Content-Encoding", "gzip")}
+				return faults{faultOn(c.op).Times(1).Body(rowBomb()).Header("Content-Encoding", "gzip")}
 			},
 			outcome: notApplied, says: "too long", hits: hits{"call": 1},
 		},
 		{
 			n: 37, name: "a bomb of gzip on a socket", calls: []call{usersList, usersCreate}, socket: true,
 			faults: func(c call) faults {
-				return faults{faultOn(c.op).Times(1).Status(403).Body(bomb("no")).Header("Content-Encoding", "gzip")}
+				return faults{faultOn(c.op).Times(1).Status(403).Body(textBomb()).Header("Content-Encoding", "gzip")}
 			},
 			outcome: notApplied, is: []error{infinitysip.ErrForbidden}, hits: hits{"call": 1},
 		},
@@ -984,6 +985,11 @@ func retryAfters() []fault {
 		},
 	)
 }
+
+var (
+	rowBomb  = sync.OnceValue(func() string { return bomb(`{"userId":"1","user":"`) })
+	textBomb = sync.OnceValue(func() string { return bomb("no") })
+)
 
 // bomb is 64 MiB of blanks after some text, packed.
 func bomb(text string) string {

@@ -12,10 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// needGoTool skips what takes long because it runs the go command. CI runs it.
+func needGoTool(t *testing.T) {
+	if !*goTool {
+		t.Skip("runs the go command: see the flag -gotool")
+	}
+}
+
 // The Go code of the README compiles: its program as it stands, the rest with
 // what the text around it speaks of.
 func TestReadmeCompiles(t *testing.T) {
 	t.Parallel()
+	needGoTool(t)
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
@@ -96,6 +104,7 @@ func setUp(context.Context, *infinitysip.Client, infinitysip.DomainID) error { r
 // tag "same", of devices.
 func TestFilterOfAnotherResourceDoesNotCompile(t *testing.T) {
 	t.Parallel()
+	needGoTool(t)
 	build := func(args ...string) (string, error) {
 		out, err := exec.CommandContext(t.Context(), "go", append([]string{"vet"}, args...)...).CombinedOutput()
 		return string(out), err

@@ -1,10 +1,18 @@
 package suite_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"sync/atomic"
 	"testing"
+)
+
+var (
+	soakCalls = flag.Int("soak", 1000, "TestSoak: the calls, of all its servers together")
+	long      = flag.Duration("long", 0, "TestSoak: run again and again, each time with another seed, for so long")
+	seed      = flag.Uint64("seed", 1, "TestSoak: the seed")
+	goTool    = flag.Bool("gotool", false, "make the tests that run the go command, too")
 )
 
 // counted is what the reliability tests of this package count, each its own

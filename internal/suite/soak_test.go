@@ -3,7 +3,6 @@ package suite_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -25,21 +24,14 @@ import (
 	"github.com/infinitysip/infinitysip/siptest"
 )
 
-var (
-	long = flag.Duration("long", 0, "TestSoak: run again and again, each time with another seed, for so long")
-	seed = flag.Uint64("seed", 1, "TestSoak: the seed")
-)
-
 const (
-	soakCalls   = 1000        // on each of ten servers
 	soakWorkers = 16          // on each
 	soakFaults  = 0.2         // of all requests
 	soakLatest  = time.Minute // that a request is applied after its client gave up
 )
 
-// TestSoak makes ten thousand calls of every kind, by many workers at once, on
-// ten kinds of servers, while a fifth of the requests fail, those of look-ups
-// and retries too. After each call, what it claims is held against what the
+// TestSoak makes calls of every kind, by many workers at once, on ten kinds of
+// servers, while a fifth of the requests fail, those of look-ups and retries too. After each call, what it claims is held against what the
 // server holds.
 //
 // The seed fixes what each worker tries and which faults come in which order.
@@ -64,10 +56,11 @@ func TestSoak(t *testing.T) {
 func soakAll(t *testing.T, seed uint64) {
 	sum := new(soakFigures)
 	t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-		for i, kind := range soakServers() {
+		kinds := soakServers()
+		for i, kind := range kinds {
 			t.Run(kind.name, func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { soakOne(t, kind, seed+uint64(i), sum) })
+				synctest.Test(t, func(t *testing.T) { soakOne(t, kind, *soakCalls/len(kinds), seed+uint64(i), sum) })
 			})
 		}
 	})
@@ -84,7 +77,7 @@ func TestSoakWithoutFaults(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sum := new(soakFigures)
-		soakOne(t, soakServer{options: siptest.Options{AllowDuplicates: true}, calm: true}, *seed, sum)
+		soakOne(t, soakServer{options: siptest.Options{AllowDuplicates: true}, calm: true}, *soakCalls, *seed, sum)
 		require.Equal(t, sum.calls.Load(), sum.successes.Load()+sum.refusals.Load(), sum)
 		require.Zero(t, sum.retries.Load())
 	})
@@ -93,8 +86,11 @@ func TestSoakWithoutFaults(t *testing.T) {
 // The steps are all the methods there are.
 func TestSoakSteps(t *testing.T) {
 	t.Parallel()
-	want := append(slices.Collect(maps.Keys(endpointCalls)), compound)
-	require.ElementsMatch(t, append(want, slices.Collect(maps.Keys(endpointIterators))...), slices.Collect(maps.Keys(soakSteps())))
+	steps := soakSteps()
+	require.Len(t, steps, len(methods()))
+	for _, m := range methods() {
+		require.NotNil(t, steps[m.name], m.name)
+	}
 }
 
 type soakServer struct {
@@ -146,7 +142,7 @@ func (f *soakFigures) String() string {
 		f.duplicates.Load(), f.falseSuccesses.Load(), f.hiddenCreates.Load(), f.wrongOutcomes.Load(), f.leaks.Load())
 }
 
-func soakOne(t *testing.T, kind soakServer, seed uint64, sum *soakFigures) {
+func soakOne(t *testing.T, kind soakServer, calls int, seed uint64, sum *soakFigures) {
 	kind.options.APIKey = canaryKey
 	srv := siptest.New(t, kind.options)
 	way := &badWay{server: srv, next: srv.Transport(), sum: sum, rng: rand.New(rand.NewPCG(seed, 0))}
@@ -162,16 +158,15 @@ func soakOne(t *testing.T, kind soakServer, seed uint64, sum *soakFigures) {
 	var (
 		workers sync.WaitGroup
 		left    atomic.Int64
-		steps   = soakSteps()
-		names   = slices.Sorted(maps.Keys(steps))
+		names   = slices.Sorted(maps.Keys(soakSteps()))
 	)
-	left.Store(soakCalls)
+	left.Store(int64(calls))
 	for i := range soakWorkers {
 		name := fmt.Sprintf("w%d-", i)
 		w := &worker{
 			t: t, srv: srv, client: client, domain: domain, sum: sum,
 			home: srv.AddDomain(infinitysip.Domain{DisplayName: name}),
-			n:    i, name: name,
+			n:    i, name: name, steps: soakSteps(),
 			rng: rand.New(rand.NewPCG(seed, uint64(i)+1)),
 		}
 		w.held = w.now()
@@ -182,7 +177,7 @@ func soakOne(t *testing.T, kind soakServer, seed uint64, sum *soakFigures) {
 					step = []string{"Users.Create", "Groups.Create", "Queues.Create", "Queues.CreateMember", "TrustedNetworks.Create", "Devices.Create"}[w.rng.IntN(6)]
 				}
 				w.step = step
-				steps[step](w)
+				w.steps[step](w, step)
 			}
 			time.Sleep(2 * soakLatest)
 			if now := w.now(); !maps.Equal(now, w.held) {
@@ -426,8 +421,9 @@ type worker struct {
 	name         string // what the names of its things begin with
 	rng          *rand.Rand
 	serial       int
-	step         string
-	held         state // what the server must hold
+	steps        map[string]step // by method
+	step         string          // the method under way
+	held         state           // what the server must hold
 }
 
 // effect is what a write that succeeds has changed.

@@ -3,10 +3,8 @@ package suite_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -17,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -129,31 +126,25 @@ func wireClient(t *testing.T, credentials infinitysip.Credentials, opts ...infin
 
 var hubKey = infinitysip.APIKey("hub-key")
 
-// readData reads a file of testdata. No name gives nothing.
+// readData reads a file of testdata.
 func readData(t *testing.T, name string) string {
 	t.Helper()
-	if name == "" {
-		return ""
-	}
 	data, err := os.ReadFile(filepath.Join("../../testdata", name))
 	require.NoError(t, err)
 	require.NotEmpty(t, data)
 	return string(data)
 }
 
-// readForm reads a form of testdata: a decoded pair a line.
-func readForm(t *testing.T, name string) url.Values {
+// readPairs reads a form or a query of testdata: a decoded pair a line.
+func readPairs(t *testing.T, name string) url.Values {
 	t.Helper()
-	if name == "" {
-		return nil
-	}
-	form := make(url.Values)
+	pairs := make(url.Values)
 	for line := range strings.Lines(readData(t, name)) {
 		name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		require.True(t, ok, line)
-		form.Add(name, value)
+		pairs.Add(name, value)
 	}
-	return form
+	return pairs
 }
 
 // requireResult compares what a call returned. Secrets are compared by what
@@ -183,461 +174,27 @@ func takeSecrets(v reflect.Value) (revealed []string) {
 	return revealed
 }
 
-// extra gives the Extra of a row from pairs of a name and JSON text.
-func extra(pairs ...string) map[string]json.RawMessage {
-	fields := make(map[string]json.RawMessage)
-	for i := 0; i < len(pairs); i += 2 {
-		fields[pairs[i]] = json.RawMessage(pairs[i+1])
-	}
-	return fields
-}
-
-func utc(year int, month time.Month, day, hour, minute, second int) time.Time {
-	return time.Date(year, month, day, hour, minute, second, 0, time.UTC)
-}
-
 func TestWireEndpoints(t *testing.T) {
-	tests := []struct {
-		name, method, path string
-		query              url.Values
-		form               string // a file of testdata
-		status             int
-		answer             string // a file of testdata
-		call               func(context.Context, *infinitysip.Client) (any, error)
-		want               any
-	}{
-		{
-			name: "Domains.List", method: "GET", path: "/config/v2/sip/domains", status: 200, answer: "domains.list.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return c.Domains.List(ctx) },
-			want: []infinitysip.Domain{
-				{ID: 1, DisplayName: "Acme / Leeds", Rec: true, Extra: extra("domain", `"acme.sip.example.com"`)},
-				{ID: 2, DisplayName: "Zoë & Söhne", Extra: extra("domain", `"zoe.sip.example.com"`)},
-			},
-		},
-		{
-			name: "Domains.Get", method: "GET", path: "/config/v2/sip/domains/1", status: 200, answer: "domains.get.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return c.Domains.Get(ctx, 1) },
-			want: &infinitysip.Domain{ID: 1, DisplayName: "Acme / Leeds", Rec: true, Extra: extra("domain", `"acme.sip.example.com"`)},
-		},
-		{
-			name: "Domains.Update", method: "POST", path: "/config/v2/sip/domains/1", form: "domains.update.form", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.Domains.Update(ctx, 1, infinitysip.DomainUpdateParams{DisplayName: "Acme / Leeds", Rec: true})
-			},
-		},
-		{
-			name: "Users.List", method: "GET", path: "/config/v2/sip/domains/1/users", status: 200, answer: "users.list.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return c.Users.List(ctx, 1) },
-			want: []infinitysip.User{
-				{
-					ID: 12, DomainID: 1, User: "joe.blogs", DisplayName: "Joe Blogs", ExtensionNumber: "0201",
-					Email: "joe.blogs@company.com", FirstName: "Joe", LastName: "Blogs", JobName: "Buyer",
-					DepartmentName: "Sales / North", CompanyName: "Company", OfficeName: "Leeds",
-					UKCallerID: "0123456789", USCallerID: "12025550100", MobileNumber: "07700900123", MobileFollow: true,
-					UKPhoneID: 31, USPhoneID: 32, HotdeskAllowed: true,
-				},
-				{ID: 13, DomainID: 1, User: "zoe", DisplayName: "Zoë", ExtensionNumber: "0202", Dashboard: true},
-			},
-		},
-		{
-			name: "Users.Get", method: "GET", path: "/config/v2/sip/domains/1/users/12", status: 200, answer: "users.get.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return c.Users.Get(ctx, 1, 12) },
-			want: &infinitysip.User{
-				ID: 12, DomainID: 1, User: "joe.blogs", DisplayName: "Joe Blogs", ExtensionNumber: "0201",
-				Email: "joe.blogs@company.com", FirstName: "Joe", LastName: "Blogs", JobName: "Buyer",
-				DepartmentName: "Sales / North", CompanyName: "Company", OfficeName: "Leeds",
-				UKCallerID: "0123456789", USCallerID: "12025550100", MobileNumber: "07700900123", MobileFollow: true,
-				UKPhoneID: 31, USPhoneID: 32, HotdeskAllowed: true,
-				Password: infinitysip.NewSecret("pass/word é"), PIN: infinitysip.NewSecret("0042"),
-				Extra: extra("createDatetime", `"2019-10-31 09:42:56"`),
-			},
-		},
-		{
-			name: "Users.Create", method: "POST", path: "/config/v2/sip/domains/1/users", form: "users.create.form", status: 201, answer: "users.create.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return c.Users.Create(ctx, 1, infinitysip.UserCreateParams{
-					User:            "joe.blogs",
-					Password:        infinitysip.NewSecret("pass/word é"),
-					DisplayName:     "Joe Blogs",
-					ExtensionNumber: "0201",
-					PIN:             infinitysip.NewSecret("0042"),
-					Email:           "joe.blogs@company.com",
-					FirstName:       "Joe",
-					LastName:        "Blogs",
-					JobName:         "Buyer",
-					DepartmentName:  "Sales / North",
-					CompanyName:     "Company",
-					OfficeName:      "Leeds",
-					UKCallerID:      "0123456789",
-					USCallerID:      "12025550100",
-					MobileNumber:    "07700900123",
-					MobileFollow:    new(true),
-					UKPhoneID:       31,
-					USPhoneID:       32,
-					HotdeskAllowed:  new(true),
-					Dashboard:       new(false),
-				})
-			},
-			want: infinitysip.UserID(12),
-		},
-		{
-			name: "Users.Update", method: "POST", path: "/config/v2/sip/domains/1/users/12", form: "users.update.form", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.Users.Update(ctx, 1, 12, infinitysip.UserUpdateParams{
-					Password:        new(infinitysip.NewSecret("new pass+word")),
-					DisplayName:     new("Joseph Blogs"),
-					PIN:             new(infinitysip.NewSecret("0043")),
-					Email:           new("joseph@company.com"),
-					FirstName:       new("Joseph"),
-					LastName:        new("Bloggs"),
-					JobName:         new("Head Buyer"),
-					DepartmentName:  new("Sales & Buying"),
-					CompanyName:     new("Company Ltd"),
-					OfficeName:      new("York"),
-					ExtensionNumber: new("0203"),
-					UKCallerID:      new("0123456780"),
-					USCallerID:      new("12025550101"),
-					MobileNumber:    new("07700900124"),
-					MobileFollow:    new(false),
-					HotdeskAllowed:  new(true),
-					Dashboard:       new(false),
-				})
-			},
-		},
-		{
-			name: "Users.Delete", method: "DELETE", path: "/config/v2/sip/domains/1/users/12", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return nil, c.Users.Delete(ctx, 1, 12) },
-		},
-		{
-			name: "Groups.List", method: "GET", path: "/config/v2/sip/domains/1/groups", status: 200, answer: "groups.list.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return c.Groups.List(ctx, 1) },
-			want: []infinitysip.Group{
-				{
-					ID: 21, DomainID: 1, Name: "sales", DisplayName: "Sales Dept", ExtensionNumber: "0301",
-					RingRetry: true, CallerNameFormat: "{displayName} - {srcPhoneNumber}",
-				},
-				{ID: 22, DomainID: 1, Name: "help", DisplayName: "Help / Desk", ExtensionNumber: "0302", RingExclusive: true},
-			},
-		},
-		{
-			name: "Groups.Get", method: "GET", path: "/config/v2/sip/domains/1/groups/21", status: 200, answer: "groups.get.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return c.Groups.Get(ctx, 1, 21) },
-			want: &infinitysip.Group{
-				ID: 21, DomainID: 1, Name: "sales", DisplayName: "Sales Dept", ExtensionNumber: "0301",
-				RingRetry: true, CallerNameFormat: "{displayName} - {srcPhoneNumber}",
-			},
-		},
-		{
-			name: "Groups.Create", method: "POST", path: "/config/v2/sip/domains/1/groups", form: "groups.create.form", status: 201, answer: "groups.create.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return c.Groups.Create(ctx, 1, infinitysip.GroupCreateParams{
-					Name:             "sales",
-					DisplayName:      "Sales Dept",
-					ExtensionNumber:  "0301",
-					RingRetry:        true,
-					RingExclusive:    false,
-					CallerNameFormat: "{displayName} - {srcPhoneNumber}",
-				})
-			},
-			want: infinitysip.GroupID(21),
-		},
-		{
-			name: "Groups.Update", method: "POST", path: "/config/v2/sip/domains/1/groups/21", form: "groups.update.form", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.Groups.Update(ctx, 1, 21, infinitysip.GroupUpdateParams{
-					Name:            "help",
-					DisplayName:     "Help / Desk",
-					ExtensionNumber: "0302",
-					RingRetry:       false,
-					RingExclusive:   true,
-				})
-			},
-		},
-		{
-			name: "Groups.Delete", method: "DELETE", path: "/config/v2/sip/domains/1/groups/21", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return nil, c.Groups.Delete(ctx, 1, 21) },
-		},
-		{
-			name: "Groups.ListUsers", method: "GET", path: "/config/v2/sip/domains/1/groups/21/users", status: 200, answer: "groupusers.list.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return c.Groups.ListUsers(ctx, 1, 21) },
-			want: []infinitysip.GroupUser{
-				{GroupID: 21, UserID: 12, User: "joe.blogs", DisplayName: "Joe Blogs", ExtensionNumber: "0201"},
-				{GroupID: 21, UserID: 13, User: "zoe", DisplayName: "Zoë", ExtensionNumber: "0202"},
-			},
-		},
-		{
-			name: "Groups.AddUsers", method: "POST", path: "/config/v2/sip/domains/1/groups/21/users", form: "groupusers.add.form", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.Groups.AddUsers(ctx, 1, 21, []infinitysip.UserID{12, 13})
-			},
-		},
-		{
-			name: "Groups.RemoveUsers", method: "DELETE", path: "/config/v2/sip/domains/1/groups/21/users", form: "groupusers.remove.form", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.Groups.RemoveUsers(ctx, 1, 21, []infinitysip.UserID{13, 12})
-			},
-		},
-		{
-			name: "Users.ListDevices", method: "GET", path: "/config/v2/sip/domains/1/users/1/devices", status: 200, answer: "userdevices.list.json",
-			query: url.Values{
-				"filter[]": {"updateDatetime-ge-value-2001-01-01 00:00:00", "pbxDeviceName-begins-value-deviceName"},
-				"sort[]":   {"pbxDeviceName-asc", "pbxDeviceId-desc"},
-				"limit":    {"2"},
-			},
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return c.Users.ListDevices(ctx, 1, 1, &infinitysip.UserDeviceListOptions{
-					Filter: infinitysip.Where(
-						infinitysip.UserDeviceFields.Updated.Ge(utc(2001, 1, 1, 0, 0, 0)),
-						infinitysip.UserDeviceFields.Name.Begins("deviceName")),
-					Sort:  infinitysip.OrderBy(infinitysip.UserDeviceFields.Name.Asc(), infinitysip.UserDeviceFields.DeviceID.Desc()),
-					Limit: 2,
-				})
-			},
-			want: []infinitysip.UserDevice{
-				{UserID: 1, DeviceID: 1, User: "user.name", Updated: utc(2001, 1, 1, 0, 0, 0), Name: "deviceName 1"},
-				{UserID: 1, DeviceID: 2, User: "user.name", Updated: utc(2001, 1, 1, 0, 0, 0), Name: "deviceName 2"},
-			},
-		},
-		{
-			name: "Users.GetDevice", method: "GET", path: "/config/v2/sip/domains/1/users/1/devices/1", status: 200, answer: "userdevices.get.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return c.Users.GetDevice(ctx, 1, 1, 1) },
-			want: &infinitysip.UserDevice{UserID: 1, DeviceID: 1, User: "user.name", Updated: utc(2001, 1, 1, 0, 0, 0), Name: "deviceName 1"},
-		},
-		{
-			name: "Users.AddDevice", method: "POST", path: "/config/v2/sip/domains/1/users/1/devices", form: "userdevices.create.form", status: 201, answer: "userdevices.create.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return c.Users.AddDevice(ctx, 1, 1, 1) },
-			want: &infinitysip.UserDeviceToken{DeviceID: 1, UserID: 1, Token: infinitysip.NewSecret("432e2286a22f28a3e3a4d2dde")},
-		},
-		{
-			name: "Users.RemoveDevice", method: "DELETE", path: "/config/v2/sip/domains/1/users/11/devices/2", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.Users.RemoveDevice(ctx, 1, 11, 2)
-			},
-		},
-		{
-			name: "Users.ListGroups", method: "GET", path: "/config/v2/sip/domains/1/users/12/groups", status: 200, answer: "usergroups.list.json",
-			query: url.Values{"filter[]": {"groupName-in-value-sales,help"}, "sort[]": {"groupName-desc"}, "limit": {"10"}, "offset": {"20"}},
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return c.Users.ListGroups(ctx, 1, 12, &infinitysip.UserGroupListOptions{
-					Filter: infinitysip.Where(infinitysip.UserGroupFields.Name.In("sales", "help")),
-					Sort:   infinitysip.OrderBy(infinitysip.UserGroupFields.Name.Desc()),
-					Limit:  10,
-					Offset: 20,
-				})
-			},
-			want: []infinitysip.UserGroup{
-				{UserID: 12, GroupID: 21, Name: "sales", DisplayName: "Sales Dept", ExtensionNumber: "0301"},
-				{UserID: 12, GroupID: 22, Name: "help", DisplayName: "Help / Desk", ExtensionNumber: "0302"},
-			},
-		},
-		{
-			name: "Users.AddGroups", method: "POST", path: "/config/v2/sip/domains/1/users/12/groups", form: "usergroups.add.form", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.Users.AddGroups(ctx, 1, 12, []infinitysip.GroupID{22, 21})
-			},
-		},
-		{
-			name: "Queues.List", method: "GET", path: "/config/v2/sip/domains/1/queues", status: 200, answer: "queues.list.json",
-			query: url.Values{"filter[]": {"callerNameFormat-bool-value-true"}},
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return c.Queues.List(ctx, 1, &infinitysip.QueueListOptions{
-					Filter: infinitysip.Where(infinitysip.QueueFields.CallerNameFormat.IsSet(true)),
-				})
-			},
-			want: []infinitysip.Queue{
-				{ID: 41, DomainID: 1, Name: "sales", DisplayName: "Sales / All", ExtensionNumber: "0401", CallerNameFormat: "{dgrpName}"},
-				{ID: 42, DomainID: 1, Name: "help", DisplayName: "Help", ExtensionNumber: "0402"},
-			},
-		},
-		{
-			name: "Queues.Get", method: "GET", path: "/config/v2/sip/domains/1/queues/41", status: 200, answer: "queues.get.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return c.Queues.Get(ctx, 1, 41) },
-			want: &infinitysip.Queue{ID: 41, DomainID: 1, Name: "sales", DisplayName: "Sales / All", ExtensionNumber: "0401", CallerNameFormat: "{dgrpName}"},
-		},
-		{
-			name: "Queues.Create", method: "POST", path: "/config/v2/sip/domains/1/queues", form: "queues.create.form", status: 201, answer: "queues.create.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return c.Queues.Create(ctx, 1, infinitysip.QueueCreateParams{
-					Name: "sales", DisplayName: "Sales / All", ExtensionNumber: "0401", CallerNameFormat: "{dgrpName}",
-				})
-			},
-			want: infinitysip.QueueID(41),
-		},
-		{
-			name: "Queues.Update", method: "POST", path: "/config/v2/sip/domains/1/queues/41", form: "queues.update.form", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.Queues.Update(ctx, 1, 41, infinitysip.QueueUpdateParams{
-					Name:             new("support"),
-					DisplayName:      new("Support"),
-					ExtensionNumber:  new("0403"),
-					CallerNameFormat: new(infinitysip.CallerNameFormat("{displayName} - {srcPhoneNumber}")),
-				})
-			},
-		},
-		{
-			name: "Queues.Delete", method: "DELETE", path: "/config/v2/sip/domains/1/queues/41", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return nil, c.Queues.Delete(ctx, 1, 41) },
-		},
-		{
-			name: "Queues.ListMembers", method: "GET", path: "/config/v2/sip/domains/1/queues/41/members", status: 200, answer: "queuemembers.list.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return c.Queues.ListMembers(ctx, 1, 41) },
-			want: []infinitysip.QueueMember{
-				{ID: 51, QueueID: 41, GroupID: 21, RingStrategy: infinitysip.RingAll, RingAttempts: 2, RingSecs: 20},
-				{ID: 52, QueueID: 41, GroupID: 22, RingStrategy: infinitysip.RingHuntLongestIdle, RingSecs: 15, RingOrder: 1},
-			},
-		},
-		{
-			name: "Queues.GetMember", method: "GET", path: "/config/v2/sip/domains/1/queues/41/members/52", status: 200, answer: "queuemembers.get.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return c.Queues.GetMember(ctx, 1, 41, 52)
-			},
-			want: &infinitysip.QueueMember{ID: 52, QueueID: 41, GroupID: 22, RingStrategy: infinitysip.RingHuntLongestIdle, RingSecs: 15, RingOrder: 1},
-		},
-		{
-			name: "Queues.CreateMember", method: "POST", path: "/config/v2/sip/domains/1/queues/41/members", form: "queuemembers.create.form", status: 201, answer: "queuemembers.create.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return c.Queues.CreateMember(ctx, 1, 41, infinitysip.QueueMemberCreateParams{
-					GroupID:      22,
-					RingStrategy: infinitysip.RingHuntLongestIdle,
-					RingAttempts: 0,
-					RingSecs:     15,
-					RingOrder:    1,
-				})
-			},
-			want: infinitysip.QueueMemberID(52),
-		},
-		{
-			name: "Queues.UpdateMember", method: "POST", path: "/config/v2/sip/domains/1/queues/41/members/52", form: "queuemembers.update.form", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.Queues.UpdateMember(ctx, 1, 41, 52, infinitysip.QueueMemberUpdateParams{
-					GroupID:      new(infinitysip.GroupID(23)),
-					RingStrategy: new(infinitysip.RingAll),
-					RingAttempts: new(3),
-					RingSecs:     new(25),
-					RingOrder:    new(0),
-				})
-			},
-		},
-		{
-			name: "Queues.DeleteMember", method: "DELETE", path: "/config/v2/sip/domains/1/queues/41/members/52", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.Queues.DeleteMember(ctx, 1, 41, 52)
-			},
-		},
-		{
-			name: "Queues.SetMemberOrder", method: "PUT", path: "/config/v2/sip/domains/1/queues/41/members/order", form: "queuemembers.order.form", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.Queues.SetMemberOrder(ctx, 1, 41, []infinitysip.QueueMemberID{53, 51, 52})
-			},
-		},
-		{
-			name: "TrustedNetworks.List", method: "GET", path: "/config/v2/sip/domains/1/trustednetworks", status: 200, answer: "trustednetworks.list.json",
-			query: url.Values{"filter[]": {"network-ne-value-192.168.0.0/16"}, "sort[]": {"trustedNetworkId-asc"}, "offset": {"3"}},
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return c.TrustedNetworks.List(ctx, 1, &infinitysip.TrustedNetworkListOptions{
-					Filter: infinitysip.Where(infinitysip.TrustedNetworkFields.Network.Ne(netip.MustParsePrefix("192.168.0.0/16"))),
-					Sort:   infinitysip.OrderBy(infinitysip.TrustedNetworkFields.ID.Asc()),
-					Offset: 3,
-				})
-			},
-			want: []infinitysip.TrustedNetwork{
-				{ID: 61, DomainID: 1, Network: netip.MustParsePrefix("10.0.20.10/24"), Description: "Leeds / 2nd floor"},
-				{ID: 62, DomainID: 1, Network: netip.MustParsePrefix("2001:db8::/32")},
-			},
-		},
-		{
-			name: "TrustedNetworks.Get", method: "GET", path: "/config/v2/sip/domains/1/trustedNetworks/61", status: 200, answer: "trustednetworks.get.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return c.TrustedNetworks.Get(ctx, 1, 61)
-			},
-			want: &infinitysip.TrustedNetwork{ID: 61, DomainID: 1, Network: netip.MustParsePrefix("10.0.20.10/24"), Description: "Leeds / 2nd floor"},
-		},
-		{
-			name: "TrustedNetworks.Create", method: "POST", path: "/config/v2/sip/domains/1/trustedNetworks", form: "trustednetworks.create.form", status: 201, answer: "trustednetworks.create.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return c.TrustedNetworks.Create(ctx, 1, infinitysip.TrustedNetworkCreateParams{
-					Network: netip.MustParsePrefix("10.0.20.10/24"), Description: "Leeds / 2nd floor",
-				})
-			},
-			want: infinitysip.TrustedNetworkID(61),
-		},
-		{
-			name: "TrustedNetworks.Update", method: "POST", path: "/config/v2/sip/domains/1/trustedNetwork/61", form: "trustednetworks.update.form", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.TrustedNetworks.Update(ctx, 1, 61, infinitysip.TrustedNetworkUpdateParams{
-					Network: new(netip.MustParsePrefix("10.0.30.0/24")), Description: new("York"),
-				})
-			},
-		},
-		{
-			name: "TrustedNetworks.Delete", method: "DELETE", path: "/config/v2/sip/domains/1/trustedNetwork/61", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.TrustedNetworks.Delete(ctx, 1, 61)
-			},
-		},
-		{
-			name: "Devices.List", method: "GET", path: "/config/v2/sip/domains/1/devices", status: 200, answer: "devices.list.json",
-			query: url.Values{"filter[]": {"deviceMacAddress-beginsi-value-10:20:30", "userId-eq-value-11"}, "sort[]": {"createDatetime-asc"}, "limit": {"2"}, "offset": {"4"}},
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return c.Devices.List(ctx, 1, &infinitysip.DeviceListOptions{
-					Filter: infinitysip.Where(infinitysip.DeviceFields.MACAddress.BeginsFold("10:20:30"), infinitysip.DeviceFields.UserID.Eq(infinitysip.UserID(11))),
-					Sort:   infinitysip.OrderBy(infinitysip.DeviceFields.Created.Asc()),
-					Limit:  2,
-					Offset: 4,
-				})
-			},
-			want: []infinitysip.Device{
-				{
-					ID: 1, Name: "My PBX Device 1", DomainID: 1, MACAddress: "10:20:30:1A:2B:3C",
-					Created: utc(2019, 10, 31, 9, 42, 56), Updated: utc(2019, 10, 31, 9, 50, 6), UserID: 11, User: "test.user",
-				},
-				{
-					ID: 2, Name: "My PBX Device 2", DomainID: 1, MACAddress: "10:20:30:5C:4F:2A",
-					Created: utc(2019, 10, 31, 14, 41, 10), Updated: utc(2019, 10, 31, 15, 54, 22), UserID: 11, User: "test.user",
-				},
-			},
-		},
-		{
-			name: "Devices.Get", method: "GET", path: "/config/v2/sip/domains/1/devices/1", status: 200, answer: "devices.get.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return c.Devices.Get(ctx, 1, 1) },
-			want: &infinitysip.Device{
-				ID: 1, Name: "My PBX Device 1", DomainID: 1, MACAddress: "10:20:30:1A:2B:3C",
-				Created: utc(2019, 10, 31, 9, 42, 56), Updated: utc(2019, 10, 31, 9, 50, 6), UserID: 11, User: "test.user",
-			},
-		},
-		{
-			name: "Devices.Create", method: "POST", path: "/config/v2/sip/domains/1/devices", form: "devices.create.form", status: 201, answer: "devices.create.json",
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return c.Devices.Create(ctx, 1, infinitysip.DeviceCreateParams{Name: "My PBX Device 1", MACAddress: "10:20:30:1A:2B:3C"})
-			},
-			want: infinitysip.DeviceID(1),
-		},
-		{
-			name: "Devices.Update", method: "POST", path: "/config/v2/sip/domains/1/devices/1", form: "devices.update.form", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) {
-				return nil, c.Devices.Update(ctx, 1, 1, infinitysip.DeviceUpdateParams{Name: "My PBX Device 1, moved"})
-			},
-		},
-		{
-			name: "Devices.Delete", method: "DELETE", path: "/config/v2/sip/domains/1/devices/1", status: 204,
-			call: func(ctx context.Context, c *infinitysip.Client) (any, error) { return nil, c.Devices.Delete(ctx, 1, 1) },
-		},
-	}
-
-	var names []string
-	for _, tt := range tests {
-		names = append(names, tt.name)
-		t.Run(tt.name, func(t *testing.T) {
-			expect(t, append(look(tt.method, tt.path, readForm(t, tt.form)), exchange{
-				method: tt.method, path: tt.path, query: tt.query, form: readForm(t, tt.form),
-				status: tt.status, answer: readData(t, tt.answer),
-			})...)
-			got, err := tt.call(t.Context(), wireClient(t, hubKey))
+	endpoints := endpointsByOp(t)
+	for _, call := range apiCalls() {
+		t.Run(call.op, func(t *testing.T) {
+			e := endpoints[call.op]
+			sent := exchange{method: e.Method, path: pathIDs.Replace(e.Path), status: e.Status}
+			if len(e.Query) > 0 {
+				sent.query = readPairs(t, call.op+".query")
+			}
+			if len(e.Form) > 0 {
+				sent.form = readPairs(t, call.op+".form")
+			}
+			if e.Status != http.StatusNoContent {
+				sent.answer = readData(t, call.op+".json")
+			}
+			expect(t, append(look(sent.method, sent.path, sent.form), sent)...)
+			got, err := invoke(t.Context(), wireClient(t, hubKey), call.op, namedIDs(), call.params)
 			require.NoError(t, err)
-			requireResult(t, tt.want, got)
+			requireResult(t, call.want, got)
 		})
 	}
-	require.ElementsMatch(t, slices.Collect(maps.Keys(readEndpoints(t))), names)
 }
 
 // look is what goes before the create of a queue member: a queue may ring one
@@ -692,15 +249,6 @@ func TestWireValuesArriveWhole(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
-}
-
-// numbered gives the ids 1 to n.
-func numbered[I ~int64](n int) []I {
-	ids := make([]I, n)
-	for i := range ids {
-		ids[i] = I(i + 1)
-	}
-	return ids
 }
 
 // texts gives the numbers from first to last as a form has them.
@@ -967,7 +515,7 @@ func TestWirePages(t *testing.T) {
 		offset string
 		answer string
 	}
-	first := readData(t, "devices.list.json") // 1 and 2
+	first := readData(t, "Devices.List.json") // 7 and 8
 	for _, tt := range []struct {
 		name  string
 		sort  []infinitysip.Sort[infinitysip.Device]
@@ -976,13 +524,13 @@ func TestWirePages(t *testing.T) {
 	}{
 		{"by id", nil, "pbxDeviceId-asc", pages{
 			{[]string{byUser}, "", first},
-			{[]string{byUser}, "1", `{"pbxDeviceId":"2"}` + "\n" + `{"pbxDeviceId":"3"}`},
-			{[]string{byUser}, "2", `{"pbxDeviceId":"3"}`},
-			{[]string{byUser, "pbxDeviceId-gt-value-3"}, "", ""},
+			{[]string{byUser}, "1", `{"pbxDeviceId":"8"}` + "\n" + `{"pbxDeviceId":"9"}`},
+			{[]string{byUser}, "2", `{"pbxDeviceId":"9"}`},
+			{[]string{byUser, "pbxDeviceId-gt-value-9"}, "", ""},
 		}},
 		{"in the caller's order", infinitysip.OrderBy(infinitysip.DeviceFields.Name.Desc()), "pbxDeviceName-desc", pages{
 			{[]string{byUser}, "", first},
-			{[]string{byUser}, "2", `{"pbxDeviceId":"3"}`},
+			{[]string{byUser}, "2", `{"pbxDeviceId":"9"}`},
 			{[]string{byUser}, "3", ""},
 		}},
 	} {
@@ -1006,7 +554,7 @@ func TestWirePages(t *testing.T) {
 				require.NoError(t, err)
 				ids = append(ids, device.ID)
 			}
-			require.Equal(t, []infinitysip.DeviceID{1, 2, 3}, ids)
+			require.Equal(t, []infinitysip.DeviceID{7, 8, 9}, ids)
 			require.Zero(t, opts.Offset)
 			require.Equal(t, tt.sort, opts.Sort)
 			require.Len(t, opts.Filter, 1)
