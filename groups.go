@@ -18,11 +18,19 @@ type CallerNameFormat string
 
 // problem tells what is wrong with the format.
 func (f CallerNameFormat) problem() string {
-	rest := strings.NewReplacer("{displayName}", "", "{srcPhoneNumber}", "", "{dgrpName}", "").Replace(string(f))
-	if strings.ContainsAny(rest, "{}") {
-		return "an unknown variable or an unbalanced brace in " + quote(string(f)) + ": the API knows {displayName}, {srcPhoneNumber} and {dgrpName}"
+	for rest := string(f); ; {
+		before, after, opened := strings.Cut(rest, "{")
+		name, tail, closed := strings.Cut(after, "}")
+		switch {
+		case strings.Contains(before, "}"), opened && !closed, strings.Contains(name, "{"):
+			return "unbalanced brace in " + quote(string(f))
+		case !opened:
+			return ""
+		case name != "displayName" && name != "srcPhoneNumber" && name != "dgrpName":
+			return "unknown variable " + quote("{"+name+"}") + ": the API knows {displayName}, {srcPhoneNumber}, {dgrpName}"
+		}
+		rest = tail
 	}
-	return ""
 }
 
 // GroupsService makes the calls on SIP groups and the users in them.

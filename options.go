@@ -53,10 +53,7 @@ func WithHTTPClient(hc *http.Client) Option {
 			s.report("WithHTTPClient", "nil")
 			return
 		}
-		s.base = hc.Transport
-		if s.base == nil {
-			s.base = http.DefaultTransport
-		}
+		s.base = cmp.Or(hc.Transport, http.DefaultTransport)
 	}
 }
 
