@@ -8,9 +8,6 @@ import (
 	"strings"
 )
 
-// GroupID is the id of a SIP group.
-type GroupID int64
-
 // CallerNameFormat formats the caller's name that a called device shows. It may
 // hold the variables {displayName}, {srcPhoneNumber} and {dgrpName}:
 // "{displayName} - {srcPhoneNumber}" becomes "Sales Dept - 0123456789".
