@@ -16,9 +16,8 @@
 //	})
 //
 // Make one [Client] and keep it: it holds the connections, and any number of
-// goroutines may use it. Options change the Client ([Option]) or a single call
-// ([CallOption]). Package siptest has a server in memory to test your own code
-// on, without an account.
+// goroutines may use it. An [Option] changes the Client, a [CallOption] one call.
+// Package siptest has a server in memory, to test your own code without an account.
 //
 // # Optional fields
 //
@@ -72,9 +71,8 @@
 //	429                                 4      4       4         4           4
 //	503 (doubtful)                      4      3       3     send missing  look, resend
 //	500 (doubtful)                      3      2       2     send missing  look, resend
-//	408, other 5xx except 501,
-//	  connection lost, no answer
-//	  in time (doubtful)                4      3       3     send missing  look
+//	408, other 5xx except 501 (doubtful)4      3       3     send missing  look
+//	connection lost, silence (doubtful) 4      3       3     send missing  look
 //	404, 410 after a doubtful attempt   1      1    success  send missing  look
 //	409 after a doubtful attempt        1      1       1     send missing  look
 //	redirect, unknown status (doubtful) 1      1       1         1         look
@@ -92,16 +90,14 @@
 // the client saw. The token of a device cannot be read again: see [ErrTokenLost].
 //
 // The waits are random, up to half a second at first and up to ten seconds later.
-// A Retry-After of up to a minute is obeyed. A Client has a quota for what it sends
-// again, so that a service that is down does not get four times the requests. The
-// context ends every wait. Redirects are never followed. [RetryPolicy] and [Limits]
-// hold the numbers. docs/reliability.md has the details, with timelines.
+// A Retry-After of up to a minute is obeyed. The context ends every wait. Redirects
+// are never followed. [RetryPolicy] and [Limits] hold the numbers.
+// docs/reliability.md has the details, with timelines.
 //
 // # Rate limits
 //
 // [WithRateLimit] sets how many attempts a second a Client makes. Without it, the
-// Client learns a limit once the server says 429, and forgets it two minutes
-// after the last one. It does not learn a limit of less than ten a second well:
-// set such a limit yourself. A call whose turn would come after its context's
-// deadline fails at once, with [ErrRateLimited].
+// Client learns a limit when the server says 429. Set a limit of less than ten a
+// second yourself, because it does not learn such a limit well. A call whose turn
+// would come after its context's deadline fails at once, with [ErrRateLimited].
 package infinitysip

@@ -16,10 +16,8 @@ import (
 	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
-const (
-	readAhead    = 4   // pages that an All asks for ahead of its loop
-	maxReadAhead = 100 // the most that WithReadAhead takes
-)
+// Pages that an All asks for ahead of its loop: by default, and at most.
+const readAhead, maxReadAhead = 4, 100
 
 // Option changes how a Client works.
 type Option func(*settings)
