@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// DeviceID is the id of a PBX device.
-type DeviceID int64
-
 // DevicesService makes the calls on PBX devices. Users.AddDevice associates
 // one with a user.
 type DevicesService struct{ caller *caller }

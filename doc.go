@@ -16,9 +16,8 @@
 //	})
 //
 // Make one [Client] and keep it: it holds the connections, and any number of
-// goroutines may use it. Options change the Client ([Option]) or a single call
-// ([CallOption]). Package siptest has a server in memory to test your own code
-// on, without an account.
+// goroutines may use it. An [Option] changes the Client, a [CallOption] one call.
+// Package siptest has a server in memory, to test your own code without an account.
 //
 // # Optional fields
 //
@@ -54,48 +53,51 @@
 // words, and whether the call changed anything. Ask with [errors.Is]:
 //
 //	switch {
-//	case errors.Is(err, infinitysip.ErrConflict):
-//		// the extension number is in use, say
 //	case errors.Is(err, infinitysip.ErrOutcomeUnknown):
-//		// the answer was lost: look before you create it again
+//		// it may have taken effect: list the users before you create it again
+//	case errors.Is(err, infinitysip.ErrConflict):
+//		// for example, the extension number is in use
 //	}
 //
 // No error and no log record holds a password, a PIN, a token or a credential.
 //
-// # What is tried again
+// # What is sent again
 //
-// The number is that of all attempts. The waits between them are random, up to
-// half a second at first and up to ten seconds later.
+// The number is the most attempts, the first included. A failure is doubtful if
+// the server may have carried out the call all the same.
 //
-//	failure                               read  update  delete   add members    create
-//	never sent: no connection               4      4       4          4            4
-//	429                                     4      4       4          4            4
-//	503                                     4      3       3    send missing   look, resend
-//	500                                     3      2       2    send missing   look, resend
-//	408, other 5xx, no answer               4      3       3    send missing   look
-//	answer cut short                        3      -       -          -            -
-//	404 after such a failure                1      1    success  send missing  look
-//	409 after such a failure                1      1       1     send missing  look
-//	3xx, a status that the API lacks        1      1       1          1         look
-//	any other 4xx, 501                      1      1       1          1            1
+//	failure                            read  update  delete  add members   create
+//	no connection                       4      4       4         4           4
+//	429                                 4      4       4         4           4
+//	503 (doubtful)                      4      3       3     send missing  look, resend
+//	500 (doubtful)                      3      2       2     send missing  look, resend
+//	408, other 5xx except 501 (doubtful)4      3       3     send missing  look
+//	connection lost, silence (doubtful) 4      3       3     send missing  look
+//	404, 410 after a doubtful attempt   1      1    success  send missing  look
+//	409 after a doubtful attempt        1      1       1     send missing  look
+//	redirect, unknown status (doubtful) 1      1       1         1         look
+//	answer cut short                    3      -       -         -           -
+//	any other 4xx, 501                  1      1       1         1           1
 //
-// Send missing: the client lists the members, and sends only the missing ones.
-// Look: the client looks for the thing by its natural key, at once, after 1
-// second and after 3 more. If it finds what was sent, that is success. If not,
-// the error matches [ErrOutcomeUnknown] and says what the client saw. Resend:
-// where two looks show that the thing is absent, the client sends the create once
-// more. docs/reliability.md has the details.
+// Send missing: the client lists the members, and sends only the missing ones. A
+// removal of members is sent as often as an update.
 //
-// A Retry-After of up to a minute is obeyed. A Client has a quota for its retries,
-// so that a service that is down is not asked four times as often. The context
-// ends every wait. Redirects are never followed. [RetryPolicy] and [Limits] hold
-// the numbers.
+// Look: the client lists the things of that kind, at once, after 1 second and
+// after 3 more. If the thing is there as it was sent, the call has succeeded. If
+// it is there with other values, the error matches [ErrConflict] and
+// [ErrOutcomeUnknown]. Resend: if it is not there, the client sends the create once
+// more. In every other case the error matches [ErrOutcomeUnknown], and says what
+// the client saw. The token of a device cannot be read again: see [ErrTokenLost].
+//
+// The waits are random, up to half a second at first and up to ten seconds later.
+// A Retry-After of up to a minute is obeyed. The context ends every wait. Redirects
+// are never followed. [RetryPolicy] and [Limits] hold the numbers.
+// docs/reliability.md has the details, with timelines.
 //
 // # Rate limits
 //
 // [WithRateLimit] sets how many attempts a second a Client makes. Without it, the
-// Client learns a limit once the server says 429, and forgets it two minutes
-// after the last one. It does not learn a limit of less than ten a second well:
-// set such a limit yourself. A call whose turn would come after its context's
-// deadline fails at once, with [ErrRateLimited].
+// Client learns a limit when the server says 429. Set a limit of less than ten a
+// second yourself, because it does not learn such a limit well. A call whose turn
+// would come after its context's deadline fails at once, with [ErrRateLimited].
 package infinitysip

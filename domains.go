@@ -7,10 +7,6 @@ import (
 	"net/http"
 )
 
-// DomainID is the id of a SIP domain. Every call except Domains.List and
-// Domains.All names one.
-type DomainID int64
-
 // DomainsService makes the calls on SIP domains. Infinity creates and deletes
 // domains; this API cannot.
 type DomainsService struct{ caller *caller }

@@ -8,9 +8,6 @@ import (
 	"strings"
 )
 
-// GroupID is the id of a SIP group.
-type GroupID int64
-
 // CallerNameFormat formats the caller's name that a called device shows. It may
 // hold the variables {displayName}, {srcPhoneNumber} and {dgrpName}:
 // "{displayName} - {srcPhoneNumber}" becomes "Sales Dept - 0123456789".
@@ -18,11 +15,19 @@ type CallerNameFormat string
 
 // problem tells what is wrong with the format.
 func (f CallerNameFormat) problem() string {
-	rest := strings.NewReplacer("{displayName}", "", "{srcPhoneNumber}", "", "{dgrpName}", "").Replace(string(f))
-	if strings.ContainsAny(rest, "{}") {
-		return "an unknown variable or an unbalanced brace in " + quote(string(f)) + ": the API knows {displayName}, {srcPhoneNumber} and {dgrpName}"
+	for rest := string(f); ; {
+		before, after, opened := strings.Cut(rest, "{")
+		name, tail, closed := strings.Cut(after, "}")
+		switch {
+		case strings.Contains(before, "}"), opened && !closed, strings.Contains(name, "{"):
+			return "unbalanced brace in " + quote(string(f))
+		case !opened:
+			return ""
+		case name != "displayName" && name != "srcPhoneNumber" && name != "dgrpName":
+			return "unknown variable " + quote("{"+name+"}") + ": the API knows {displayName}, {srcPhoneNumber}, {dgrpName}"
+		}
+		rest = tail
 	}
-	return ""
 }
 
 // GroupsService makes the calls on SIP groups and the users in them.

@@ -16,10 +16,8 @@ import (
 	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
-const (
-	readAhead    = 4   // pages that an All asks for ahead of its loop
-	maxReadAhead = 100 // the most that WithReadAhead takes
-)
+// Pages that an All asks for ahead of its loop: by default, and at most.
+const readAhead, maxReadAhead = 4, 100
 
 // Option changes how a Client works.
 type Option func(*settings)
@@ -53,10 +51,7 @@ func WithHTTPClient(hc *http.Client) Option {
 			s.report("WithHTTPClient", "nil")
 			return
 		}
-		s.base = hc.Transport
-		if s.base == nil {
-			s.base = http.DefaultTransport
-		}
+		s.base = cmp.Or(hc.Transport, http.DefaultTransport)
 	}
 }
 
@@ -131,13 +126,13 @@ func WithInsecureHTTP() Option {
 // means its default. Which failures are tried again is fixed: see the package
 // documentation.
 type RetryPolicy struct {
-	MaxAttempts   int           // most attempts of one call, the first included; default 4; more raises the lower counts too; 1: never again
-	BaseWait      time.Duration // longest wait before the second attempt, doubled each time; default 0.5 s; after a 429 at least twice this
-	MaxWait       time.Duration // most that this grows to; default 10 s
+	MaxAttempts   int           // most attempts of one call, the first included; default 4; more raises the lower counts above 1 too; 1: nothing is sent again
+	BaseWait      time.Duration // upper limit of the first wait, doubled each time; default 0.5 s; after a 429 the wait is at least twice this
+	MaxWait       time.Duration // the most that this limit grows to; default 10 s
 	MaxRetryAfter time.Duration // longest Retry-After that is obeyed; above it the call fails at once, a create after one look; default 60 s
 
-	// VerifyWaits are the waits before each look for a created thing whose
-	// answer was lost; default 0, 1 s and 3 s.
+	// VerifyWaits are the waits before the looks for a thing whose create is
+	// doubtful; default 0, 1 s and 3 s.
 	VerifyWaits []time.Duration
 
 	// ResendAfter, if it is set, sends a create whose outcome is unknown once
@@ -147,10 +142,9 @@ type RetryPolicy struct {
 	// by default.
 	ResendAfter time.Duration
 
-	// Quota bounds how much a Client tries again beyond what succeeds; default
-	// 100. A further attempt costs 5, after a timeout 10. A call that succeeds
-	// gives 1 back. When the quota is used up, calls fail at their first failure.
-	// A 429 costs nothing.
+	// Quota bounds how much a Client sends again; default 100. A further attempt
+	// costs 5, after a timeout 10. A call that succeeds gives 1 back. Without quota,
+	// calls fail at their first failure. A 429 costs nothing.
 	Quota int
 }
 

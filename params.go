@@ -21,10 +21,7 @@ var formFormat = &form.Format{
 		case Secret:
 			return value.Reveal(), true
 		case netip.Prefix:
-			if value.IsValid() {
-				return value.String(), true
-			}
-			return "", true
+			return value.String(), true
 		}
 		return "", false
 	},

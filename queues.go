@@ -8,13 +8,6 @@ import (
 	"net/http"
 )
 
-// QueueID is the id of a SIP queue.
-type QueueID int64
-
-// QueueMemberID is the id of a queue's member. A member is a group in one
-// queue; the same group has another id in another queue.
-type QueueMemberID int64
-
 // RingStrategy is the order in which the users of a queue member ring. A row keeps
 // a value that this package does not name.
 type RingStrategy string

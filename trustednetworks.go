@@ -8,9 +8,6 @@ import (
 	"net/netip"
 )
 
-// TrustedNetworkID is the id of a trusted network.
-type TrustedNetworkID int64
-
 // TrustedNetworksService makes the calls on the networks that a domain trusts.
 type TrustedNetworksService struct{ caller *caller }
 

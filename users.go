@@ -10,13 +10,6 @@ import (
 	"time"
 )
 
-// UserID is the id of a SIP user.
-type UserID int64
-
-// PhoneID is the id of a phone number of the account, as in a user's UKPhoneID and
-// USPhoneID. This API has no calls for phone numbers.
-type PhoneID int64
-
 // UsersService makes the calls on SIP users, the devices associated with them
 // and the groups they are in.
 type UsersService struct{ caller *caller }

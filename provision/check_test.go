@@ -59,8 +59,8 @@ func TestCheck(t *testing.T) {
 			Groups:  []provision.Group{{Name: "sales", CallerNameFormat: new(infinitysip.CallerNameFormat("{name}"))}},
 			Queues:  []provision.Queue{{Name: "front", CallerNameFormat: new(infinitysip.CallerNameFormat("{")), Members: []provision.QueueMember{{Group: "sales", RingStrategy: "some", RingSecs: new(-1)}}}},
 			Devices: []provision.Device{{MACAddress: "10:20:30", Name: new("")}}},
-			[]string{"users[0].user: holds a line break or a NUL", "users[0].ukPhoneId: must be a positive id, not -1", `groups[0].callerNameFormat: an unknown variable or an unbalanced brace in "{name}": the API knows {displayName}, {srcPhoneNumber} and {dgrpName}`,
-				`queues[0].callerNameFormat: an unknown variable or an unbalanced brace in "{": the API knows {displayName}, {srcPhoneNumber} and {dgrpName}`, `queues[0].members[0].ringStrategy: must be "all" or "huntLongestIdle"`, "queues[0].members[0].ringSecs: must not be negative: -1",
+			[]string{"users[0].user: holds a line break or a NUL", "users[0].ukPhoneId: must be a positive id, not -1", `groups[0].callerNameFormat: unknown variable "{name}": the API knows {displayName}, {srcPhoneNumber}, {dgrpName}`,
+				`queues[0].callerNameFormat: unbalanced brace in "{"`, `queues[0].members[0].ringStrategy: must be "all" or "huntLongestIdle"`, "queues[0].members[0].ringSecs: must not be negative: -1",
 				"devices[0].pbxDeviceName: required", `devices[0].deviceMacAddress: not a MAC address of six octets: "10:20:30"`}},
 		"too many members": {provision.State{Queues: []provision.Queue{{Name: "front", Members: many}}}, []string{"queues[0].members: 1001 of them: the API orders at most 1000"}},
 	} {

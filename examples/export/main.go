@@ -29,7 +29,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/examples/internal/demo"
@@ -41,19 +40,9 @@ func main() {
 	format := flag.String("format", "json", "`json` for everything, or csv for the people")
 	output := flag.String("o", "", "the `file` to write, over an old one; without it, the standard output")
 	domain := demo.DomainFlag(flag.CommandLine)
-	flag.Parse()
-
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the program at once
-	err := demo.FlagsOnly(flag.CommandLine)
-	if err == nil {
-		err = run(ctx, *live, *domain, *format, *output)
-	}
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "export:", err)
-		os.Exit(1)
-	}
+	demo.Main("export", func(ctx context.Context) error {
+		return run(ctx, *live, *domain, *format, *output)
+	})
 }
 
 func run(ctx context.Context, live bool, domain infinitysip.DomainID, format, output string) error {

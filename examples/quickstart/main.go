@@ -26,7 +26,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/signal"
 	"strings"
 	"time"
 
@@ -121,17 +120,7 @@ func main() {
 	live := flag.Bool("live", false, "run on your own account instead of siptest")
 	extension := flag.String("extension", "7999", "the `number` of the new user, a free one")
 	domain := demo.DomainFlag(flag.CommandLine)
-	flag.Parse()
-
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the program at once
-	err := demo.FlagsOnly(flag.CommandLine)
-	if err == nil {
-		err = connect(ctx, *live, *domain, *extension)
-	}
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "quickstart:", err)
-		os.Exit(1)
-	}
+	demo.Main("quickstart", func(ctx context.Context) error {
+		return connect(ctx, *live, *domain, *extension)
+	})
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// MaxDrain is how much is read of an answer for its connection's sake, in bytes.
+// MaxDrain is how many bytes of an answer are read only to keep its connection.
 const MaxDrain = 256 << 10
 
 // Timeouts bound what one attempt may take.
@@ -50,9 +50,8 @@ type watch struct {
 	connected, sent atomic.Bool
 }
 
-// timeoutError is a wait of this package's own that ran out. It is a
-// net.Error's timeout, and not context.DeadlineExceeded: the caller's context
-// is alive.
+// timeoutError: a wait of this package ran out. It is a timeout of net.Error, and
+// not context.DeadlineExceeded, because the caller's context is alive.
 type timeoutError string
 
 func (e timeoutError) Error() string { return string(e) }
@@ -82,30 +81,30 @@ func (w *watch) end(err error) error {
 }
 
 func (w *watch) explain(err error) error {
-	// The cause alone would not do: a caller may cancel with such an error.
+	// The cause alone is not enough: a caller may cancel with such an error.
 	if timeout, ok := errors.AsType[timeoutError](context.Cause(w.ctx)); ok && w.late.Load() {
 		return timeout
 	}
 	return err
 }
 
-// body goes on to watch the body of an answer that has begun. wait is how long
-// all of it may take, or, where its reader calls Progress, until the next
-// call. end is how long the rest of it may take when it is closed.
+// body watches the body of an answer. wait is how long all of it may take, or, if
+// its reader calls Progress, how long until the next call. end is how long reading
+// the rest may take when the body is closed.
 func (w *watch) body(body io.ReadCloser, wait, end time.Duration) io.ReadCloser {
-	if w.timer.Stop() { // else it has ended, and the context with it
+	if w.timer.Stop() { // otherwise it fired, and the context has ended
 		w.missed, w.wait = "no more of the answer for ", wait
 	}
 	return &watchedBody{ReadCloser: body, watch: w, wait: wait, left: wait, end: end}
 }
 
-// watchedBody counts the time within Read alone: what its reader does between
-// two reads is not the server's delay.
+// watchedBody counts only the time within Read: what its reader does between two
+// reads is not the server's delay.
 type watchedBody struct {
 	io.ReadCloser
 	watch      *watch
 	wait, left time.Duration
-	end        time.Duration // 0: when it is closed no more is read
+	end        time.Duration // 0: nothing is read when it is closed
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
@@ -123,11 +122,11 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Progress gives the full wait again.
+// Progress starts the full wait again.
 func (b *watchedBody) Progress() { b.left = b.wait }
 
-// Close first reads the end of a body whose news is known, so that its
-// connection can serve another call, unless that is much or takes long.
+// Close first reads the rest of the body, so that its connection can serve another
+// call, unless the rest is large or takes long.
 func (b *watchedBody) Close() error {
 	if b.left = min(b.left, b.end); b.left > 0 {
 		_, _ = io.CopyN(io.Discard, b, MaxDrain)

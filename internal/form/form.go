@@ -24,14 +24,15 @@ import (
 
 // Format is what the forms of an API have of their own.
 type Format struct {
+	// Problem tells what is wrong with a value of a type of the API's own. It is
+	// asked first.
+	Problem func(value any) string
+
 	// Text writes a value of a type that this package does not know, and reports
-	// whether it is one. No text stands for no value. Secret is the type of those
-	// that nobody else may see.
+	// whether it is one. An empty text means no value. Secret is the type of the
+	// values that no error may show.
 	Text   func(value any) (text string, known bool)
 	Secret reflect.Type
-
-	// Problem tells what is wrong with a value, as far as its type knows.
-	Problem func(value any) string
 
 	// Checks rewrite a text by the name in its check tag, or tell what is wrong.
 	Checks map[string]func(text string) (rewritten, problem string)

@@ -13,11 +13,11 @@ import (
 	"unicode/utf8"
 )
 
-// errShort is a text that ends within a row.
+// errShort: the text ends within a row.
 var errShort = errors.New("a row must be on one line")
 
-// jsonText is JSON to find one's way in. It takes what encoding/json takes, if
-// that is valid UTF-8.
+// jsonText is a text of JSON. Its methods accept what encoding/json accepts, if it
+// is valid UTF-8.
 type jsonText []byte
 
 // at returns the byte at i, or 0 after the end.
@@ -50,9 +50,8 @@ func (t jsonText) named(i int, name string) bool {
 	return end < len(t) && t[i] == '"' && t[end] == '"' && string(t[i+1:end]) == name
 }
 
-// value returns the end of the value that begins at i, and whether it is a
-// string with escapes. All but the usual, a string of plain ASCII, is left to
-// encoding/json.
+// value returns the end of the value that begins at i, and whether it is a string
+// with escapes. It leaves everything except plain ASCII strings to encoding/json.
 func (t jsonText) value(i int) (end int, escaped bool, err error) {
 	switch t.at(i) {
 	case '"':
@@ -76,8 +75,7 @@ func (t jsonText) value(i int) (end int, escaped bool, err error) {
 	return end, escaped, nil
 }
 
-// brackets finds the end of a string, a list or an object, which may come in
-// pieces.
+// brackets finds the end of a string, a list or an object that comes in pieces.
 type brackets struct {
 	open            int
 	quoted, escaped bool
@@ -105,14 +103,13 @@ func (b *brackets) close(piece []byte) int {
 	return -1
 }
 
-// special returns the index of the first byte from i on that is not simply
-// part of a string: a quote, a backslash, a control character, or one of a
-// character beyond ASCII.
+// special returns the index of the first byte from i on that is not plain text in
+// a string: a quote, a backslash, a control character, or a byte beyond ASCII.
 func (t jsonText) special(i int) int {
 	const each = 0x0101010101010101
 	for ; i+8 <= len(t); i += 8 {
-		// The top bit is set of the first byte that is special. Those above it
-		// may be marked by a borrow alone.
+		// marks has the top bit of the first special byte. A borrow may mark bytes
+		// above it wrongly.
 		eight := binary.LittleEndian.Uint64(t[i:])
 		quoteOrControl := (eight ^ 2*each) - 0x21*each
 		backslash := (eight ^ '\\'*each) - each
@@ -126,7 +123,7 @@ func (t jsonText) special(i int) int {
 	return i
 }
 
-// unescape returns the inside of a string, its escapes undone.
+// unescape returns the inside of a string without its escapes.
 func unescape(quoted []byte) []byte {
 	text := make([]byte, 0, len(quoted))
 	for {

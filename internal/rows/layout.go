@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// Format is what the rows of an API have of their own.
+// Format is what is particular about the rows of an API.
 type Format struct {
-	// Set sets a field of a type that this package does not know: to is a
-	// pointer to it. It reports false for a text that the field cannot hold,
-	// which then stays in Extra.
+	// Set sets a field of a type that this package does not know. to is a pointer
+	// to the field. Set reports false if the field cannot hold the text; the text
+	// then stays in Extra.
 	Set func(to any, text []byte) bool
 
-	// Hidden tells the names of members whose values are not kept in Extra. Mark
-	// is kept in their place.
+	// Hidden reports whether the value of a member is not kept in Extra. Mark is
+	// kept in its place.
 	Hidden func(name string) bool
 	Mark   string
 
@@ -34,19 +34,19 @@ type Layout struct {
 	fields []field
 	id     field     // the row's own id
 	extra  int       // the index of Extra
-	idle   sync.Pool // of *Reader: to make one takes longer than to read a row
+	idle   sync.Pool // of *Reader: making one takes longer than reading a row
 }
 
 type field struct {
 	index int
-	names []string // of the member; the first that is there is taken
-	id    bool     // the row's own id: it must be one
+	names []string // of the member; the first one in the row counts
+	id    bool     // the row's own id, which must be positive
 }
 
-// LayoutOf returns the layout of the row type R, a struct. The json tag of a
-// field names the member that it takes; the tag row:"id" marks the row's own id,
-// and may add other spellings of its name; json:"-" marks Extra, a
-// map[string]json.RawMessage of the members that no field takes.
+// LayoutOf returns the layout of the row type R, a struct. The json tag of a field
+// names its member. The tag row:"id" marks the row's own id, and may add other
+// spellings of its name. json:"-" marks Extra, a map[string]json.RawMessage of the
+// members that no field decodes.
 func LayoutOf[R any](f *Format) *Layout {
 	t := reflect.TypeFor[R]()
 	cached, ok := f.layouts.Load(t)
@@ -74,10 +74,10 @@ func newLayout(format *Format, t reflect.Type) *Layout {
 	return l
 }
 
-// IDNames are the names that a row's own id may have, the usual one first.
+// IDNames returns the names that the row's own id may have, the usual one first.
 func (l *Layout) IDNames() []string { return l.id.names }
 
-// ID returns the own id of a row, which row points to, or 0.
+// ID returns the row's own id, or 0. row is a pointer to the row.
 func (l *Layout) ID(row any) int64 {
 	if l.id.names == nil {
 		return 0
@@ -89,22 +89,22 @@ func (l *Layout) ID(row any) int64 {
 type decoder struct {
 	layout *Layout
 	extra  *map[string]json.RawMessage
-	claims []*member // that the fields take, in the order of the layout
+	claims []*member // the members that fields decode, in the order of the layout
 	byName map[string]*member
 	before member   // its next is the first one of a row
-	rest   []member // of the row, that no field takes
-	size   int      // of the text in the row
+	rest   []member // the members of the row that no field decodes
+	size   int      // how long the texts in the row are together
 }
 
-// member is a member of rows, and where its value is in the row that is read.
+// member is a member of rows, and the place of its value in the current row.
 type member struct {
 	name  string
-	next  *member // the claim that came after it last time
-	to    any     // what points to the field that takes it; nil: none does
+	next  *member // the claim that came after it in the row before
+	to    any     // a pointer to its field; nil: no field decodes it
 	field int     // its place in the layout
 	id    bool
 
-	start, end int  // 0: the row has none
+	start, end int  // 0: the row does not have it
 	escaped    bool // a string with escapes
 }
 
@@ -124,8 +124,8 @@ func (d *decoder) into(l *Layout, row reflect.Value) {
 	}
 }
 
-// pointer points to a field: to an id as to an int64, and to a field of any
-// string type as to a string.
+// pointer returns a pointer to a field: an *int64 to an id, and a *string to a
+// field of any string type.
 func pointer(field reflect.Value) any {
 	p := field.Addr()
 	switch field.Kind() {
@@ -137,7 +137,8 @@ func pointer(field reflect.Value) any {
 	return p.Interface()
 }
 
-// find finds the members of the row that t begins with, and its length.
+// find finds the members of the row at the start of t. It returns the length of
+// the row.
 func (d *decoder) find(t jsonText) (int, error) {
 	if t.at(0) != '{' {
 		return 0, errors.New("not an object")
@@ -152,7 +153,7 @@ func (d *decoder) find(t jsonText) (int, error) {
 	}
 	last := &d.before
 	for {
-		// Most rows have their members in the order of the row before.
+		// Most rows have their members in the same order as the row before.
 		m, err := last.next, error(nil)
 		if m != nil && t.named(i, m.name) {
 			i += len(m.name) + len(`""`)
@@ -197,7 +198,7 @@ func (d *decoder) lookUp(t jsonText, i int) (*member, int, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	name, _ := scalar(t[i:end], escaped) // a string is one
+	name, _ := scalar(t[i:end], escaped) // it is a string, so there is no error
 	if m, ok := d.byName[string(name)]; ok {
 		return m, end, nil
 	}
@@ -205,14 +206,14 @@ func (d *decoder) lookUp(t jsonText, i int) (*member, int, error) {
 	d.rest = slices.Grow(d.rest, 1)[:n+1]
 	m := &d.rest[n]
 	m.to = nil
-	if m.name != string(name) { // it is most often that of the row before
+	if m.name != string(name) { // it is mostly the name in the row before
 		m.name = string(name)
 	}
 	return m, end, nil
 }
 
-// fill sets the fields to the members that were found, and Extra to those that
-// no field takes. One string holds the text of all fields, but for the secrets.
+// fill sets the fields to the members that find found, and Extra to the rest. One
+// string holds the texts of all fields, except secrets.
 func (d *decoder) fill(row []byte) error {
 	var text strings.Builder
 	text.Grow(d.size)
@@ -245,8 +246,8 @@ func (d *decoder) fill(row []byte) error {
 	return nil
 }
 
-// keep returns the rest of row. The values share one array. As in
-// encoding/json, the last one of a name counts.
+// keep returns the rest of row. Its values share one array. As in encoding/json,
+// the last member of a name counts.
 func (d *decoder) keep(row []byte) map[string]json.RawMessage {
 	size := 0
 	for _, m := range d.rest {
@@ -269,7 +270,7 @@ func (d *decoder) keep(row []byte) map[string]json.RawMessage {
 	return kept
 }
 
-// redact copies a list or an object, with the mark for what is hidden in it.
+// redact copies a list or an object, with the mark in place of what is hidden.
 func (f *Format) redact(t jsonText) json.RawMessage {
 	var kept []byte
 	done := 0
@@ -291,9 +292,8 @@ func (f *Format) redact(t jsonText) json.RawMessage {
 	return append(kept, t[done:]...)
 }
 
-// set takes a value as the field needs it, whether the server sent a string, a
-// number, a bool or null. It reports false for a value that is kept in Extra
-// instead.
+// set sets the field of m, whether the server sent a string, a number, a bool or
+// null. It reports false for a value that is kept in Extra instead.
 func (d *decoder) set(m *member, value []byte, text *strings.Builder) (taken bool, err error) {
 	switch to := m.to.(type) {
 	case *string:
@@ -324,8 +324,8 @@ func (d *decoder) set(m *member, value []byte, text *strings.Builder) (taken boo
 	return true, err
 }
 
-// scalar returns what is in a JSON string, a number or a bool as it is written,
-// and nothing for null.
+// scalar returns the content of a JSON string, the text of a number or a bool, and
+// nothing for null.
 func scalar(value []byte, escaped bool) ([]byte, error) {
 	switch value[0] {
 	case '"':
@@ -360,7 +360,7 @@ func parseDatetime(text []byte) (time.Time, error) {
 	if len(text) == 0 || string(text) == "0" || bytes.HasPrefix(text, []byte("0000-00-00")) {
 		return time.Time{}, nil
 	}
-	// The standard library is quickest with its own layout.
+	// The standard library is fastest with its own layout.
 	if len(text) == len(time.DateTime) && text[len("2006-01-02")] == ' ' {
 		var t time.Time
 		rfc3339 := [len(time.DateTime) + 1]byte{}

@@ -1,8 +1,8 @@
-// Package rows reads JSON rows into structs as they arrive: objects on a line
-// each, or one array of them. A number may come as a string or the other way
-// round; members that no field takes are kept; an answer that is cut is an error.
-// It reads flat objects itself, several times faster than encoding/json, and
-// takes what that takes.
+// Package rows reads JSON rows into structs as they arrive: one object a line, or
+// one array of objects. A number may come as a string, or the other way round.
+// Members that no field decodes are kept. An answer that is cut short is an error.
+// The package reads flat objects itself, several times faster than encoding/json,
+// and accepts what encoding/json accepts.
 package rows
 
 import (
@@ -16,23 +16,23 @@ import (
 
 const (
 	byteOrderMark = "\xef\xbb\xbf"
-	rowBuffer     = 64 << 10 // of a reader, in bytes; it grows for a longer row
+	rowBuffer     = 64 << 10 // bytes that a reader begins with; it grows for a longer row
 )
 
-// ErrCut marks an answer that ended before it was complete. Rows that came
-// before the cut are good, and there may be more.
+// ErrCut: the answer ended before it was complete. The rows before the cut are
+// good, but there may be more.
 var ErrCut = errors.New("the answer was cut short")
 
 // Reader reads rows of type R.
 type Reader[R any] struct {
 	answer
 	decoder
-	row R // which the decoder fills
+	row R // the decoder decodes into it
 }
 
-// NewReader reads rows of at most limit bytes from body. Close it, so that
-// another answer can be read with the same buffers. A body that has a Progress
-// method is told of each row.
+// NewReader returns a Reader of rows of at most limit bytes each. Close it, so that
+// its buffers can be used again. If body has a Progress method, the Reader calls it
+// after each row.
 func NewReader[R any](l *Layout, body io.Reader, limit int) *Reader[R] {
 	r, ok := l.idle.Get().(*Reader[R])
 	if !ok {
@@ -113,16 +113,16 @@ func (r *Reader[R]) Next() (R, error) {
 	return r.row, nil
 }
 
-// answer is what the server sends, taken row by row.
+// answer is what the server sends, read row by row.
 type answer struct {
 	body  io.Reader
 	limit int   // of a row, in bytes
-	ended error // why there is no more to read
-	array bool  // one is open
+	ended error // why there is nothing more to read
+	array bool  // the rows are in an array that is still open
 	n     int   // rows read
 
 	buf        []byte
-	start, end int // what is read and not yet taken is buf[start:end]
+	start, end int // buf[start:end] was received and is not read yet
 	used       int // how much of buf was ever written to
 }
 
@@ -130,7 +130,7 @@ func (a *answer) open(body io.Reader, limit int) {
 	*a = answer{body: body, limit: limit, buf: a.buf}
 }
 
-// forget wipes the answer, of which something may be secret.
+// forget wipes the answer, because it may hold secrets.
 func (a *answer) forget() {
 	a.body = nil
 	clear(a.buf[:a.used])
@@ -139,8 +139,8 @@ func (a *answer) forget() {
 	}
 }
 
-// read has d decode the next row. The row is taken as soon as its
-// last bracket is there: what comes after it may come late, or never.
+// read lets d decode the next row, as soon as its last bracket has arrived: what
+// follows may come late, or never.
 func (a *answer) read(d *decoder) error {
 	if err := a.begin(); err != nil {
 		return err
@@ -168,7 +168,7 @@ func (a *answer) read(d *decoder) error {
 	}
 }
 
-// wait reads on until the row at the start ends, or cannot be one any more.
+// wait receives more until the row at the start ends, or cannot be a row.
 func (a *answer) wait() {
 	var b brackets
 	for seen := 0; seen < a.limit; {
@@ -180,7 +180,7 @@ func (a *answer) wait() {
 	}
 }
 
-// more reads on and reports whether there was more.
+// more receives more, and reports whether there was any.
 func (a *answer) more() bool {
 	a.start, a.end = 0, copy(a.buf, a.buf[a.start:a.end])
 	if a.end == len(a.buf) {
@@ -210,8 +210,8 @@ func (a *answer) cut() error {
 
 func (a *answer) tooLong() error { return fmt.Errorf("too long: more than %d bytes", a.limit) }
 
-// skip comes to what is not white space and tells what it is, and whether a
-// line ended before it.
+// skip skips white space. It returns the character after it, and whether a line
+// ended before that.
 func (a *answer) skip() (c byte, newLine bool, err error) {
 	for n := 0; n <= a.limit; n++ {
 		if a.start == a.end && !a.more() {
@@ -232,7 +232,7 @@ func (a *answer) skip() (c byte, newLine bool, err error) {
 	return 0, newLine, a.tooLong()
 }
 
-// begin comes to the next row. A row is on a new line, or follows a comma.
+// begin goes to the next row. A row is on a new line, or follows a comma.
 func (a *answer) begin() error {
 	first := a.n == 0
 	if first {

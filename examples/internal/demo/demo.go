@@ -5,6 +5,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"os"
+	"os/signal"
 	"strings"
 	"time"
 
@@ -51,6 +53,22 @@ func Connect(live bool, domain infinitysip.DomainID) (*Target, error) {
 	}, nil
 }
 
+// Main parses the flags and runs a program, until it ends or Ctrl-C is pressed.
+func Main(name string, run func(context.Context) error) {
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the program at once
+	err := FlagsOnly(flag.CommandLine)
+	if err == nil {
+		err = run(ctx)
+	}
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(1)
+	}
+}
+
 // DomainFlag adds the flag -domain.
 func DomainFlag(flags *flag.FlagSet) *infinitysip.DomainID {
 	domain := new(infinitysip.DomainID)
@@ -61,7 +79,7 @@ func DomainFlag(flags *flag.FlagSet) *infinitysip.DomainID {
 	return domain
 }
 
-// FlagsOnly tells of arguments that are left when the flags have been parsed.
+// FlagsOnly refuses arguments that are no flags.
 func FlagsOnly(flags *flag.FlagSet) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("there are flags only: what is %s?", strings.Join(flags.Args(), " "))
