@@ -146,6 +146,15 @@ func badClients() []badInput {
 	}
 	for _, m := range methods() {
 		list = append(list,
+			badInput{
+				name: "call options", fields: "CallHeader CallHeader CallHeader CallParam CallParam CallParam CallParam CallParam CallAttempts CallAttempts CallResponse",
+				do: func(client *infinitysip.Client) error {
+					return m.do(context.Background(), client,
+						infinitysip.CallHeader("", "x"), infinitysip.CallHeader("X Caller", "x"), infinitysip.CallHeader("X-Caller", canaryPIN+"\r\nX: y"),
+						infinitysip.CallParam("", "x"), infinitysip.CallParam("[]", "x"), infinitysip.CallParam("newParam"), infinitysip.CallParam("new\nParam", "x"), infinitysip.CallParam("newParam", "x", canaryPassword+"\x00"),
+						infinitysip.CallAttempts(0), infinitysip.CallAttempts(-1), infinitysip.CallResponse(nil))
+				},
+			},
 			badInput{name: "nil context", fields: "ctx", do: func(client *infinitysip.Client) error {
 				var none context.Context
 				return m.do(none, client)

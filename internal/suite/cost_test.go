@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -172,4 +173,31 @@ func TestAllocations(t *testing.T) { // not parallel: it counts for the whole pr
 		_, err := client.Users.Get(t.Context(), 1, 7)
 		require.NoError(t, err)
 	}), 65.0)
+}
+
+// TestFrames keeps the way from a method to the transport short: it counts the
+// functions of this module on the stack there, less the test's own.
+func TestFrames(t *testing.T) {
+	t.Parallel()
+	var frames []string
+	transport := func(answered roundTripper) roundTripper {
+		return func(req *http.Request) (*http.Response, error) {
+			frames = nil
+			pcs := make([]uintptr, 200)
+			callers := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs)])
+			for frame, more := callers.Next(); more; frame, more = callers.Next() {
+				if module, own := "github.com/infinitysip/infinitysip", "/internal/suite_test."; strings.HasPrefix(frame.Function, module) && !strings.HasPrefix(frame.Function, module+own) {
+					frames = append(frames, frame.Function)
+				}
+			}
+			return answered(req)
+		}
+	}
+	_, err := stubClient(t, transport(canned(200, userAnswer))).Users.Get(t.Context(), 1, 7)
+	require.NoError(t, err)
+	require.NotEmpty(t, frames)
+	require.LessOrEqual(t, len(frames), 4, frames)
+	_, err = stubClient(t, transport(canned(201, createdAnswer))).Users.Create(t.Context(), 1, fullUser())
+	require.NoError(t, err)
+	require.LessOrEqual(t, len(frames), 6, frames)
 }
