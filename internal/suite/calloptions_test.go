@@ -31,8 +31,8 @@ type optionsServer struct {
 	status    int
 }
 
-func newOptionsServer(t *testing.T, m method) *optionsServer {
-	s := &optionsServer{method: m, endpoints: endpointsByOp(t)}
+func newOptionsServer(m method) *optionsServer {
+	s := &optionsServer{method: m, endpoints: endpointsByOp()}
 	s.stub = &stub{respond: func(n int, req *http.Request) (*http.Response, error) {
 		resp := answer(s.status, "no", "X-Request-Id", strconv.Itoa(n))
 		if e := s.endpoints[infinitysip.OperationFromContext(req.Context())]; s.status == 0 && e.Status == http.StatusNoContent {
@@ -102,28 +102,28 @@ func TestCallOptions(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			t.Run("CallHeader", func(t *testing.T) {
-				s := newOptionsServer(t, m)
+				s := newOptionsServer(m)
 				require.NoError(t, s.do(t, infinitysip.CallHeader("x-caller", "somebody else"), infinitysip.CallHeader("X-Caller", "me"), nil))
 				calls, _ := s.requests(false)
 				for _, req := range calls {
 					require.Equal(t, []string{"me"}, req.Header["X-Caller"], infinitysip.OperationFromContext(req.Context()))
 				}
 			})
-			t.Run("CallParam", func(t *testing.T) { requireCallParam(t, newOptionsServer(t, m)) })
+			t.Run("CallParam", func(t *testing.T) { requireCallParam(t, newOptionsServer(m)) })
 			t.Run("CallResponse", func(t *testing.T) {
-				s := newOptionsServer(t, m)
+				s := newOptionsServer(m)
 				var got infinitysip.Response
 				require.NoError(t, s.do(t, infinitysip.CallResponse(&got)))
 				requireResponse(t, s, s.endpoints[m.op].Status, got)
 
-				s = newOptionsServer(t, m)
+				s = newOptionsServer(m)
 				s.status = http.StatusForbidden
 				require.ErrorIs(t, s.do(t, infinitysip.CallResponse(&got)), infinitysip.ErrForbidden)
 				requireResponse(t, s, http.StatusForbidden, got)
 			})
 			t.Run("CallAttempts", func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					s := newOptionsServer(t, m)
+					s := newOptionsServer(m)
 					s.status = http.StatusServiceUnavailable
 					var got infinitysip.Response
 					require.ErrorIs(t, s.do(t, infinitysip.CallAttempts(1), infinitysip.CallResponse(&got)), infinitysip.ErrUnavailable)
@@ -136,10 +136,10 @@ func TestCallOptions(t *testing.T) {
 				})
 			})
 			t.Run("sent again", func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { requireOptionsAgain(t, newOptionsServer(t, m)) })
+				synctest.Test(t, func(t *testing.T) { requireOptionsAgain(t, newOptionsServer(m)) })
 			})
 			t.Run("refused", func(t *testing.T) {
-				s := newOptionsServer(t, m)
+				s := newOptionsServer(m)
 				for _, name := range append(s.own(), "format", "format[]") {
 					requireRefused(t, s, "CallParam", infinitysip.CallParam(name, "1"), name)
 				}
@@ -156,7 +156,7 @@ func TestCallOptions(t *testing.T) {
 func requireCallParam(t *testing.T, s *optionsServer) {
 	t.Helper()
 	require.NoError(t, s.do(t, infinitysip.CallParam("newParam", "x"), infinitysip.CallParam("display[]", "a", "b")))
-	plain := newOptionsServer(t, s.method)
+	plain := newOptionsServer(s.method)
 	require.NoError(t, plain.do(t))
 
 	calls, forms := s.requests(false)
@@ -249,7 +249,7 @@ func TestCallOptionsInBatches(t *testing.T) {
 	t.Parallel()
 	for _, m := range batchCalls {
 		for _, fails := range []int{0, 2} { // the request that fails, from 1; 0: none
-			s := newOptionsServer(t, m)
+			s := newOptionsServer(m)
 			respond := s.respond
 			s.respond = func(n int, req *http.Request) (*http.Response, error) {
 				if n == fails {
@@ -385,7 +385,7 @@ func lostServer() *stub {
 func TestCallOptionsOfAWriteWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	for _, m := range methods() {
-		if s := newOptionsServer(t, m); !s.looks() || m.name == compound().op {
+		if s := newOptionsServer(m); !s.looks() || m.name == compound().op {
 			continue
 		}
 		t.Run(m.name, func(t *testing.T) {
@@ -543,12 +543,12 @@ func TestCallOptionsThatAreSecret(t *testing.T) {
 func TestCallParamAlone(t *testing.T) {
 	t.Parallel()
 	for _, m := range methods() {
-		e := endpointsByOp(t)[m.op]
+		e := endpointsByOp()[m.op]
 		if len(e.Form) == 0 || slices.ContainsFunc(e.Form, func(p formParam) bool { return !p.Optional }) {
 			continue
 		}
 		m.params = leastParams(e, m.params)
-		s := newOptionsServer(t, m)
+		s := newOptionsServer(m)
 		require.ErrorIs(t, s.do(t), infinitysip.ErrInvalid, m.name)
 		require.NoError(t, s.do(t, infinitysip.CallParam("newParam", "x")), m.name)
 		require.Equal(t, []url.Values{{"newParam": {"x"}}}, s.forms, m.name)

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -44,22 +45,17 @@ func (p formParam) key() string {
 }
 
 // readEndpoints returns the endpoints in their order.
-func readEndpoints(t *testing.T) []endpoint {
-	t.Helper()
-	raw, err := os.ReadFile("../../testdata/endpoints.json")
-	require.NoError(t, err)
-	var list []endpoint
-	require.NoError(t, json.Unmarshal(raw, &list))
-	require.NotEmpty(t, list)
+var readEndpoints = sync.OnceValue(func() (list []endpoint) {
+	if err := json.Unmarshal(must(os.ReadFile("../../testdata/endpoints.json")), &list); err != nil {
+		panic(err)
+	}
 	return list
-}
+})
 
 // endpointsByOp returns the endpoints by the names of their methods.
-func endpointsByOp(t *testing.T) map[string]endpoint {
-	t.Helper()
+func endpointsByOp() map[string]endpoint {
 	byOp := make(map[string]endpoint)
-	for _, e := range readEndpoints(t) {
-		require.NotContains(t, byOp, e.SDK)
+	for _, e := range readEndpoints() {
 		byOp[e.SDK] = e
 	}
 	return byOp
@@ -88,9 +84,11 @@ func requireEndpoint(t *testing.T, e endpoint, s *stub) {
 func TestEndpointTable(t *testing.T) {
 	t.Parallel()
 	var want, got []string
-	for _, e := range readEndpoints(t) {
+	for _, e := range readEndpoints() {
 		want = append(want, e.SDK)
 	}
+	require.NotEmpty(t, want)
+	require.Len(t, endpointsByOp(), len(want), "each once")
 	for _, call := range apiCalls() {
 		got = append(got, call.op)
 	}
@@ -99,7 +97,7 @@ func TestEndpointTable(t *testing.T) {
 
 func TestEndpoints(t *testing.T) {
 	t.Parallel()
-	endpoints := endpointsByOp(t)
+	endpoints := endpointsByOp()
 	for _, call := range apiCalls() {
 		e, ok := endpoints[call.op]
 		require.True(t, ok, call.op)
@@ -197,7 +195,7 @@ func requireParams(t *testing.T, query, form []string, types map[string]string, 
 
 func TestEndpointIterators(t *testing.T) {
 	t.Parallel()
-	endpoints := endpointsByOp(t)
+	endpoints := endpointsByOp()
 	for _, m := range methods() {
 		if m.name != iteratorOf(m.op) {
 			continue
@@ -234,7 +232,7 @@ func TestEndpointMethods(t *testing.T) {
 // title.
 func TestEndpointDocs(t *testing.T) {
 	t.Parallel()
-	endpoints := endpointsByOp(t)
+	endpoints := endpointsByOp()
 	titles := make(map[string][]string)
 	for _, m := range methods() {
 		titles[m.name] = []string{endpoints[m.op].Title}

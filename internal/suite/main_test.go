@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"sync/atomic"
 	"testing"
 )
@@ -40,6 +41,9 @@ func (f *figures) print() {
 }
 
 func TestMain(m *testing.M) {
+	if flag.Parse(); flag.Lookup("test.bench").Value.String() == "" {
+		debug.SetGCPercent(300) // the tests make much garbage and hold little: a quarter less to do
+	}
 	code := m.Run()
 	counted.print()
 	os.Exit(code)
