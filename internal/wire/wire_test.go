@@ -54,3 +54,88 @@ func TestNetwork(t *testing.T) {
 		require.Zero(t, network, text)
 	}
 }
+
+// A server may write a flag in words, and leave it out for no; anything else is
+// as it was sent.
+func TestSameValue(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		sent, got string
+		same      bool
+	}{
+		{"joe", "joe", true}, {"", "", true}, {"1", "1", true}, {"0", "0", true}, {"true", "true", true}, {"日本", "日本", true},
+		{"1", "true", true}, {"0", "false", true}, {"0", "", true},
+		{"joe", "Joe", false}, {"joe", " joe", false}, {"joe", "", false}, {"", "joe", false},
+		{"1", "0", false}, {"1", "false", false}, {"1", "", false}, {"1", "TRUE", false}, {"1", "01", false},
+		{"0", "1", false}, {"0", "true", false}, {"0", "no", false}, {"0", "FALSE", false},
+		{"true", "1", false}, {"false", "0", false}, {"", "0", false}, {"", "false", false}, {"true", "", false}, {"false", "", false},
+	} {
+		require.Equal(t, test.same, wire.SameValue(test.sent, test.got), "%q and %q", test.sent, test.got)
+	}
+}
+
+// A MAC address is the same in each form, a network with and without its host
+// bits, an address with and without the length of a single one.
+func TestSameAddress(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		sent, got string
+		same      bool
+	}{
+		{"10:20:30:1A:2B:3C", "10:20:30:1A:2B:3C", true},
+		{"10:20:30:1A:2B:3C", "10:20:30:1a:2b:3c", true},
+		{"10-20-30-1a-2b-3c", "1020301A2B3C", true},
+		{"1020.301a.2b3c", "10-20-30-1A-2B-3C", true},
+		{"10:20:30:1A:2B:3C", "10:20:30:1A:2B:3D", false},
+		{"10:20:30:1A:2B:3C", "", false},
+		{"10:20:30:1A:2B:3C", "softphone", false},
+		{"10:20:30:1A:2B:3C", "10.0.20.10", false},
+
+		{"10.0.20.0/24", "10.0.20.0/24", true},
+		{"10.0.20.10/24", "10.0.20.10/24", true},
+		{"10.0.20.10/24", "10.0.20.0/24", true},
+		{"10.0.20.10/32", "10.0.20.10", true},
+		{"10.0.20.10", "10.0.20.10/32", true},
+		{"10.0.20.10", "10.0.20.10", true},
+		{"2001:db8::1/48", "2001:DB8::/48", true},
+		{"2001:db8::1/128", "2001:db8:0::1", true},
+		{"10.0.20.0/24", "10.0.20.10/24", false}, // other host bits were not sent
+		{"10.0.20.10/24", "10.0.20.11/24", false},
+		{"10.0.20.0/24", "10.0.20.0/25", false},
+		{"10.0.20.0/24", "10.0.20.0", false},
+		{"10.0.20.10", "10.0.20.11", false},
+		{"::ffff:10.0.0.1", "10.0.0.1", false},
+		{"10.0.20.0/24", "", false},
+		{"10.0.20.0/24", "office", false},
+		{"10.0.20.0/24", "10:20:30:1A:2B:3C", false},
+
+		{"", "", false},
+		{"office", "office", false},
+		{"", "10.0.20.0/24", false},
+		{"fe80::1%eth0", "fe80::1%eth0", false},
+	} {
+		require.Equal(t, test.same, wire.SameAddress(test.sent, test.got), "%q and %q", test.sent, test.got)
+	}
+}
+
+// Each way in which a server may keep what was sent is one that is the same.
+func TestAddresses(t *testing.T) {
+	t.Parallel()
+	for sent, want := range map[string][]any{
+		"10:20:30:1A:2B:3C":  {"10:20:30:1A:2B:3C", "10:20:30:1a:2b:3c"},
+		"10-20-30-1a-2b-3c":  {"10:20:30:1A:2B:3C", "10:20:30:1a:2b:3c"},
+		"10.0.20.0/24":       {"10.0.20.0/24", "10.0.20.0/24"},
+		"10.0.20.10/24":      {"10.0.20.10/24", "10.0.20.0/24"},
+		"10.0.20.10/32":      {"10.0.20.10/32", "10.0.20.10/32", "10.0.20.10"},
+		"10.0.20.10":         {"10.0.20.10", "10.0.20.10/32", "10.0.20.10"},
+		"2001:db8::1/48":     {"2001:db8::1/48", "2001:db8::/48"},
+		"2001:db8::1/128":    {"2001:db8::1/128", "2001:db8::1/128", "2001:db8::1"},
+		"::ffff:10.0.0.1/96": {"::ffff:10.0.0.1/96", "::ffff:0.0.0.0/96"},
+	} {
+		got := wire.Addresses(sent)
+		require.Equal(t, want, got, sent)
+		for _, way := range got {
+			require.True(t, wire.SameAddress(sent, way.(string)), "%s and %s", sent, way)
+		}
+	}
+}

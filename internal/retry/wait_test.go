@@ -1,0 +1,314 @@
+package retry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/infinitysip/infinitysip/internal/retry"
+)
+
+// policy is an ordinary one.
+var policy = retry.Policy{MaxAttempts: 4, BaseWait: 500 * time.Millisecond, MaxWait: 10 * time.Second, MaxRetryAfter: time.Minute}
+
+// A policy with fewer attempts than the table bounds its counts; one with more
+// raises them by as much, but for those that are tried once.
+func TestAttempts(t *testing.T) {
+	t.Parallel()
+	for most, want := range map[int]map[retry.Rule]int{
+		1:  {1: 1, 2: 1, 3: 1, 4: 1},
+		2:  {1: 1, 2: 2, 3: 2, 4: 2},
+		3:  {1: 1, 2: 2, 3: 3, 4: 3},
+		4:  {1: 1, 2: 2, 3: 3, 4: 4},
+		5:  {1: 1, 2: 3, 3: 4, 4: 5},
+		10: {1: 1, 2: 8, 3: 9, 4: 10},
+	} {
+		for rule, attempts := range want {
+			require.Equal(t, attempts, retry.Policy{MaxAttempts: most}.Attempts(rule), "%d of at most %d", rule, most)
+		}
+		for _, rule := range []retry.Rule{retry.Done, retry.SendMissing, retry.Verify, retry.Resend} {
+			require.LessOrEqual(t, retry.Policy{MaxAttempts: most}.Attempts(rule), 0, rule)
+		}
+	}
+	require.Equal(t, retry.DefaultAttempts, policy.Attempts(retry.RuleFor(retry.NotSent, retry.Read)), "the most of the table")
+}
+
+func TestAccepts(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		asked  time.Duration
+		within time.Duration // until the deadline; 0: none
+		want   bool
+	}{
+		"nothing asked":                           {0, 0, true},
+		"nothing asked, and little time":          {0, 1, true},
+		"the longest":                             {time.Minute, 0, true},
+		"longer":                                  {time.Minute + 1, 0, false},
+		"longer, before the deadline":             {time.Minute + 1, time.Hour, false},
+		"at the deadline with what is added":      {time.Second, 1500 * time.Millisecond, true},
+		"not before the deadline":                 {time.Second, 1500*time.Millisecond - 1, false},
+		"long, and long before the deadline":      {time.Minute, time.Hour, true},
+		"the longest, and not before the context": {time.Minute, time.Minute, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx := t.Context()
+			if test.within > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, test.within)
+				defer cancel()
+			}
+			require.Equal(t, test.want, policy.Accepts(ctx, test.asked), name)
+		})
+	}
+}
+
+// waits are the shortest and the longest of many.
+func waits(wait func() time.Duration) (least, most time.Duration) {
+	least = wait()
+	for range 500 {
+		next := wait()
+		least, most = min(least, next), max(most, next)
+	}
+	return least, most
+}
+
+// A wait is a random part of a ceiling that doubles up to the policy's own, and
+// never overflows.
+func TestWaitDoubles(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]retry.Policy{
+		"ordinary":            policy,
+		"short, and a year":   {BaseWait: 100 * time.Millisecond, MaxWait: retry.LongestWait},
+		"a year":              {BaseWait: retry.LongestWait, MaxWait: retry.LongestWait},
+		"less than the first": {BaseWait: time.Minute, MaxWait: time.Second},
+		"two steps":           {BaseWait: time.Second, MaxWait: 2 * time.Second},
+		"an uneven ceiling":   {BaseWait: time.Second, MaxWait: 7 * time.Second},
+	} {
+		ceiling := min(p.BaseWait, p.MaxWait)
+		for n := range 101 {
+			least, most := waits(func() time.Duration { return p.Wait(n, 0) })
+			require.GreaterOrEqual(t, least, time.Duration(0), "%s: attempt %d", name, n)
+			require.LessOrEqual(t, most, ceiling, "%s: attempt %d", name, n)
+			require.Less(t, least, ceiling/4, "%s: attempt %d: all of it is used", name, n)
+			require.Greater(t, most, ceiling/4*3, "%s: attempt %d: all of it is used", name, n)
+			if ceiling <= p.MaxWait/2 {
+				ceiling *= 2
+			} else {
+				ceiling = p.MaxWait
+			}
+		}
+	}
+	require.Zero(t, retry.Policy{}.Wait(0, 0), "no policy, no wait")
+}
+
+// What the server asks for is kept to, and a part of BaseWait is added: those
+// who were told the same come back one after the other.
+func TestWaitAsAsked(t *testing.T) {
+	t.Parallel()
+	for _, asked := range []time.Duration{1, time.Second, time.Minute, retry.LongestWait} {
+		for _, n := range []int{0, 1, 31, 32, 63, 64, 100} {
+			least, most := waits(func() time.Duration { return policy.Wait(n, asked) })
+			require.GreaterOrEqual(t, least, asked)
+			require.Less(t, most, asked+policy.BaseWait)
+			require.Less(t, least, asked+policy.BaseWait/4)
+			require.Greater(t, most, asked+policy.BaseWait/4*3)
+		}
+	}
+}
+
+func TestAfterAnswer(t *testing.T) {
+	t.Parallel()
+	slow := retry.Policy{BaseWait: 8 * time.Second, MaxWait: 10 * time.Second}
+	for name, test := range map[string]struct {
+		policy        retry.Policy
+		status        int // 0: no answer
+		after         string
+		attempt       int
+		atLeast, less time.Duration
+	}{
+		"no answer":                       {policy, 0, "", 0, 0, 500*time.Millisecond + 1},
+		"no answer, for the third time":   {policy, 0, "", 2, 0, 2*time.Second + 1},
+		"no answer, for long":             {policy, 0, "", 100, 0, 10*time.Second + 1},
+		"503":                             {policy, 503, "", 1, 0, time.Second + 1},
+		"503 that says when":              {policy, 503, "7", 1, 7 * time.Second, 7500 * time.Millisecond},
+		"503 that says at once":           {policy, 503, "0", 1, 0, time.Second + 1},
+		"429":                             {policy, 429, "", 0, time.Second, 1500 * time.Millisecond},
+		"429, for the hundredth time":     {policy, 429, "", 100, time.Second, 1500 * time.Millisecond},
+		"429 that says at once":           {policy, 429, "0", 0, time.Second, 1500 * time.Millisecond},
+		"429 that says when":              {policy, 429, "7", 0, 7 * time.Second, 7500 * time.Millisecond},
+		"429 under a policy that is slow": {slow, 429, "", 0, 10 * time.Second, 18 * time.Second},
+		"429 that makes no sense":         {policy, 429, "soon", 0, time.Second, 1500 * time.Millisecond},
+	} {
+		var resp *http.Response
+		if test.status != 0 {
+			resp = &http.Response{StatusCode: test.status, Header: http.Header{"Retry-After": {test.after}}}
+		}
+		least, most := waits(func() time.Duration { return test.policy.AfterAnswer(test.attempt, resp) })
+		require.GreaterOrEqual(t, least, test.atLeast, name)
+		require.Less(t, most, test.less, name)
+		require.Greater(t, most, test.atLeast+(test.less-test.atLeast)/4*3, name)
+	}
+}
+
+// A date counts from the answer's own, and else from this machine's clock.
+func TestAfter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // it is 2000-01-01 00:00:00 in here
+		require.Zero(t, retry.After(nil))
+		for name, test := range map[string]struct {
+			header http.Header
+			want   time.Duration
+		}{
+			"nothing":               {nil, 0},
+			"seconds":               {http.Header{"Retry-After": {"90"}}, 90 * time.Second},
+			"a year and a day":      {http.Header{"Retry-After": {"31622400"}}, retry.LongestWait},
+			"longer":                {http.Header{"Retry-After": {"31622401"}}, 0},
+			"a date":                {http.Header{"Retry-After": {"Sat, 01 Jan 2000 00:00:30 GMT"}}, 30 * time.Second},
+			"a date, a wrong clock": {http.Header{"Retry-After": {"Fri, 31 Dec 1999 20:00:30 GMT"}, "Date": {"Fri, 31 Dec 1999 20:00:00 GMT"}}, 30 * time.Second},
+			"a date that is past":   {http.Header{"Retry-After": {"Fri, 31 Dec 1999 23:59:59 GMT"}}, 0},
+			"a date of a year":      {http.Header{"Retry-After": {"Mon, 01 Jan 2001 00:00:00 GMT"}}, retry.LongestWait},
+			"a date that is far":    {http.Header{"Retry-After": {"Mon, 01 Jan 2001 00:00:01 GMT"}}, 0},
+		} {
+			require.Equal(t, test.want, retry.After(&http.Response{Header: test.header}), name)
+		}
+	})
+}
+
+func TestSleep(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		wait   time.Duration
+		within time.Duration // until the context ends; 0: it does not; negative: it has
+		took   time.Duration
+		err    error
+	}{
+		"a wait":                      {time.Minute, 0, time.Minute, nil},
+		"none":                        {0, 0, 0, nil},
+		"less than none":              {-1, 0, 0, nil},
+		"a context that ends":         {time.Minute, time.Second, time.Second, context.DeadlineExceeded},
+		"a context that ends later":   {time.Minute, time.Hour, time.Minute, nil},
+		"a context that has ended":    {time.Minute, -1, 0, context.DeadlineExceeded},
+		"none, and one that has":      {0, -1, 0, context.DeadlineExceeded},
+		"less than none, and one too": {-1, -1, 0, context.DeadlineExceeded},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx := t.Context()
+			if test.within != 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, test.within)
+				defer cancel()
+			}
+			start := time.Now()
+			require.Equal(t, test.err, retry.Sleep(ctx, test.wait), name)
+			require.Equal(t, test.took, time.Since(start), name)
+		})
+	}
+}
+
+// slowError is a net.Error that is a timeout, or is not.
+type slowError bool
+
+func (slowError) Error() string     { return "slow" }
+func (e slowError) Timeout() bool   { return bool(e) }
+func (e slowError) Temporary() bool { return bool(e) }
+
+var _ net.Error = slowError(true)
+
+// left finds how much is left of a quota, and uses it up.
+func left(q *retry.Quota) int {
+	n := 0
+	for q.Spend(retry.Broken, nil) {
+		n += 5
+	}
+	return n
+}
+
+func TestQuotaSpend(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		failure retry.Failure
+		err     error
+		cost    int
+	}{
+		"an answer":                          {retry.Unavailable, nil, 5},
+		"an error":                           {retry.Lost, errors.New("reset"), 5},
+		"a net.Error that is no timeout":     {retry.Lost, slowError(false), 5},
+		"a timeout":                          {retry.Lost, slowError(true), 10},
+		"a timeout, deep down":               {retry.Lost, fmt.Errorf("get: %w", slowError(true)), 10},
+		"a timeout before it was sent":       {retry.NotSent, &net.OpError{Op: "dial", Err: slowError(true)}, 10},
+		"a refusal":                          {retry.Refused, nil, 0},
+		"a refusal whose body does not come": {retry.Refused, slowError(true), 0},
+	} {
+		q := retry.NewQuota(100)
+		require.True(t, q.Spend(test.failure, test.err), name)
+		require.Equal(t, 100-test.cost, left(q), name)
+		require.Equal(t, test.cost == 0, q.Spend(test.failure, test.err), "%s, when nothing is left", name)
+	}
+}
+
+// What cannot be paid costs nothing.
+func TestQuotaThatDoesNotReach(t *testing.T) {
+	t.Parallel()
+	q := retry.NewQuota(9)
+	require.False(t, q.Spend(retry.Lost, slowError(true)))
+	require.True(t, q.Spend(retry.Broken, nil))
+	require.False(t, q.Spend(retry.Broken, nil), "4 are left")
+	q.Refund()
+	require.True(t, q.Spend(retry.Broken, nil))
+	require.False(t, retry.NewQuota(0).Spend(retry.Broken, nil))
+	require.True(t, retry.NewQuota(10).Spend(retry.Lost, slowError(true)))
+}
+
+// A success gives 1 back, and never more than there was.
+func TestQuotaRefund(t *testing.T) {
+	t.Parallel()
+	q := retry.NewQuota(100)
+	for range 50 {
+		q.Refund()
+	}
+	require.Equal(t, 100, left(q))
+	for range 12 {
+		q.Refund()
+	}
+	require.Equal(t, 10, left(q), "12, of which 2 do not pay for one")
+	for range 200 {
+		q.Refund()
+	}
+	require.Equal(t, 100, left(q))
+}
+
+func TestQuotaIsShared(t *testing.T) {
+	t.Parallel()
+	q := retry.NewQuota(1000)
+	var all sync.WaitGroup
+	var spent atomic.Int64
+	for range 50 {
+		all.Go(func() {
+			for range 20 {
+				if q.Spend(retry.Broken, nil) {
+					spent.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 200, spent.Load())
+	for range 10 {
+		all.Go(func() {
+			for range 10 {
+				q.Refund()
+			}
+		})
+	}
+	all.Wait()
+	require.Equal(t, 100, left(q))
+}
