@@ -3,6 +3,8 @@ package suite_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
 	"reflect"
 	"regexp"
 	"slices"
@@ -188,6 +190,58 @@ func badCalls() (list []badInput) {
 		}
 	}
 	return list
+}
+
+// badFormats are caller name formats that every call refuses.
+func badFormats(params func(infinitysip.CallerNameFormat) any) (all []badParams) {
+	for _, format := range []infinitysip.CallerNameFormat{"{name}", "{displayName", "displayName}", "{displayName{dgrpName}}", "{}", "{ displayName }", "}{", "{displayName}}"} {
+		all = append(all, badParams{fmt.Sprintf("format %q", format), params(format), "callerNameFormat"})
+	}
+	return all
+}
+
+func badMACs() (all []badParams) {
+	for _, mac := range []string{"02:00:5e:10:00:00:00:01", "10:20:30", "10:20:30:1a:2b", "10:20:30:1a:2b:3g", "x", " 10:20:30:1a:2b:3c", "10:20:30:1a:2b:3c\n"} {
+		all = append(all, badParams{fmt.Sprintf("MAC %q", mac), infinitysip.DeviceCreateParams{Name: "x", MACAddress: mac}, "deviceMacAddress"})
+	}
+	return all
+}
+
+// badOptions are options that a list refuses.
+func badOptions() (all []badParams) {
+	type field = infinitysip.Field[infinitysip.Device]
+	type options = infinitysip.DeviceListOptions
+	f := infinitysip.DeviceFields
+	where := infinitysip.Where[infinitysip.Device]
+	for _, test := range []struct {
+		name, fields string
+		opts         options
+	}{
+		{"negative limit", "limit", options{Limit: -1}},
+		{"negative offset", "offset", options{Offset: -1}},
+		{"zero filter", "filter[0]", options{Filter: where(infinitysip.Filter[infinitysip.Device]{})}},
+		{"filter on no field", "filter[0]", options{Filter: where(field("").Eq(1))}},
+		{"filter on a field with a hyphen", "filter[0]", options{Filter: where(field("a-b").Eq(1))}},
+		{"filter on a field with a line break", "filter[0]", options{Filter: where(field("a\n").Eq(1))}},
+		{"filter by nil", "filter[0]", options{Filter: where(f.Name.Eq(nil))}},
+		{"filter by a float", "filter[0]", options{Filter: where(f.Name.Eq(1.5))}},
+		{"filter by a pointer", "filter[0]", options{Filter: where(f.Name.Eq(new("x")))}},
+		{"filter by a slice", "filter[0]", options{Filter: where(f.Name.Eq([]string{"x"}))}},
+		{"filter by a secret", "filter[0]", options{Filter: where(f.Name.Eq(infinitysip.NewSecret(canaryPassword)))}},
+		{"comma in an element of In", "filter[0]", options{Filter: where(f.Name.In("a", "b,c"))}},
+		{"In of nothing", "filter[0]", options{Filter: where(f.Name.In())}},
+		{"float in an element of NotInFold", "filter[0]", options{Filter: where(f.Name.NotInFold("a", 1.5))}},
+		{"filter by no network", "filter[0]", options{Filter: where(f.Name.InNetwork(netip.Prefix{}))}},
+		{"filter by a line break", "filter[0]", options{Filter: where(f.Name.Eq("a\r\nb"))}},
+		{"filter by a NUL", "filter[0]", options{Filter: where(f.Name.Contains("\x00"))}},
+		{"filter by invalid UTF-8", "filter[0]", options{Filter: where(f.Name.Contains("\xff"))}},
+		{"zero sort", "sort[0]", options{Sort: infinitysip.OrderBy(infinitysip.Sort[infinitysip.Device]{})}},
+		{"sort by a field with a hyphen", "sort[0]", options{Sort: infinitysip.OrderBy(field("a-b").Asc())}},
+		{"all of an option at once", "filter[1] filter[1] limit offset", options{Filter: where(f.Name.Eq("x"), field("a-b").Eq(1.5)), Limit: -1, Offset: -2}},
+	} {
+		all = append(all, badParams{test.name, &test.opts, test.fields})
+	}
+	return all
 }
 
 // pathID finds the ids of a path.

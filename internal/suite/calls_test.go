@@ -1,12 +1,8 @@
 package suite_test
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -496,117 +492,6 @@ func compound() apiCall {
 	return apiCall{op: "Users.RotateDeviceToken", soak: rotateToken}
 }
 
-// method is a method of a service: that of a call, the iterator of a list, or the
-// compound.
-type method struct {
-	name   string // "Users.AllDevices"
-	op     string // of the call that it makes, or makes last: "Users.ListDevices"
-	params any
-	ids    ids // nil: those of the table
-}
-
-// methods are all of them.
-func methods() []method {
-	all := []method{{name: compound().op, op: "Users.AddDevice"}}
-	for _, call := range apiCalls() {
-		all = append(all, method{name: call.op, op: call.op, params: call.params})
-		if iterator := iteratorOf(call.op); iterator != "" {
-			all = append(all, method{name: iterator, op: call.op})
-		}
-	}
-	return all
-}
-
-// iteratorOf names the All… method of a List… method, and is "" for any other.
-func iteratorOf(op string) string {
-	service, rest, ok := strings.Cut(op, ".List")
-	if !ok {
-		return ""
-	}
-	return service + ".All" + rest
-}
-
-// do makes the call. An iterator goes to its first row.
-func (m method) do(ctx context.Context, client *infinitysip.Client, with ...infinitysip.CallOption) error {
-	named := m.ids
-	if named == nil {
-		named = namedIDs()
-	}
-	result, err := invoke(ctx, client, m.name, named, m.params, with...)
-	if rows, ok := result.(iterated); ok {
-		if result, err = rows.take(1); err == nil && reflect.ValueOf(result).Len() == 0 {
-			err = errors.New("no row")
-		}
-	}
-	return err
-}
-
-// ids are the ids that a call names, by their types.
-type ids map[reflect.Type]reflect.Value
-
-func idsOf(all ...any) ids {
-	m := make(ids)
-	for _, id := range all {
-		m[reflect.TypeOf(id)] = reflect.ValueOf(id)
-	}
-	return m
-}
-
-// namedIDs are those of the table.
-func namedIDs() ids { return idsOf(domainID, userID, groupID, queueID, memberID, networkID, deviceID) }
-
-// invoke calls a method by its name. Every method takes a context, ids, params if
-// it has any, and options, and returns a result, an error, or both. For an
-// iterator the result is what it iterates.
-func invoke(ctx context.Context, client *infinitysip.Client, name string, named ids, params any, with ...infinitysip.CallOption) (any, error) {
-	service, rest, _ := strings.Cut(name, ".")
-	f := reflect.ValueOf(client).Elem().FieldByName(service).MethodByName(rest)
-	var args []reflect.Value
-	for i := range f.Type().NumIn() - 1 {
-		given := params
-		if i == 0 {
-			given = ctx
-		}
-		arg := reflect.New(f.Type().In(i)).Elem()
-		if id, ok := named[arg.Type()]; ok {
-			arg.Set(id)
-		} else if given != nil {
-			arg.Set(reflect.ValueOf(given))
-		}
-		args = append(args, arg)
-	}
-	for _, option := range with {
-		args = append(args, reflect.ValueOf(option))
-	}
-	out := f.Call(args)
-	if out[0].Kind() == reflect.Func {
-		return iterated(out[0]), nil
-	}
-	err, _ := out[len(out)-1].Interface().(error)
-	if len(out) == 1 {
-		return nil, err
-	}
-	return out[0].Interface(), err
-}
-
-// iterated is what an iterator iterates.
-type iterated reflect.Value
-
-// take returns the first rows, as a slice, and the error after them.
-func (it iterated) take(most int) (rows any, err error) {
-	v := reflect.Value(it)
-	list := reflect.Zero(reflect.SliceOf(v.Type().In(0).In(0)))
-	for row, failed := range v.Seq2() {
-		if err, _ = failed.Interface().(error); err != nil {
-			break
-		}
-		if list = reflect.Append(list, row); list.Len() == most {
-			break
-		}
-	}
-	return list.Interface(), err
-}
-
 // The rows that the answers hold more than once.
 
 func joe() infinitysip.User {
@@ -660,56 +545,4 @@ func numbered[I ~int64](n int) []I {
 		ids[i] = I(i + 1)
 	}
 	return ids
-}
-
-// badFormats are caller name formats that every call refuses.
-func badFormats(params func(infinitysip.CallerNameFormat) any) (all []badParams) {
-	for _, format := range []infinitysip.CallerNameFormat{"{name}", "{displayName", "displayName}", "{displayName{dgrpName}}", "{}", "{ displayName }", "}{", "{displayName}}"} {
-		all = append(all, badParams{fmt.Sprintf("format %q", format), params(format), "callerNameFormat"})
-	}
-	return all
-}
-
-func badMACs() (all []badParams) {
-	for _, mac := range []string{"02:00:5e:10:00:00:00:01", "10:20:30", "10:20:30:1a:2b", "10:20:30:1a:2b:3g", "x", " 10:20:30:1a:2b:3c", "10:20:30:1a:2b:3c\n"} {
-		all = append(all, badParams{fmt.Sprintf("MAC %q", mac), infinitysip.DeviceCreateParams{Name: "x", MACAddress: mac}, "deviceMacAddress"})
-	}
-	return all
-}
-
-// badOptions are options that a list refuses.
-func badOptions() (all []badParams) {
-	type field = infinitysip.Field[infinitysip.Device]
-	type options = infinitysip.DeviceListOptions
-	f := infinitysip.DeviceFields
-	where := infinitysip.Where[infinitysip.Device]
-	for _, test := range []struct {
-		name, fields string
-		opts         options
-	}{
-		{"negative limit", "limit", options{Limit: -1}},
-		{"negative offset", "offset", options{Offset: -1}},
-		{"zero filter", "filter[0]", options{Filter: where(infinitysip.Filter[infinitysip.Device]{})}},
-		{"filter on no field", "filter[0]", options{Filter: where(field("").Eq(1))}},
-		{"filter on a field with a hyphen", "filter[0]", options{Filter: where(field("a-b").Eq(1))}},
-		{"filter on a field with a line break", "filter[0]", options{Filter: where(field("a\n").Eq(1))}},
-		{"filter by nil", "filter[0]", options{Filter: where(f.Name.Eq(nil))}},
-		{"filter by a float", "filter[0]", options{Filter: where(f.Name.Eq(1.5))}},
-		{"filter by a pointer", "filter[0]", options{Filter: where(f.Name.Eq(new("x")))}},
-		{"filter by a slice", "filter[0]", options{Filter: where(f.Name.Eq([]string{"x"}))}},
-		{"filter by a secret", "filter[0]", options{Filter: where(f.Name.Eq(infinitysip.NewSecret(canaryPassword)))}},
-		{"comma in an element of In", "filter[0]", options{Filter: where(f.Name.In("a", "b,c"))}},
-		{"In of nothing", "filter[0]", options{Filter: where(f.Name.In())}},
-		{"float in an element of NotInFold", "filter[0]", options{Filter: where(f.Name.NotInFold("a", 1.5))}},
-		{"filter by no network", "filter[0]", options{Filter: where(f.Name.InNetwork(netip.Prefix{}))}},
-		{"filter by a line break", "filter[0]", options{Filter: where(f.Name.Eq("a\r\nb"))}},
-		{"filter by a NUL", "filter[0]", options{Filter: where(f.Name.Contains("\x00"))}},
-		{"filter by invalid UTF-8", "filter[0]", options{Filter: where(f.Name.Contains("\xff"))}},
-		{"zero sort", "sort[0]", options{Sort: infinitysip.OrderBy(infinitysip.Sort[infinitysip.Device]{})}},
-		{"sort by a field with a hyphen", "sort[0]", options{Sort: infinitysip.OrderBy(field("a-b").Asc())}},
-		{"all of an option at once", "filter[1] filter[1] limit offset", options{Filter: where(f.Name.Eq("x"), field("a-b").Eq(1.5)), Limit: -1, Offset: -2}},
-	} {
-		all = append(all, badParams{test.name, &test.opts, test.fields})
-	}
-	return all
 }

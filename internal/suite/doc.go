@@ -21,6 +21,6 @@
 //   - cost_test.go: allocations, stack frames, benchmarks
 //   - gotool_test.go: what must compile, and what must not; only with -gotool
 //
-// stub_test.go and acme_test.go have what they share; main_test.go has the flags,
-// and prints the figures.
+// methods_test.go, stub_test.go and acme_test.go have what they share. main_test.go
+// has the flags, and prints the figures.
 package suite
