@@ -994,7 +994,7 @@ var (
 // bomb is 64 MiB of blanks after some text, packed.
 func bomb(text string) string {
 	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
+	w := must(gzip.NewWriterLevel(&packed, gzip.BestSpeed))
 	must(io.WriteString(w, text))
 	blanks := bytes.Repeat([]byte(" "), 1<<20)
 	for range 64 {
