@@ -35,6 +35,10 @@ import (
 func said(values ...any) string {
 	var out bytes.Buffer
 	for _, value := range values {
+		if text, ok := value.(string); ok {
+			out.WriteString(text + "\n") // shows all that can be made of it
+			continue
+		}
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
 			fmt.Fprintf(&out, verb+"\n", value)
 		}
