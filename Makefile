@@ -15,6 +15,6 @@ fuzz:
 		done; \
 	done
 
-# Calls of every kind under faults, each run from another seed.
+# Calls of every kind under faults, 10,000 in a run, each run from another seed.
 soak:
-	go test -run '^TestSoak$$' -timeout 0 -long $(LONG)
+	go test -run '^TestSoak$$' -timeout 0 ./internal/suite -soak 10000 -long $(LONG)

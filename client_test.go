@@ -1,21 +1,65 @@
 package infinitysip_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"log/slog"
+	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/infinitysip/infinitysip"
 )
+
+// stub answers a client without a network, and keeps what the client sent.
+type stub struct {
+	hits    []*http.Request
+	forms   []url.Values
+	respond func(n int, req *http.Request) (*http.Response, error) // n counts from 1
+}
+
+func (s *stub) RoundTrip(req *http.Request) (*http.Response, error) {
+	form := url.Values(nil)
+	if req.Body != nil {
+		body, _ := io.ReadAll(req.Body)
+		form, _ = url.ParseQuery(string(body))
+	}
+	s.hits, s.forms = append(s.hits, req), append(s.forms, form)
+	return s.respond(len(s.hits), req)
+}
+
+func answer(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+func always(status int, body string) *stub {
+	return &stub{respond: func(int, *http.Request) (*http.Response, error) { return answer(status, body), nil }}
+}
+
+const (
+	key      = "canary-key"
+	password = `canary-pass "wörd"/<&>+%`
+	pin      = "90210777"
+)
+
+// stubClient makes a client whose calls fail at their first failure.
+func stubClient(t *testing.T, s *stub, opts ...infinitysip.Option) *infinitysip.Client {
+	t.Helper()
+	opts = append(opts, infinitysip.WithHTTPClient(&http.Client{Transport: s}),
+		infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1, VerifyWaits: []time.Duration{0}}))
+	client, err := infinitysip.NewClient(infinitysip.APIKey(key), opts...)
+	require.NoError(t, err)
+	return client
+}
+
+func newUser() infinitysip.UserCreateParams {
+	return infinitysip.UserCreateParams{
+		User: "joe.blogs", Password: infinitysip.NewSecret(password), DisplayName: "Joe Blogs",
+		ExtensionNumber: "0100", PIN: infinitysip.NewSecret(pin),
+	}
+}
 
 func TestNewClientAccepts(t *testing.T) {
 	t.Parallel()
@@ -56,162 +100,6 @@ func TestCredentialsFromEnv(t *testing.T) { // not parallel: the environment is 
 
 	t.Setenv("INFINITY_PASSWORD", "pässword")
 	require.Equal(t, "Basic am9lOnDDpHNzd29yZA==", authorization())
-	t.Setenv("INFINITY_API_KEY", canaryKey)
-	require.Equal(t, "ApiKey "+canaryKey, authorization())
-}
-
-// A plain client uses no transport but its own, and keeps its connection also
-// where calls fail.
-func TestConnectionsAreKept(t *testing.T) {
-	t.Parallel()
-	remotes := make(map[string]bool)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		remotes[req.RemoteAddr] = true
-		if len(req.URL.Path)%2 == 0 {
-			http.Error(w, strings.Repeat("no ", 1000), http.StatusConflict)
-		}
-	}))
-	t.Cleanup(server.Close)
-	client, err := infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithBaseURL(server.URL))
-	require.NoError(t, err)
-	t.Cleanup(client.CloseIdleConnections)
-	for id := infinitysip.UserID(1); id < 200; id += 9 {
-		_, _ = client.Users.List(t.Context(), infinitysip.DomainID(id))
-		_, _ = client.Users.Get(t.Context(), 1, id)
-		_ = client.Users.Delete(t.Context(), 1, id)
-	}
-	require.Len(t, remotes, 1)
-}
-
-func TestUserAgent(t *testing.T) {
-	t.Parallel()
-	s := always(200, "")
-	_, err := stubClient(t, s, infinitysip.WithUserAgent("acme/1.2")).Domains.List(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, "acme/1.2 infinitysip-go", s.hits[0].Header.Get("User-Agent"))
-}
-
-func TestOperationFromContext(t *testing.T) {
-	t.Parallel()
-	require.Empty(t, infinitysip.OperationFromContext(t.Context()))
-	s := always(200, "")
-	_, err := stubClient(t, s).TrustedNetworks.List(t.Context(), 1, nil)
-	require.NoError(t, err)
-	require.Equal(t, "TrustedNetworks.List", infinitysip.OperationFromContext(s.hits[0].Context()))
-}
-
-func TestLogger(t *testing.T) {
-	t.Parallel()
-	var out bytes.Buffer
-	logger := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s := &stub{respond: func(n int, req *http.Request) (*http.Response, error) {
-		switch n {
-		case 1:
-			return answer(409, "the password "+canaryPassword+" is in use"), nil
-		case 2:
-			return nil, errors.New("broken while sending " + url.QueryEscape(canaryPassword))
-		}
-		return nil, errors.New("no recording of " + req.URL.String())
-	}}
-	client := stubClient(t, s, infinitysip.WithLogger(logger), atOnce())
-	_, err := client.Users.Create(t.Context(), 1, newUser())
-	require.ErrorIs(t, err, infinitysip.ErrConflict)
-	_, err = client.Users.Create(t.Context(), 1, newUser())
-	require.Error(t, err)
-	_, err = client.Devices.List(t.Context(), 1, &infinitysip.DeviceListOptions{Filter: infinitysip.Where(infinitysip.DeviceFields.User.Eq("canary-query"))})
-	require.Error(t, err)
-	require.NotContains(t, err.Error(), "canary")
-
-	require.NotContains(t, out.String(), "canary")
-	var records []map[string]any
-	for line := range strings.Lines(out.String()) {
-		var record map[string]any
-		require.NoError(t, json.Unmarshal([]byte(line), &record))
-		records = append(records, record)
-	}
-	require.Len(t, records, s.count(), "one for each attempt")
-	require.Subset(t, records[0], map[string]any{"level": "WARN", "op": "Users.Create", "method": "POST", "path": "/config/v2/sip/domains/1/users", "attempt": 1.0, "status": 409.0})
-	require.Subset(t, records[1], map[string]any{"error": "broken while sending [redacted]"})
-}
-
-func TestErrorsTellWhatAndHoldNoSecret(t *testing.T) {
-	t.Parallel()
-	quoted, _ := json.Marshal(canaryPassword)
-	php := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&", "/", `\/`, "ö", `\u00f6`).Replace(string(quoted))
-	for name, test := range map[string]struct{ body, want string }{
-		"text":           {"extension in use", "infinitysip: Users.Create: POST /config/v2/sip/domains/1/users: 409 Conflict: extension in use"},
-		"JSON string":    {`"extension in use"`, "infinitysip: Users.Create: POST /config/v2/sip/domains/1/users: 409 Conflict: extension in use"},
-		"JSON object":    {`{"code":7,"message":"extension in use"}`, "infinitysip: Users.Create: POST /config/v2/sip/domains/1/users: 409 Conflict: extension in use"},
-		"HTML":           {"<html><head><title>409 Conflict</title></head><body>x</body></html>", "infinitysip: Users.Create: POST /config/v2/sip/domains/1/users: 409 Conflict: 409 Conflict"},
-		"nothing":        {"", "infinitysip: Users.Create: POST /config/v2/sip/domains/1/users: 409 Conflict"},
-		"raw":            {"bad password " + canaryPassword, "infinitysip: Users.Create: POST /config/v2/sip/domains/1/users: 409 Conflict: bad password [redacted]"},
-		"Go JSON":        {`{"error":` + string(quoted) + `}`, "infinitysip: Users.Create: POST /config/v2/sip/domains/1/users: 409 Conflict: [redacted]"},
-		"PHP JSON":       {`{"error":` + php + `}`, "infinitysip: Users.Create: POST /config/v2/sip/domains/1/users: 409 Conflict: [redacted]"},
-		"form":           {"pin=" + canaryPIN + "&password=" + url.QueryEscape(canaryPassword), "infinitysip: Users.Create: POST /config/v2/sip/domains/1/users: 409 Conflict: pin=[redacted]&password=[redacted]"},
-		"the credential": {"no such key: " + canaryKey, "infinitysip: Users.Create: POST /config/v2/sip/domains/1/users: 409 Conflict: no such key: [redacted]"},
-		"binary":         {"a\x00b\x1b[31mc\xff\r\nd", "infinitysip: Users.Create: POST /config/v2/sip/domains/1/users: 409 Conflict: a b [31mc d"},
-	} {
-		_, err := stubClient(t, always(409, test.body)).Users.Create(t.Context(), 1, newUser())
-		require.EqualError(t, err, test.want, name)
-		failed, _ := errors.AsType[*infinitysip.Error](err)
-		requireNoSecret(t, name, failed, string(failed.Body))
-	}
-}
-
-func TestErrorsAreBounded(t *testing.T) {
-	t.Parallel()
-	_, err := stubClient(t, always(409, strings.Repeat("é", 1<<20))).Users.Create(t.Context(), 1, newUser())
-	failed, ok := errors.AsType[*infinitysip.Error](err)
-	require.True(t, ok)
-	require.LessOrEqual(t, len(failed.Message), 512)
-	require.LessOrEqual(t, len(failed.Body), 16<<10)
-
-	// A secret across the end of what is read must not leave its first half.
-	for n := range len(canaryPIN) {
-		filler := strings.Repeat("x", 16<<10-n)
-		_, err := stubClient(t, always(409, filler+canaryPIN+canaryPassword)).Users.Create(t.Context(), 1, newUser())
-		failed, _ := errors.AsType[*infinitysip.Error](err)
-		require.NotContains(t, string(failed.Body), "9")
-	}
-}
-
-func TestTransportErrorsHoldNoSecret(t *testing.T) {
-	t.Parallel()
-	s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
-		return nil, fmt.Errorf("malformed answer %q to %s", "password="+canaryPassword, req.Header.Get("Authorization"))
-	}}
-	_, err := stubClient(t, s, atOnce()).Users.Create(t.Context(), 1, newUser())
-	requireNoSecret(t, "create", err)
-	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
-		requireNoSecret(t, "cause", cause)
-	}
-}
-
-func TestSecretsDoNotPrint(t *testing.T) {
-	t.Parallel()
-	params := newUser()
-	user := infinitysip.User{ID: 1, Password: params.Password, PIN: params.PIN}
-	token := infinitysip.UserDeviceToken{DeviceID: 1, Token: params.Password}
-	client := stubClient(t, always(200, ""))
-	for name, value := range map[string]any{
-		"secret": params.Password, "pointer": &params.Password, "params": params, "row": user, "rows": []infinitysip.User{user},
-		"token": &token, "private": struct{ s infinitysip.Secret }{params.Password}, "map": map[string]any{"x": params.PIN},
-		"update":      infinitysip.UserUpdateParams{Password: &params.Password},
-		"credentials": infinitysip.BasicAuth("joe", canaryPassword), "key": infinitysip.APIKey(canaryKey),
-	} {
-		requireNoSecret(t, name, value)
-	}
-	require.NotContains(t, fmt.Sprint(client.Users), canaryPassword)
-
-	out, err := json.Marshal(user)
-	require.NoError(t, err)
-	require.Contains(t, string(out), `"password":"[redacted]"`)
-	out, err = json.Marshal(infinitysip.User{ID: 1})
-	require.NoError(t, err)
-	require.NotContains(t, string(out), "password")
-
-	require.True(t, params.Password.Equal(infinitysip.NewSecret(canaryPassword)))
-	require.False(t, params.Password.Equal(params.PIN))
-	require.True(t, infinitysip.Secret{}.IsZero())
-	require.Equal(t, canaryPassword, params.Password.Reveal())
+	t.Setenv("INFINITY_API_KEY", key)
+	require.Equal(t, "ApiKey "+key, authorization())
 }

@@ -1,24 +1,40 @@
 package infinitysip_test
 
 import (
-	"fmt"
+	"encoding/binary"
+	"errors"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
-func TestValidationErrorText(t *testing.T) {
-	t.Parallel()
-	_, err := stubClient(t, always(204, "")).Devices.Create(t.Context(), 0, infinitysip.DeviceCreateParams{MACAddress: "x"})
-	require.EqualError(t, err, "infinitysip: Devices.Create: invalid, nothing was sent: domainId: must be a positive id, not 0; pbxDeviceName: required; "+
-		`deviceMacAddress: not a MAC address of six octets: "x"`)
+// formOf returns the form that a call sends. Whatever it creates has the id 1.
+func formOf(t *testing.T, do func(*infinitysip.Client) error) (url.Values, error) {
+	t.Helper()
+	s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+		if last := path.Base(req.URL.Path); unicode.IsDigit(rune(last[0])) || last == "order" {
+			return answer(204, ""), nil
+		}
+		return answer(201, `{"userId":"1","groupId":"1","trustedNetworkId":"1","pbxDeviceId":"1"}`), nil
+	}}
+	if err := do(stubClient(t, s)); err != nil {
+		require.Empty(t, s.hits)
+		return nil, err
+	}
+	return s.forms[0], nil
 }
 
 func TestParamsAsSent(t *testing.T) {
@@ -34,7 +50,7 @@ func TestParamsAsSent(t *testing.T) {
 				_, err := c.Users.Create(t.Context(), 1, params)
 				return err
 			},
-			url.Values{"user": {"joe.blogs"}, "password": {canaryPassword}, "displayName": {"Joe Blogs"}, "extensionNumber": {"0100"}},
+			url.Values{"user": {"joe.blogs"}, "password": {password}, "displayName": {"Joe Blogs"}, "extensionNumber": {"0100"}},
 		},
 		"false of a create is": {
 			func(c *infinitysip.Client) error {
@@ -43,7 +59,7 @@ func TestParamsAsSent(t *testing.T) {
 				_, err := c.Users.Create(t.Context(), 1, params)
 				return err
 			},
-			url.Values{"user": {"joe.blogs"}, "password": {canaryPassword}, "displayName": {"Joe Blogs"}, "extensionNumber": {"0100"}, "pin": {canaryPIN}, "hotdeskAllowed": {"0"}, "dashboard": {"1"}},
+			url.Values{"user": {"joe.blogs"}, "password": {password}, "displayName": {"Joe Blogs"}, "extensionNumber": {"0100"}, "pin": {pin}, "hotdeskAllowed": {"0"}, "dashboard": {"1"}},
 		},
 		"an update clears": {
 			func(c *infinitysip.Client) error {
@@ -80,29 +96,14 @@ func TestParamsAsSent(t *testing.T) {
 		},
 		"text arrives whole": {
 			func(c *infinitysip.Client) error {
-				return c.Users.Update(t.Context(), 1, 2, infinitysip.UserUpdateParams{DisplayName: new("Zoë & Co. <a+b> 100%=;"), Password: new(infinitysip.NewSecret(canaryPassword))})
+				return c.Users.Update(t.Context(), 1, 2, infinitysip.UserUpdateParams{DisplayName: new("Zoë & Co. <a+b> 100%=;"), Password: new(infinitysip.NewSecret(password))})
 			},
-			url.Values{"displayName": {"Zoë & Co. <a+b> 100%=;"}, "password": {canaryPassword}},
+			url.Values{"displayName": {"Zoë & Co. <a+b> 100%=;"}, "password": {password}},
 		},
 	} {
-		s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
-			if strings.HasSuffix(req.URL.Path, "/users") {
-				return answer(201, `{"userId":"1"}`), nil
-			}
-			return answer(204, ""), nil
-		}}
-		require.NoError(t, test.do(stubClient(t, s)), name)
-		require.Equal(t, test.want, s.forms[0], name)
-	}
-}
-
-func TestMACAddressesAreWrittenOneWay(t *testing.T) {
-	t.Parallel()
-	for _, mac := range []string{"10:20:30:1a:2b:3c", "10-20-30-1A-2B-3C", "1020.301a.2b3c", "10:20:30:1A:2B:3C"} {
-		s := always(201, `{"pbxDeviceId":"1"}`)
-		_, err := stubClient(t, s).Devices.Create(t.Context(), 1, infinitysip.DeviceCreateParams{Name: "x", MACAddress: mac})
-		require.NoError(t, err)
-		require.Equal(t, "10:20:30:1A:2B:3C", s.forms[0].Get("deviceMacAddress"), mac)
+		form, err := formOf(t, test.do)
+		require.NoError(t, err, name)
+		require.Equal(t, test.want, form, name)
 	}
 }
 
@@ -115,36 +116,134 @@ func TestCallerNameFormats(t *testing.T) {
 	}
 }
 
-func TestParseID(t *testing.T) {
-	t.Parallel()
-	id, err := infinitysip.ParseID[infinitysip.UserID]("7")
-	require.NoError(t, err)
-	require.Equal(t, infinitysip.UserID(7), id)
-	for _, text := range []string{"", "0", "-1", "+1", " 1", "1.0", "1e3", "0x1", "abc", "9223372036854775808", "٣"} {
-		id, err := infinitysip.ParseID[infinitysip.DeviceID](text)
-		require.ErrorIs(t, err, infinitysip.ErrInvalid, text)
-		require.Zero(t, id)
+// A MAC address is six octets in any form of net.ParseMAC, and goes out in one.
+func FuzzMAC(f *testing.F) {
+	for _, text := range []string{"10:20:30:1A:2B:3C", "10-20-30-1a-2b-3c", "1020.301a.2b3c", "10:20:30:1A:2B:3C:4D:5E", "10:20:30:1A:2B", "10-20:30:1A:2B:3C", "1020301A2B3C", ""} {
+		f.Add(text)
 	}
+	f.Fuzz(func(t *testing.T, text string) {
+		mac := wire.MAC(text)
+		form, refused := formOf(t, func(c *infinitysip.Client) error {
+			_, err := c.Devices.Create(t.Context(), 1, infinitysip.DeviceCreateParams{Name: "x", MACAddress: text})
+			return err
+		})
+		want, err := net.ParseMAC(text)
+		if err != nil || len(want) != 6 {
+			require.Empty(t, mac)
+			invalid, ok := errors.AsType[*infinitysip.ValidationError](refused)
+			require.True(t, ok)
+			require.Len(t, invalid.Fields, 1)
+			return
+		}
+		require.NoError(t, refused)
+		require.Regexp(t, `^([0-9A-F]{2}:){5}[0-9A-F]{2}$`, mac)
+		require.Equal(t, mac, form.Get("deviceMacAddress"))
+		require.Equal(t, mac, wire.MAC(mac))
+		got, err := net.ParseMAC(mac)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		require.True(t, wire.SameAddress(text, strings.ToLower(mac)))
+	})
 }
 
-// Batches keep the order and the number of the ids.
-func TestMembersGoInBatches(t *testing.T) {
-	t.Parallel()
-	for n, want := range map[int][]int{1: {1}, 500: {500}, 501: {500, 1}, 1200: {500, 500, 200}} {
-		s := always(204, "")
-		users := make([]infinitysip.UserID, n)
-		var texts, got []string
-		for i := range users {
-			users[i] = infinitysip.UserID(i + 1)
-			texts = append(texts, fmt.Sprint(i+1))
+// A network is a prefix or an address of package netip, and goes out as it is,
+// host bits and all.
+func FuzzNetwork(f *testing.F) {
+	for _, text := range []string{"10.0.20.10/24", "10.0.20.10", "2001:db8::1/48", "::ffff:10.0.0.1/96", "::ffff:10.0.0.1", "fe80::1%eth0", "fe80::1%eth0/64", "10.0.20.10/33", "10.0.20.010/24", "10.0.20/24", "0.0.0.0/0", ""} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		network, ok := wire.Network(text)
+		prefix, err := netip.ParsePrefix(text)
+		if addr, addrErr := netip.ParseAddr(text); err != nil && addrErr == nil && addr.Zone() == "" { // no prefix has a zone
+			prefix, err = addr.Prefix(addr.BitLen())
 		}
-		require.NoError(t, stubClient(t, s).Groups.RemoveUsers(t.Context(), 1, 2, users))
-		var sizes []int
-		for _, form := range s.forms {
-			sizes = append(sizes, len(form["userSpec[]"]))
-			got = append(got, form["userSpec[]"]...)
+		require.Equal(t, err == nil, ok)
+		require.Equal(t, prefix, network)
+		form, refused := formOf(t, func(c *infinitysip.Client) error {
+			_, err := c.TrustedNetworks.Create(t.Context(), 1, infinitysip.TrustedNetworkCreateParams{Network: network})
+			return err
+		})
+		require.Equal(t, ok, refused == nil)
+		if !ok {
+			return
 		}
-		require.Equal(t, want, sizes)
-		require.True(t, slices.Equal(texts, got))
+		back, err := netip.ParsePrefix(form.Get("network"))
+		require.NoError(t, err)
+		require.Equal(t, network, back)
+		require.True(t, wire.SameAddress(back.String(), text))
+		require.True(t, wire.SameAddress(back.String(), network.Masked().String()))
+	})
+}
+
+// A form gives back what was put into it, and nothing that was not; it is
+// refused if, and only if, some text in it is missing or not to be sent.
+func FuzzForm(f *testing.F) {
+	f.Add("joe.blogs", `pa"ss wörd&=+%/`, "0100", "", "{displayName} - {srcPhoneNumber}", int64(0), false, []byte{0, 1, 0, 2})
+	f.Add("a\x00b", "c\nd", "e\rf", "\xff", "{unknown}", int64(-1), true, []byte{0, 1, 0, 1})
+	f.Add("a", "c\nd", "1", "", "b", int64(0), false, []byte{0, 1})
+	f.Add("a", " ", "1", "d\x00", "b", int64(0), false, []byte{0, 1, 0, 2})
+	f.Add("a", " ", "1", " ", "}displayName}", int64(0), false, []byte{0, 2, 0, 1})
+	f.Add("日本", "&amp;", "0", "a=b&c=d", "}{", int64(7), true, []byte{0})
+	f.Fuzz(func(t *testing.T, name, secret, extension, optional, format string, phone int64, flag bool, order []byte) {
+		good := func(text string) bool { return utf8.ValidString(text) && !strings.ContainsAny(text, "\r\n\x00") }
+		needed := func(text string) bool { return good(text) && text != "" }
+		flagged := map[bool]string{true: "1", false: "0"}[flag]
+
+		user := url.Values{"user": {name}, "password": {secret}, "displayName": {name}, "extensionNumber": {extension}, "mobileFollow": {flagged}}
+		for name, value := range map[string]string{"pin": optional, "email": optional} {
+			if value != "" {
+				user.Set(name, value)
+			}
+		}
+		if phone != 0 {
+			user.Set("ukPhoneId", strconv.FormatInt(phone, 10))
+		}
+		requireForm(t, user, needed(name) && needed(secret) && needed(extension) && good(optional) && phone >= 0, func(c *infinitysip.Client) error {
+			_, err := c.Users.Create(t.Context(), 1, infinitysip.UserCreateParams{
+				User: name, Password: infinitysip.NewSecret(secret), DisplayName: name, ExtensionNumber: extension,
+				PIN: infinitysip.NewSecret(optional), Email: optional, UKPhoneID: infinitysip.PhoneID(phone), MobileFollow: &flag,
+			})
+			return err
+		})
+
+		requireForm(t, url.Values{"password": {secret}, "pin": {optional}, "email": {name}, "dashboard": {flagged}}, good(secret) && good(optional) && good(name), func(c *infinitysip.Client) error {
+			return c.Users.Update(t.Context(), 1, 2, infinitysip.UserUpdateParams{
+				Password: new(infinitysip.NewSecret(secret)), PIN: new(infinitysip.NewSecret(optional)), Email: &name, Dashboard: &flag,
+			})
+		})
+
+		known := strings.NewReplacer("{displayName}", "", "{srcPhoneNumber}", "", "{dgrpName}", "").Replace(format)
+		requireForm(t, url.Values{
+			"groupName": {name}, "displayName": {secret}, "extensionNumber": {extension}, "ringRetry": {flagged}, "ringExclusive": {"0"}, "callerNameFormat": {format},
+		}, needed(name) && needed(secret) && needed(extension) && needed(format) && !strings.ContainsAny(known, "{}"), func(c *infinitysip.Client) error {
+			_, err := c.Groups.Create(t.Context(), 1, infinitysip.GroupCreateParams{
+				Name: name, DisplayName: secret, ExtensionNumber: extension, RingRetry: flag, CallerNameFormat: infinitysip.CallerNameFormat(format),
+			})
+			return err
+		})
+
+		var ids []infinitysip.QueueMemberID
+		var texts []string
+		for pair := range slices.Chunk(order, 2) {
+			id := infinitysip.QueueMemberID(int16(binary.BigEndian.Uint16(append(pair, 0)[:2])))
+			ids, texts = append(ids, id), append(texts, strconv.Itoa(int(id)))
+		}
+		unique := slices.Compact(slices.Sorted(slices.Values(ids)))
+		requireForm(t, url.Values{"queueMemberId[]": texts}, len(ids) > 0 && len(ids) <= 1000 && len(unique) == len(ids) && unique[0] > 0, func(c *infinitysip.Client) error {
+			return c.Queues.SetMemberOrder(t.Context(), 1, 2, ids)
+		})
+	})
+}
+
+// requireForm checks that a call sends this form if it is good, and else nothing.
+func requireForm(t *testing.T, want url.Values, good bool, do func(*infinitysip.Client) error) {
+	t.Helper()
+	got, err := formOf(t, do)
+	require.Equal(t, good, err == nil, "%v", err)
+	if good {
+		require.Equal(t, want, got)
+	} else {
+		require.ErrorIs(t, err, infinitysip.ErrInvalid)
 	}
 }

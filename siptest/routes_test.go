@@ -25,8 +25,8 @@ func TestRoutesMatchTheAPI(t *testing.T) {
 		}
 	}
 	require.NoError(t, json.Unmarshal(raw, &endpoints))
-	require.Len(t, endpoints, 43)
-	require.Len(t, routes, 43)
+	require.NotEmpty(t, endpoints)
+	require.Len(t, routes, len(endpoints))
 
 	types := map[kind][]string{
 		kindFlag:   {"int", "tinyint"},

@@ -1,0 +1,273 @@
+package suite_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/infinitysip/infinitysip"
+)
+
+// badAnswers are the server's.
+func badAnswers() []badInput {
+	// body has the server give this in place of its own answer, once, without
+	// doing what it was asked.
+	body := func(status int, text string) func(call) faults {
+		return func(c call) faults { return faults{faultOn(c.op).Times(1).Status(status).Body(text)} }
+	}
+	once := hits{"call": 1}
+	list := []badInput{
+		{name: "HTML with 200", answer: fault{
+			calls: reads, faults: body(200, "\n <!DOCTYPE html><html><body>Log in</body></html>"),
+			outcome: notApplied, says: "HTML", hits: once,
+		}},
+		{name: "HTML with 200", answer: fault{
+			calls: slices.Concat(updates, adds), setUp: furnish, faults: body(200, "<html><body>Log in</body></html>"),
+			outcome: unknown, says: "this does not look like the API's answer", hits: once,
+		}},
+		{name: "HTML with 200", answer: fault{
+			calls: slices.Concat(creates, []call{usersAddDevice}), faults: body(200, "<html><body>Log in</body></html>"),
+			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+		}},
+		{name: "HTML with 201", answer: fault{
+			calls: []call{usersUpdate}, faults: body(201, "<html>"),
+			outcome: unknown, says: "this does not look like the API's answer", hits: once,
+		}},
+		{name: "an error with 200", answer: fault{
+			calls: reads, faults: body(200, `{"error":"access denied"}`),
+			outcome: notApplied, says: "row 1: no field of this kind of row is in it", hits: once,
+		}},
+		{name: "an error with 200", answer: fault{
+			calls: []call{usersUpdate, usersDelete, groupsAddUsers}, faults: body(200, `{"error":"access denied"}`),
+			outcome: unknown, says: "this does not look like the API's answer", hits: once,
+		}},
+		{name: "an error with 200", answer: fault{
+			calls: slices.Concat(creates, []call{usersAddDevice}), faults: body(200, `{"error":"exists"}`),
+			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+		}},
+		{name: "204 for a create", answer: fault{
+			calls: slices.Concat(creates, []call{usersAddDevice}), faults: body(204, ""),
+			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+		}},
+		{name: "204 for a read", answer: fault{
+			calls: reads, faults: body(204, ""),
+			outcome: notApplied, says: "this does not look like the API's answer", hits: once,
+		}},
+		{name: "invalid UTF-8", answer: fault{
+			calls: reads, faults: body(200, "{\"userId\":\"1\",\"user\":\"\xff\"}"),
+			outcome: notApplied, says: "row 1: ", hits: once,
+		}},
+		{name: "nesting of 20,000", answer: fault{
+			calls: reads, faults: body(200, `{"userId":"1","x":`+strings.Repeat("[", 20_000)+strings.Repeat("]", 20_000)+`}`),
+			outcome: notApplied, says: "row 1: ", hits: once,
+		}},
+		{name: "PHP's last words", answer: fault{
+			calls: []call{usersList, usersAll}, setUp: furnish, faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).Rewrite(func(body []byte) []byte { return append(body, "Fatal error: out of memory"...) })}
+			},
+			outcome: notApplied, says: "row 6: ", hits: once,
+		}},
+		{name: "two objects on a line", answer: fault{
+			calls: []call{usersList, usersAll}, setUp: furnish, faults: rewritten("}\n{", "}{"),
+			outcome: notApplied, says: "row ", hits: once,
+		}},
+		{name: "two objects on a line", answer: fault{
+			calls: []call{usersList, usersAll}, setUp: furnish, faults: rewritten("}\n{", "} {"),
+			outcome: notApplied, says: "row ", hits: once,
+		}},
+		{name: "an object over several lines", answer: fault{
+			calls: []call{usersList, usersAll}, faults: body(200, "{\n  \"userId\": \"1\"\n}\n"),
+			outcome: notApplied, says: "row 1: ", hits: once,
+		}},
+
+		{name: "no row", answer: fault{calls: []call{usersGet}, faults: body(200, ""), outcome: notApplied, says: "no row", hits: once}},
+		{name: "no row", answer: fault{calls: []call{usersGet}, faults: body(200, "[]"), outcome: notApplied, says: "no row", hits: once}},
+		{name: "two rows", answer: fault{calls: []call{usersGet}, faults: body(200, `{"userId":"1"}`+"\n"+`{"userId":"1"}`), outcome: notApplied, says: "more than one row", hits: once}},
+		{name: "two rows", answer: fault{calls: []call{usersGet}, faults: body(200, `[{"userId":"1"},{"userId":"1"}]`), outcome: notApplied, says: "more than one row", hits: once}},
+		{name: "another id's row", answer: fault{calls: []call{usersGet}, faults: body(200, `{"userId":"11"}`), outcome: notApplied, says: "this is the row of another id, 11", hits: once}},
+
+		{name: "201 without the id", answer: fault{
+			calls: []call{devicesCreate}, faults: func(c call) faults { return faults{faultOn(c.op).Times(1).Body("{}")} },
+			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1}, // which finds it
+		}},
+		{name: "201 without the id", answer: fault{
+			calls: []call{devicesCreate}, faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).Body(`{"pbxDeviceId":""}`), faultOn(c.look).Times(3).Status(403)}
+			},
+			applied: true, outcome: applied, says: "created, but its id is not known", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+		}},
+	}
+	for name, text := range map[string]string{
+		"201 of an association without anything": `{}`, "201 of an association without a token": `{"pbxDeviceId":"1","userId":"1"}`,
+		"201 of another association": `{"pbxDeviceId":"9","userId":"8","pbxDeviceToken":"` + canaryPIN + `"}`, "201 of an association, HTML": "<html>",
+	} {
+		list = append(list, badInput{name: name, answer: fault{
+			calls: []call{usersAddDevice}, faults: func(c call) faults { return faults{faultOn(c.op).Times(1).Body(text)} },
+			applied: true, outcome: applied, is: []error{infinitysip.ErrTokenLost}, hits: once,
+		}})
+	}
+
+	// Rows that are none, after one that is.
+	for name, row := range map[string]string{"null": "null", "number": "7", "string": `"x"`, "bool": "true", "array": `[{"userId":"2"}]`} {
+		list = append(list, badInput{name: "row that is " + name, answer: fault{
+			calls: []call{usersList, usersAll}, faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).Rewrite(func(body []byte) []byte { return append(body, row...) })}
+			},
+			outcome: notApplied, says: "row 2: ", hits: once,
+		}})
+		list = append(list, badInput{name: "row that is " + name, answer: fault{
+			calls: []call{usersList}, faults: body(200, `[{"userId":"1"},`+row+`]`),
+			outcome: notApplied, says: "row 2: ", hits: once,
+		}})
+	}
+	// Values that their field cannot hold.
+	for name, test := range map[string]struct{ member, says string }{
+		"id that is empty":        {`"userId":""`, `userId: "" is not an id`},
+		"id that is text":         {`"userId":"abc"`, `userId: "abc" is not a whole number`},
+		"id that is a fraction":   {`"userId":"1.5"`, `userId: "1.5" is not a whole number`},
+		"id that is 2^63":         {`"userId":"9223372036854775808"`, `userId: "9223372036854775808" is not a whole number of 64 bits`},
+		"id that is a bare 2^63":  {`"userId":9223372036854775808`, `userId: "9223372036854775808" is not a whole number of 64 bits`},
+		"id that is zero":         {`"userId":0`, `userId: "0" is not an id`},
+		"id that is negative":     {`"userId":"-1"`, `userId: "-1" is not an id`},
+		"id that is a list":       {`"userId":[1]`, `userId: want one value`},
+		"other id that is text":   {`"userId":"1","domainId":"abc"`, `domainId: "abc" is not a whole number`},
+		"name that is an object":  {`"userId":"1","user":{}`, `user: want one value`},
+		"flag that is neither":    {`"userId":"1","dashboard":"2"`, `dashboard: "2" is not a flag`},
+		"row of something else's": {`"mapId":"3"`, `no field of this kind of row is in it`},
+	} {
+		list = append(list,
+			badInput{name: name, answer: fault{
+				calls: reads, faults: body(200, "{"+test.member+"}"),
+				outcome: notApplied, says: "row 1: " + test.says, hits: once,
+			}},
+			badInput{name: name, answer: fault{
+				calls: []call{usersList, usersAll}, faults: func(c call) faults {
+					return faults{faultOn(c.op).Times(1).Rewrite(func(body []byte) []byte { return append(body, "{"+test.member+"}"...) })}
+				},
+				outcome: notApplied, says: "row 2: " + test.says, hits: once,
+			}},
+		)
+	}
+	for _, date := range []string{"2019-02-30 00:00:00", "2019-13-01 00:00:00", "31/10/2019", "yesterday"} {
+		list = append(list, badInput{name: "impossible date " + date, answer: fault{
+			calls: []call{devicesList}, faults: body(200, `{"pbxDeviceId":"1","createDatetime":"`+date+`"}`),
+			outcome: notApplied, says: `row 1: createDatetime: "` + date + `" is not a time`, hits: once,
+		}})
+	}
+
+	// Answers that the page does not have.
+	for _, status := range []int{202, 205, 206, 999} {
+		name := fmt.Sprintf("status %d", status)
+		list = append(list,
+			badInput{name: name, answer: fault{
+				calls: reads, faults: body(status, `{"userId":"1"}`),
+				outcome: notApplied, says: fmt.Sprintf(": %d", status), hits: once,
+			}},
+			badInput{name: name, answer: fault{
+				calls: slices.Concat(updates, adds), setUp: furnish, faults: body(status, ""),
+				outcome: unknown, says: fmt.Sprintf(": %d", status), hits: once,
+			}},
+			badInput{name: name, answer: fault{
+				calls: []call{usersCreate, devicesCreate, usersAddDevice}, faults: body(status, ""),
+				outcome: unknown, says: fmt.Sprintf(": %d", status), hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			}},
+		)
+	}
+	list = append(list, badInput{name: "status 202", answer: fault{ // and it is made all the same
+		everywhere: true, faults: func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(202)} },
+		applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+	}})
+	raw := func(text string, times int) func(call) faults {
+		return func(c call) faults { return faults{faultOn(c.op).Times(times).Raw(text)} }
+	}
+	const nothing = "HTTP/1.1 000 Nothing\r\nContent-Length: 2\r\n\r\nhi"
+	const lengths = "HTTP/1.1 200 OK\r\nContent-Length: 14\r\nContent-Length: 2\r\n\r\n{\"userId\":\"1\"}"
+	list = append(list,
+		badInput{name: "status 000", answer: fault{calls: reads, faults: raw(nothing, 1), outcome: notApplied, says: "hi", hits: once}},
+		badInput{name: "status 000", answer: fault{calls: []call{usersUpdate, groupsAddUsers}, faults: raw(nothing, 1), outcome: unknown, says: "hi", hits: once}},
+		badInput{name: "status 000", answer: fault{
+			calls: creates, faults: raw(nothing, 1),
+			outcome: unknown, says: "hi", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+		}},
+		badInput{name: "two Content-Lengths", answer: fault{calls: reads, faults: raw(lengths, 4), outcome: notApplied, says: "Content-Length", hits: hits{"call": 4}, most: 3500 * time.Millisecond}},
+		badInput{name: "two Content-Lengths", answer: fault{calls: []call{usersUpdate}, faults: raw(lengths, 3), outcome: unknown, says: "Content-Length", hits: hits{"call": 3}, most: 1500 * time.Millisecond}},
+		badInput{name: "two Content-Lengths", answer: fault{
+			calls: creates, faults: raw(lengths, 1),
+			outcome: unknown, says: "Content-Length", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+		}},
+	)
+	for name, text := range map[string]string{
+		"answer that is no HTTP":           "SSH-2.0-OpenSSH_9.6\r\n",
+		"answer that is no HTTP, and long": strings.Repeat("x", 1<<20) + "\r\n",
+		"status that is no number":         "HTTP/1.1 2\x1b[31m\xff0 OK\r\n\r\n",
+		"header that is none, and long":    "HTTP/1.1 200 OK\r\n" + strings.Repeat("x", 1<<20) + "\r\n\r\n",
+		"header that echoes the password":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: \x01" + canaryPassword + "\r\n\r\n",
+	} {
+		list = append(list, badInput{name: name, answer: fault{
+			calls: []call{usersUpdate}, faults: raw(text, 3), outcome: unknown, says: "HTTP", hits: hits{"call": 3}, most: 1500 * time.Millisecond,
+		}})
+	}
+
+	// Bodies of errors.
+	quoted, _ := json.Marshal(canaryPassword)
+	for name, test := range map[string]struct{ body, says string }{
+		"error body that is huge":                         {strings.Repeat("é", 1<<20), "…"},
+		"error body that is binary":                       {"a\x00b\x1b[31mc\xff\r\nd", ": 409 Conflict: a b [31mc d"},
+		"error body that is empty":                        {"", ": 409 Conflict"},
+		"error body that is HTML":                         {"<html><head><title>No</title></head><body><script>x</script></body></html>", ": 409 Conflict: No"},
+		"error body that echoes the password":             {"the password " + canaryPassword + " is bad", ": the password [redacted] is bad"},
+		"error body that echoes the password, in JSON":    {`{"message":` + string(quoted) + `}`, ": [redacted]"},
+		"error body that echoes the password, in a form":  {"password=" + url.QueryEscape(canaryPassword) + "&x=1", ": password=[redacted]&x=1"},
+		"error body that echoes the credential":           {"no key " + canaryKey, ": no key [redacted]"},
+		"error body that echoes the password at its end":  {strings.Repeat("x", 16<<10-5) + canaryPassword, "…"},
+		"error body that echoes the password a 100 times": {strings.Repeat(canaryPassword+"\n", 100), "[redacted] [redacted]"},
+	} {
+		list = append(list, badInput{name: name, answer: fault{
+			calls: []call{usersCreate, usersUpdate}, faults: body(409, test.body),
+			outcome: notApplied, is: []error{infinitysip.ErrConflict}, says: test.says, hits: once,
+		}})
+	}
+	return list
+}
+
+// An answer of one row that goes on for ever is not read to its end.
+func TestEndlessAnswers(t *testing.T) {
+	t.Parallel()
+	for name, line := range map[string]string{"rows": `{"userId":"2"}` + "\n", "blank lines": "\n", "one row": `{"a":"`, "blanks in a row": `{ `} {
+		synctest.Test(t, func(t *testing.T) {
+			read := 0
+			s := &stub{respond: func(int, *http.Request) (*http.Response, error) {
+				resp := answer(200, "")
+				resp.Body = readerFunc(func(p []byte) (int, error) {
+					n := copy(p, line)
+					if name == "one row" || name == "blanks in a row" {
+						for i := n; i < len(p) && read > 0; i++ {
+							p[i] = ' '
+							n++
+						}
+					}
+					read += n
+					return n, nil
+				})
+				return resp, nil
+			}}
+			_, err := stubClient(t, s).Users.Get(t.Context(), 1, 2)
+			require.Error(t, err, name)
+			require.Less(t, read, 8<<20, name)
+		})
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func (f readerFunc) Close() error { return nil }
