@@ -70,7 +70,7 @@ func create[I ID, R any](ctx context.Context, c *caller, op string, r route, par
 	if verdict, id := made.search.Run(attempt.NewContext(ctx, call), true, c.policy.VerifyWaits); verdict == verify.Present && id != 0 {
 		return I(id), nil
 	}
-	return 0, call.applied(join(errors.New("created, but its id is not known"), &made.search))
+	return 0, call.applied(join(errors.New("created, but its id is not known"), made.search.Err()))
 }
 
 // associate creates a thing and returns the row of the answer, which the server
@@ -123,7 +123,7 @@ func (m *creation[R]) look(ctx context.Context, sent time.Time, failed *Error) (
 		return false, failed
 	}
 	m.search.Failed(sent, failed.Err)
-	failed.Err = &m.search
+	failed.Err = m.search.Err()
 	asked := time.Now().Add(failed.RetryAfter)
 	waits := policy.VerifyWaits
 	if failed.StatusCode/100 == 3 || !call.retries().Accepts(ctx, failed.RetryAfter) {

@@ -55,11 +55,12 @@ func (c *Call) Succeeded() bool {
 // Sent reports whether the last attempt may have reached the server.
 func (c *Call) Sent() bool { return c.last.watch != nil && c.last.watch.sent.Load() }
 
-func (c *Call) base() *Call { return c }
+// Base returns the call itself: it makes an Owner of what embeds a Call.
+func (c *Call) Base() *Call { return c }
 
 // Owner is a call, which embeds a Call.
 type Owner interface {
-	base() *Call
+	Base() *Call
 	Clean(error) error // returns the error without what nobody else may see
 }
 
@@ -86,7 +87,7 @@ type Transport struct{ Base http.RoundTripper }
 // http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	owner, began := FromContext(req.Context()), time.Now()
-	call := owner.base()
+	call := owner.Base()
 	defer func() {
 		if v := recover(); v != nil {
 			// What was thrown may hold anything, so it is not shown.

@@ -19,8 +19,8 @@ const (
 	rowBuffer     = 64 << 10 // bytes that a reader begins with; it grows for a longer row
 )
 
-// ErrCut: the answer ended before it was complete. The rows before the cut are
-// good, but there may be more.
+// ErrCut is the error of an answer that ended before it was complete. The rows
+// before the cut are good, but there may be more.
 var ErrCut = errors.New("the answer was cut short")
 
 // Reader reads rows of type R.

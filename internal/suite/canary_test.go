@@ -77,7 +77,7 @@ var escaped = []string{"%3", "%6", `\u003`, `\u006`, `\x3`, `\x6`, "&#"}
 // spellings are the canaries, also half of one, as they are, in hexadecimal and as
 // the numbers of their octets.
 var spellings = sync.OnceValue(func() (all []string) {
-	for _, canary := range []string{"canary-pass", "9021077", "canary-key", "canary-hub", "canary-token", strings.ToLower(canaryBasic)} {
+	for _, canary := range []string{"canary-pass", "p902107", "canary-key", "canary-hub", "canary-token", strings.ToLower(canaryBasic)} {
 		octets := []byte(canary)
 		all = append(all, canary, fmt.Sprintf("%x", octets), strings.Trim(fmt.Sprintf("%d", octets), "[]"),
 			strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", octets), "[]byte{"), "}"))

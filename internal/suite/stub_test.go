@@ -79,7 +79,7 @@ func atOnce() infinitysip.Option {
 const (
 	canaryKey      = "canary-key-7Zq/+=x"
 	canaryPassword = `canary-pass "wörd"/<&>+%`
-	canaryPIN      = "90210777"
+	canaryPIN      = "p90210777"   // digits alone would now and then be in an address or a time
 	canaryUser     = "hub.account" // of BasicAuth: with its colon three octets times four
 	canaryHub      = "canary-hub:pass+/é"
 	canaryBasic    = "Y2FuYXJ5LWh1" // how the password begins in what BasicAuth sends

@@ -30,8 +30,7 @@ const (
 	Present
 )
 
-// Search looks for one thing. It is the error of a create that did not find it,
-// and then tells what was looked at and when.
+// Search looks for one thing.
 type Search struct {
 	// Look finds the rows that have the key of what was sent. No rows and no error
 	// mean that there is none; an error means that this is not known.
@@ -128,25 +127,31 @@ func (s *Search) Run(ctx context.Context, created bool, waits []time.Duration) (
 	return Undecided, 0
 }
 
-// Error tells what was seen, and when.
-func (s *Search) Error() string {
-	parts := make([]string, 0, len(s.causes)+2)
-	for _, err := range s.causes {
+// Err returns the error of a create that the search did not settle. It tells what
+// the looks saw and when, later ones too.
+func (s *Search) Err() error { return (*searchError)(s) }
+
+type searchError Search
+
+// Error tells what the looks saw, and when.
+func (e *searchError) Error() string {
+	parts := make([]string, 0, len(e.causes)+2)
+	for _, err := range e.causes {
 		parts = append(parts, err.Error())
 	}
-	sent := make([]string, len(s.sent))
-	for i, t := range s.sent {
+	sent := make([]string, len(e.sent))
+	for i, t := range e.sent {
 		sent[i] = Clock(t)
 	}
 	parts = append(parts, "sent at "+strings.Join(sent, " and "))
-	if len(s.notes) > 0 {
-		parts = append(parts, "looked for with "+s.Where+" at "+strings.Join(s.notes, ", at "))
+	if len(e.notes) > 0 {
+		parts = append(parts, "looked for with "+e.Where+" at "+strings.Join(e.notes, ", at "))
 	}
 	return strings.Join(parts, "; ")
 }
 
 // Unwrap returns what the create failed with, and what was found in its place.
-func (s *Search) Unwrap() []error { return s.causes }
+func (e *searchError) Unwrap() []error { return e.causes }
 
 // Clock writes a time of the day as errors have it.
 func Clock(t time.Time) string { return t.UTC().Format("15:04:05.000Z") }

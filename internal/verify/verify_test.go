@@ -220,7 +220,7 @@ func TestRun(t *testing.T) {
 				require.Equal(t, test.took, time.Since(start))
 				require.Zero(t, left(), "looks that were not made")
 				if verdict != verify.Present {
-					require.EqualError(t, s, "502 Bad Gateway; "+test.says)
+					require.EqualError(t, s.Err(), "502 Bad Gateway; "+test.says)
 				}
 			})
 		})
@@ -277,7 +277,7 @@ func TestWaits(t *testing.T) {
 		verdict, _ := s.Run(t.Context(), false, []time.Duration{time.Second, 0, time.Hour})
 		require.Equal(t, verify.Absent, verdict)
 		require.Equal(t, []time.Duration{time.Second, 1250 * time.Millisecond, time.Hour + 1500*time.Millisecond}, began)
-		require.EqualError(t, s, "sent at 00:00:00.000Z; looked for with Users.Get at 00:00:01.250Z absent, at 00:00:01.500Z absent, at 01:00:01.750Z absent")
+		require.EqualError(t, s.Err(), "sent at 00:00:00.000Z; looked for with Users.Get at 00:00:01.250Z absent, at 00:00:01.500Z absent, at 01:00:01.750Z absent")
 	})
 }
 
@@ -309,9 +309,9 @@ func TestAContextThatEnds(t *testing.T) {
 			require.Zero(t, id, name)
 			require.Equal(t, test.took, time.Since(start), name)
 			require.Zero(t, left(), name)
-			require.True(t, strings.HasPrefix(s.Error(), "502 Bad Gateway; "+test.says), "%s: %v", name, s)
-			require.ErrorIs(t, s, context.DeadlineExceeded, name)
-			require.ErrorIs(t, s, errLost, name)
+			require.True(t, strings.HasPrefix(s.Err().Error(), "502 Bad Gateway; "+test.says), "%s: %v", name, s.Err())
+			require.ErrorIs(t, s.Err(), context.DeadlineExceeded, name)
+			require.ErrorIs(t, s.Err(), errLost, name)
 		})
 	}
 }
@@ -336,10 +336,10 @@ func TestTheChain(t *testing.T) {
 		verdict, _ := s.Run(t.Context(), false, []time.Duration{0, 0})
 		require.NotEqual(t, verify.Present, verdict, name)
 		for _, err := range test.is {
-			require.ErrorIs(t, s, err, name)
+			require.ErrorIs(t, s.Err(), err, name)
 		}
 		for _, err := range test.isNot {
-			require.NotErrorIs(t, s, err, name)
+			require.NotErrorIs(t, s.Err(), err, name)
 		}
 	}
 }
@@ -357,9 +357,9 @@ func TestErrorOfASecondSend(t *testing.T) {
 		s.Failed(time.Now(), nil)
 		verdict, _ = s.Run(t.Context(), false, []time.Duration{0})
 		require.Equal(t, verify.Undecided, verdict)
-		require.EqualError(t, s, "502 Bad Gateway; sent at 00:00:00.000Z and 12:00:01.345Z; "+
+		require.EqualError(t, s.Err(), "502 Bad Gateway; sent at 00:00:00.000Z and 12:00:01.345Z; "+
 			"looked for with Users.List at 00:00:00.000Z absent, at 00:00:01.000Z absent, at 12:00:01.345Z failed (503 Service Unavailable)")
-		require.Equal(t, []error{errLost}, s.Unwrap())
+		require.Equal(t, []error{errLost}, s.Err().(interface{ Unwrap() []error }).Unwrap())
 	})
 }
 
