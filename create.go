@@ -78,7 +78,7 @@ func create[I ID, R any](ctx context.Context, c *caller, op string, r route, par
 // lost.
 func associate[R, Look any](ctx context.Context, c *caller, op string, r route, params any, lookOp string, lookAt route, good func(*R) bool, with []CallOption) (*R, error) {
 	call := newCall(op, retry.Create, http.MethodPost, r, params, with)
-	made := &creation[R]{caller: c, call: call, search: verify.Search{Look: atPath[Look](c, lookOp, lookAt), Where: lookOp, Conflict: ErrConflict}}
+	made := &creation[R]{caller: c, call: call, search: verify.Search{Look: atPath[Look](c, lookOp, lookAt, call), Where: lookOp, Conflict: ErrConflict}}
 	if err := c.settled(ctx, call, made); err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (m *creation[R]) look(ctx context.Context, sent time.Time, failed *Error) (
 }
 
 // addMembers adds ids to members, whose rows are R.
-func addMembers[I ID, R any](ctx context.Context, c *caller, op string, r route, ids []I, params func([]I) any, members func(context.Context) iter.Seq2[R, error], with []CallOption) error {
+func addMembers[I ID, R any](ctx context.Context, c *caller, op string, r route, ids []I, params func([]I) any, members func(context.Context, ...CallOption) iter.Seq2[R, error], with []CallOption) error {
 	newBatch := func(batch []I) *call { return newCall(op, retry.Add, http.MethodPost, r, params(batch), with) }
 	return inBatches(c, ids, newBatch, func(call *call, batch []I) error {
 		return c.settled(ctx, call, &addition[I, R]{c, call, batch, params, members})
@@ -165,7 +165,7 @@ type addition[I ID, R any] struct {
 	call    *call
 	missing []I
 	params  func([]I) any
-	members func(context.Context) iter.Seq2[R, error]
+	members func(context.Context, ...CallOption) iter.Seq2[R, error]
 }
 
 func (a *addition[I, R]) decode(resp *http.Response) error { return noRow(resp) }
@@ -176,7 +176,7 @@ func (a *addition[I, R]) look(ctx context.Context, _ time.Time, failed *Error) (
 	if retry.RuleFor(call.failure, retry.Add) != retry.SendMissing {
 		return false, failed
 	}
-	there, err := idsOf(a.members(attempt.NewContext(ctx, call)))
+	there, err := idsOf(a.members(attempt.NewContext(ctx, call), call.forLooks()...))
 	looked := verify.Clock(time.Now())
 	if err != nil {
 		// Its status is not the status of the add, so it is not in the chain.
@@ -187,7 +187,7 @@ func (a *addition[I, R]) look(ctx context.Context, _ time.Time, failed *Error) (
 	if len(a.missing) == 0 {
 		return false, nil
 	}
-	if call.Attempts >= call.most(retry.RuleFor(call.failure, retry.Update)) || !call.retries().Accepts(ctx, failed.RetryAfter) ||
+	if call.Attempts >= call.retries().Attempts(retry.RuleFor(call.failure, retry.Update)) || !call.retries().Accepts(ctx, failed.RetryAfter) ||
 		!a.caller.account.quota.Spend(call.failure, failed) || retry.Sleep(ctx, a.caller.policy.room().Wait(call.Attempts-1, failed.RetryAfter)) != nil {
 		failed.Err = join(join(failed.Err, fmt.Errorf("at %s %d of them were not there, the first %d", looked, len(a.missing), a.missing[0])), ctx.Err())
 		return false, failed
@@ -213,11 +213,8 @@ func idsOf[R any](list iter.Seq2[R, error]) (map[int64]bool, error) {
 	return ids, nil
 }
 
-// look finds the rows with the natural key of a create: see verify.Search.
-type look = func(context.Context) ([]verify.Candidate, error)
-
 // inList looks in a list of rows R for those that have the key that was sent.
-func inList[R any](c *caller, key naturalKey, sent *call) look {
+func inList[R any](c *caller, key naturalKey, sent *call) func(context.Context) ([]verify.Candidate, error) {
 	return func(ctx context.Context) ([]verify.Candidate, error) {
 		ids := rows.LayoutOf[R](rowFormat).IDNames()
 		want := sent.form.Values.Get(key.name)
@@ -228,7 +225,7 @@ func inList[R any](c *caller, key naturalKey, sent *call) look {
 		} else if bare := strings.TrimSpace(want); bare != want {
 			where = field.ContainsFold(bare) // the server may have taken the blanks off
 		}
-		list, err := filtered(ctx, c, key.op, key.list, where)
+		list, err := filtered(ctx, c, key.op, key.list, where, sent.forLooks())
 		if err != nil {
 			return nil, err
 		}
@@ -246,7 +243,7 @@ func inList[R any](c *caller, key naturalKey, sent *call) look {
 			}
 			match := verify.Candidate{ID: row.ID(ids)}
 			for name, values := range sent.form.Values {
-				if got, ok := row.Value(name); ok && name != key.name && !slices.Contains(sent.form.Hidden, name) && !wire.SameValue(values[0], got) {
+				if got, ok := row.Value(name); ok && name != key.name && !slices.Contains(sent.form.Hidden, name) && sent.with.params[name] == nil && !wire.SameValue(values[0], got) {
 					match.Differs = append(match.Differs, name)
 				}
 			}
@@ -266,18 +263,18 @@ func inList[R any](c *caller, key naturalKey, sent *call) look {
 // filtered reads the rows at r that satisfy where, in one request. A server may
 // ignore a filter that the API's page does not have. If it refuses the filter, all
 // rows are read.
-func filtered(ctx context.Context, c *caller, op string, r route, where Filter[rows.Any]) ([]rows.Any, error) {
-	all, err := listPaged(ctx, c, op, r, &ListOptions[rows.Any]{Filter: Where(where)}, nil)
+func filtered(ctx context.Context, c *caller, op string, r route, where Filter[rows.Any], with []CallOption) ([]rows.Any, error) {
+	all, err := listPaged(ctx, c, op, r, &ListOptions[rows.Any]{Filter: Where(where)}, with)
 	if errors.Is(err, ErrInvalid) {
-		all, err = list[rows.Any](ctx, c, op, r, nil)
+		all, err = list[rows.Any](ctx, c, op, r, with)
 	}
 	return all, err
 }
 
 // atPath looks for the one row at a path.
-func atPath[R any](c *caller, op string, r route) look {
+func atPath[R any](c *caller, op string, r route, sent *call) func(context.Context) ([]verify.Candidate, error) {
 	return func(ctx context.Context) ([]verify.Candidate, error) {
-		row, err := get[R](ctx, c, op, r, nil)
+		row, err := get[R](ctx, c, op, r, sent.forLooks())
 		switch {
 		case errors.Is(err, ErrNotFound):
 			return nil, nil

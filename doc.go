@@ -90,9 +90,8 @@
 // the client saw. The token of a device cannot be read again: see [ErrTokenLost].
 //
 // The waits are random, up to half a second at first and up to ten seconds later.
-// A Retry-After of up to a minute is obeyed. The context ends every wait. Redirects
-// are never followed. [RetryPolicy] and [Limits] hold the numbers.
-// docs/reliability.md has the details, with timelines.
+// A Retry-After of up to a minute is obeyed. Redirects are never followed.
+// [RetryPolicy] and [Limits] hold the numbers, docs/reliability.md the details.
 //
 // # Rate limits
 //

@@ -169,15 +169,11 @@ func (p *problems) report(field, problem string) {
 
 // Error lists the problems.
 func (e *ValidationError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "infinitysip: %s: invalid, nothing was sent: ", e.Op)
+	texts := make([]string, len(e.Fields))
 	for i, f := range e.Fields {
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(f.Field + ": " + f.Problem)
+		texts[i] = f.Field + ": " + f.Problem
 	}
-	return b.String()
+	return "infinitysip: " + e.Op + ": invalid, nothing was sent: " + strings.Join(texts, "; ")
 }
 
 // Is reports whether target is ErrInvalid.

@@ -161,7 +161,9 @@ func (s GroupsService) AllUsers(ctx context.Context, domain DomainID, group Grou
 func (s GroupsService) AddUsers(ctx context.Context, domain DomainID, group GroupID, users []UserID, with ...CallOption) error {
 	return addMembers(ctx, s.caller, "Groups.AddUsers", path("/domains/{domainId}/groups/{groupId}/users", domain, group), users,
 		func(batch []UserID) any { return userSpec{batch} },
-		func(ctx context.Context) iter.Seq2[GroupUser, error] { return s.AllUsers(ctx, domain, group) }, with)
+		func(ctx context.Context, with ...CallOption) iter.Seq2[GroupUser, error] {
+			return s.AllUsers(ctx, domain, group, with...)
+		}, with)
 }
 
 // RemoveUsers takes users out of a group, at most 500 a request. The users

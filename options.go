@@ -6,12 +6,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/infinitysip/infinitysip/internal/attempt"
 	"github.com/infinitysip/infinitysip/internal/form"
 	"github.com/infinitysip/infinitysip/internal/ratelimit"
+	"github.com/infinitysip/infinitysip/internal/redact"
 	"github.com/infinitysip/infinitysip/internal/retry"
 	"github.com/infinitysip/infinitysip/internal/wire"
 )
@@ -249,7 +251,7 @@ func CallHeader(key, value string) CallOption {
 			s.header = make(http.Header)
 		}
 		s.header[name] = []string{value}
-		s.hide(name, value)
+		s.secrets = append(s.secrets, redact.Pieces(name, value)...)
 	}
 }
 
@@ -257,14 +259,15 @@ func CallHeader(key, value string) CallOption {
 // one, or "display[]", which chooses the members of a row. It goes into the query
 // of a read, and into the form of any other call, of each of its batches. It does
 // not go into looks. Give the values of an array together, and the brackets in
-// the name. CallParam refuses format, and a parameter that the call has itself.
+// the name. For an All over pages, display[] must name the row's id. CallParam
+// refuses format, and a parameter that the call has itself. If the name says that
+// the values are secret (a password, a PIN, a token, a key), no error shows them;
+// the same goes for CallHeader.
 func CallParam(name string, values ...string) CallOption {
+	values = slices.Clone(values)
 	return func(s *callSettings) {
-		base, _, _ := strings.Cut(name, "[")
-		problem := form.TextProblem(name)
-		switch {
-		case base == "":
-			problem = "no name"
+		problem := form.NameProblem(name)
+		switch base, _, _ := strings.Cut(name, "["); {
 		case base == "format":
 			problem = "format is not the caller's to set: this package reads one format"
 		case len(values) == 0:
@@ -283,18 +286,7 @@ func CallParam(name string, values ...string) CallOption {
 			s.params = make(url.Values)
 		}
 		s.params[name] = append(s.params[name], values...)
-		s.hide(name, values...)
-	}
-}
-
-// hide keeps values out of errors if their name says that they are secret.
-func (s *callSettings) hide(name string, values ...string) {
-	name = strings.ToLower(name)
-	for _, part := range []string{"password", "pin", "token", "secret", "key", "auth", "cookie"} {
-		if strings.Contains(name, part) {
-			s.secrets = append(s.secrets, values...)
-			return
-		}
+		s.secrets = append(s.secrets, redact.Pieces(name, values...)...)
 	}
 }
 
@@ -303,10 +295,9 @@ func (s *callSettings) hide(name string, values ...string) {
 // same.
 func CallAttempts(n int) CallOption {
 	return func(s *callSettings) {
-		if n < 1 {
+		if s.attempts = n; n < 1 {
 			s.report("CallAttempts", fmt.Sprintf("must be at least 1, not %d", n))
 		}
-		s.attempts = n
 	}
 }
 
@@ -324,9 +315,8 @@ type Response struct {
 // last answer. Only the goroutine that makes the call or runs the loop sets it.
 func CallResponse(r *Response) CallOption {
 	return func(s *callSettings) {
-		if r == nil {
+		if s.response = r; r == nil {
 			s.report("CallResponse", "nil")
 		}
-		s.response = r
 	}
 }

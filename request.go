@@ -25,6 +25,7 @@ import (
 	"github.com/infinitysip/infinitysip/internal/redact"
 	"github.com/infinitysip/infinitysip/internal/retry"
 	"github.com/infinitysip/infinitysip/internal/rows"
+	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
 // The life of a call, from the top of this file to its end:
@@ -37,16 +38,16 @@ import (
 //     problem, do returns it and sends nothing.
 //  3. do sends the call with retryablehttp. For each attempt, internal/attempt waits
 //     for a turn (internal/ratelimit), sets the headers, watches the time, and logs.
-//  4. checkRetry asks internal/retry how the attempt failed and whether there is
-//     another one. backoff asks how long to wait before it.
+//  4. checkRetry asks internal/retry whether there is another attempt, and backoff
+//     asks how long to wait before it.
 //  5. take reads the last answer: rows (internal/rows), or the text of an error,
 //     without the secrets (internal/redact).
 //  6. If a create or an add of members failed and may have taken effect, create.go
 //     looks for what it made (internal/verify).
 //
-// Three loops repeat something. The loop of retryablehttp makes the attempts of one
-// request. The loop of settled (create.go) sends a create or an add again after a
-// look. The loop of internal/pages reads a list page by page.
+// Three loops repeat something: retryablehttp makes the attempts of one request;
+// settled (create.go) sends a create or an add again after a look; internal/pages
+// reads a list page by page.
 
 const (
 	apiRoot  = "/config/v2/sip" // every path of the API begins with it
@@ -148,6 +149,19 @@ func newRead[R any](op string, k retry.Kind, r route, paged bool, opts *ListOpti
 	return call
 }
 
+// invalid returns the problems of the call, if there are any.
+func (call *call) invalid() error {
+	if len(call.problems) == 0 {
+		return nil
+	}
+	return &ValidationError{Op: call.Op, Fields: call.problems}
+}
+
+// forLooks returns the options of the looks for what the call made: its headers.
+func (call *call) forLooks() []CallOption {
+	return []CallOption{func(s *callSettings) { s.header, s.secrets = call.with.header, call.with.secrets }}
+}
+
 func (call *call) apply(with []CallOption) {
 	for _, option := range with {
 		if option != nil {
@@ -189,6 +203,7 @@ func listPaged[R any](ctx context.Context, c *caller, op string, r route, opts *
 
 // all reads the rows at r in one request, and yields them as they arrive.
 func all[R any](ctx context.Context, c *caller, op string, r route, with []CallOption) iter.Seq2[R, error] {
+	with = slices.Clone(with)
 	return func(yield func(R, error) bool) {
 		call := newRead[R](op, retry.Stream, r, false, nil, with)
 		call.Long = true
@@ -208,7 +223,7 @@ func allPages[R any](ctx context.Context, c *caller, op string, r route, opts *L
 	if opts != nil {
 		start = ListOptions[R]{slices.Clone(opts.Filter), slices.Clone(opts.Sort), opts.Limit, opts.Offset}
 	}
-	start.Limit = cmp.Or(start.Limit, pageRows)
+	start.Limit, with = cmp.Or(start.Limit, pageRows), slices.Clone(with)
 	layout := rows.LayoutOf[R](rowFormat)
 	id := Field[R](layout.IDNames()[0])
 	anyID := len(start.Sort) == 0
@@ -294,11 +309,11 @@ func removeMembers[I ID](ctx context.Context, c *caller, op string, r route, ids
 // of a long array.
 func inBatches[I ID](c *caller, ids []I, newBatch func([]I) *call, send func(*call, []I) error) error {
 	whole := newBatch(ids)
-	if c == nil || len(whole.problems) > 0 || len(ids) <= c.limits.IDsPerRequest {
+	if c == nil || len(whole.problems) > 0 || whole.form.Len() <= c.limits.IDsPerRequest {
 		return send(whole, ids)
 	}
 	sent := 0
-	for batch := range slices.Chunk(ids, c.limits.IDsPerRequest) {
+	for batch := range slices.Chunk(ids, max(c.limits.IDsPerRequest-whole.form.Len()+len(ids), 1)) {
 		err := send(newBatch(batch), batch)
 		if failed, ok := errors.AsType[*Error](err); ok && sent > 0 {
 			failed.Outcome = OutcomeUnknown // of the call as a whole, which was applied in part
@@ -321,13 +336,16 @@ func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response)
 	if ctx == nil {
 		call.problems.report("ctx", "nil: pass context.Background() if there is none")
 	}
-	if len(call.problems) > 0 {
-		return &ValidationError{Op: call.Op, Fields: call.problems}
+	if n := call.form.Len(); n > wire.MaxOrder && len(call.problems) == 0 {
+		call.problems.report("params", fmt.Sprintf("%d values: PHP silently drops the end of a form of more than %d", n, wire.MaxOrder))
+	}
+	if call.with.response != nil {
+		*call.with.response = Response{}
+	}
+	if err := call.invalid(); err != nil {
+		return err
 	}
 	call.caller, call.Account, call.behind, call.ended = c, &c.account.Account, callFrom(ctx), false
-	if call.behind != nil && call.Header == nil {
-		call.Header = call.behind.Header
-	}
 	req, err := c.request(ctx, call)
 	if err != nil {
 		return call.fail(nil, err)
@@ -344,8 +362,11 @@ func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response)
 	if outer, ok := errors.AsType[*url.Error](err); ok {
 		err = outer.Err // the outer error shows the URL with its query
 	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
 	call.respond()
-	return call.fail(resp, orContext(ctx, err))
+	return call.fail(resp, err)
 }
 
 func (c *caller) request(ctx context.Context, call *call) (*retryablehttp.Request, error) {
@@ -375,7 +396,7 @@ func (c *caller) checkRetry(ctx context.Context, resp *http.Response, err error)
 	switch {
 	case call.ended || err == nil && call.Succeeded():
 		return false, nil
-	case errors.Is(err, ratelimit.ErrNoTurn):
+	case errors.Is(err, ratelimit.ErrNoTurn) && !call.Sent():
 		call.failed(retry.Final)
 	case resp == nil:
 		call.failed(retry.OfError(ctx, err, call.Sent()))
@@ -386,7 +407,7 @@ func (c *caller) checkRetry(ctx context.Context, resp *http.Response, err error)
 	default:
 		call.failed(retry.OfStatus(resp.StatusCode, call.unsettled))
 	}
-	again := ctx.Err() == nil && call.Attempts < call.most(retry.RuleFor(call.failure, call.kind)) && call.retries().Accepts(ctx, retry.After(resp))
+	again := ctx.Err() == nil && call.Attempts < call.retries().Attempts(retry.RuleFor(call.failure, call.kind)) && call.retries().Accepts(ctx, retry.After(resp))
 	return again && c.account.quota.Spend(call.failure, err), nil
 }
 
@@ -401,9 +422,6 @@ func (call *call) retries() retry.Policy {
 	policy.MaxAttempts = cmp.Or(call.with.attempts, policy.MaxAttempts)
 	return policy
 }
-
-// most returns how many attempts a rule allows this call.
-func (call *call) most(rule retry.Rule) int { return call.retries().Attempts(rule) }
 
 // failed notes how an attempt failed.
 func (call *call) failed(f retry.Failure) {
@@ -504,14 +522,6 @@ func (call *call) Clean(err error) error {
 		return nil
 	}
 	return call.scrubber().Error(err)
-}
-
-// orContext returns the error of the context if it has ended, else err.
-func orContext(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
 }
 
 // callFrom returns the call that a request's context belongs to, or nil.

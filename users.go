@@ -8,6 +8,8 @@ import (
 	"iter"
 	"net/http"
 	"time"
+
+	"github.com/infinitysip/infinitysip/internal/retry"
 )
 
 // UsersService makes the calls on SIP users, the devices associated with them
@@ -239,6 +241,10 @@ func (s UsersService) AddDevice(ctx context.Context, domain DomainID, user UserI
 //
 // API: Delete PBX User Device, Create PBX User Device
 func (s UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, user UserID, device DeviceID, with ...CallOption) (*UserDeviceToken, error) {
+	second := path("/domains/{domainId}/users/{userId}/devices", domain, user)
+	if err := newCall("Users.AddDevice", retry.Create, http.MethodPost, second, deviceSpec{device}, with).invalid(); err != nil {
+		return nil, err
+	}
 	if err := s.RemoveDevice(ctx, domain, user, device, with...); err != nil {
 		return nil, err
 	}
@@ -280,5 +286,7 @@ func (s UsersService) AllGroups(ctx context.Context, domain DomainID, user UserI
 func (s UsersService) AddGroups(ctx context.Context, domain DomainID, user UserID, groups []GroupID, with ...CallOption) error {
 	return addMembers(ctx, s.caller, "Users.AddGroups", path("/domains/{domainId}/users/{userId}/groups", domain, user), groups,
 		func(batch []GroupID) any { return groupSpec{batch} },
-		func(ctx context.Context) iter.Seq2[UserGroup, error] { return s.AllGroups(ctx, domain, user, nil) }, with)
+		func(ctx context.Context, with ...CallOption) iter.Seq2[UserGroup, error] {
+			return s.AllGroups(ctx, domain, user, nil, with...)
+		}, with)
 }

@@ -153,8 +153,12 @@ func (c *Call) end(resp *http.Response, err error) (*http.Response, error) {
 	}
 	c.last.status, c.last.header = resp.StatusCode, resp.Header
 	c.Account.Turns.Note(resp.StatusCode == http.StatusTooManyRequests)
-	// Redirects are not followed; where one leads to is not looked at either.
-	resp.Header.Del("Location")
+	if resp.Header["Location"] != nil {
+		// net/http looks at it, and shows it in an error, though redirects are not
+		// followed.
+		c.last.header = resp.Header.Clone()
+		resp.Header.Del("Location")
+	}
 	timeouts := c.Account.Timeouts
 	drain := timeouts.Error
 	if c.Long && c.Succeeded() {

@@ -125,7 +125,8 @@ func TestWhatCameOfAnAttempt(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, status, o.Status())
 		require.Equal(t, succeeded, o.Succeeded(), status)
-		require.Equal(t, http.Header{"X-Request-Id": {"7"}}, o.Answer(), "nobody is led elsewhere")
+		require.Equal(t, http.Header{"X-Request-Id": {"7"}}, resp.Header, "nobody is led elsewhere")
+		require.Equal(t, http.Header{"X-Request-Id": {"7"}, "Location": {"https://evil.example"}}, o.Answer())
 		require.True(t, o.Sent(), "a transport that does not trace may have sent it")
 	}
 }

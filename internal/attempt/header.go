@@ -12,7 +12,8 @@ var (
 	ownHeaders = map[string]bool{
 		"Authorization": true, "User-Agent": true, "Host": true, "Accept-Encoding": true,
 		"Connection": true, "Keep-Alive": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
-		"Expect": true, "Range": true, "Idempotency-Key": true, "X-Idempotency-Key": true, "X-Http-Method-Override": true,
+		"Expect": true, "Range": true, "Idempotency-Key": true, "X-Idempotency-Key": true,
+		"X-Http-Method-Override": true, "X-Http-Method": true, "X-Method-Override": true,
 	}
 	ownPrefixes = []string{"Content-", "If-", "Proxy-"}
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
@@ -105,9 +106,13 @@ type watchedBody struct {
 	watch      *watch
 	wait, left time.Duration
 	end        time.Duration // 0: nothing is read when it is closed
+	closed     bool
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
+	if b.closed {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	start := time.Now()
 	b.watch.timer.Reset(b.left)
 	n, err := b.ReadCloser.Read(p)
@@ -128,9 +133,13 @@ func (b *watchedBody) Progress() { b.left = b.wait }
 // Close first reads the rest of the body, so that its connection can serve another
 // call, unless the rest is large or takes long.
 func (b *watchedBody) Close() error {
+	if b.closed {
+		return nil // retryablehttp closes again what was closed
+	}
 	if b.left = min(b.left, b.end); b.left > 0 {
 		_, _ = io.CopyN(io.Discard, b, MaxDrain)
 	}
+	b.closed = true
 	err := b.ReadCloser.Close()
 	_ = b.watch.end(nil)
 	return err

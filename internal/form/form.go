@@ -58,6 +58,14 @@ func (f Form) Secrets() []string {
 	return all
 }
 
+// Len counts the values.
+func (f Form) Len() (n int) {
+	for _, values := range f.Values {
+		n += len(values)
+	}
+	return n
+}
+
 // Problem is what is wrong with a parameter.
 type Problem struct{ Name, Text string }
 
@@ -209,6 +217,24 @@ func TextProblem(text string) string {
 		return "holds a line break or a NUL"
 	case !utf8.ValidString(text):
 		return "is not valid UTF-8"
+	}
+	return ""
+}
+
+// NameProblem refuses names that a server may take for another name. PHP drops
+// blanks before a name, and turns blanks and dots into underscores.
+func NameProblem(name string) string {
+	base, brackets, array := strings.Cut(name, "[")
+	word := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-'
+	}
+	switch {
+	case base == "":
+		return "no name"
+	case strings.ContainsFunc(base, func(r rune) bool { return !word(r) }),
+		array && strings.ContainsFunc(brackets, func(r rune) bool { return !word(r) && r != '[' && r != ']' }),
+		array && !strings.HasSuffix(brackets, "]"):
+		return "not the name of a parameter: want letters, digits, _ and -, and brackets for an array"
 	}
 	return ""
 }

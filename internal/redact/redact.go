@@ -16,19 +16,6 @@ import (
 // Mark is what stands for a secret.
 const Mark = "[redacted]"
 
-// Names are the names of members that are secrets, in any case.
-type Names []string
-
-// Has reports whether a member of this name is a secret.
-func (n Names) Has(name string) bool {
-	for _, secret := range n {
-		if strings.EqualFold(secret, name) {
-			return true
-		}
-	}
-	return false
-}
-
 // maxErrorText is how much is looked at of an error's text, in bytes: a library
 // may repeat all that a server sent.
 const maxErrorText = 16 << 10

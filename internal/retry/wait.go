@@ -71,9 +71,10 @@ func (p Policy) Wait(n int, asked time.Duration) time.Duration {
 }
 
 // After reads the Retry-After of an answer: seconds, or a date, against the
-// answer's own Date. It is 0 for none and for one that makes no sense.
+// answer's own Date. It is 0 for none, for one that makes no sense, and for a
+// success, whose body was cut perhaps.
 func After(resp *http.Response) time.Duration {
-	if resp == nil {
+	if resp == nil || resp.StatusCode/100 == 2 {
 		return 0
 	}
 	text := resp.Header.Get("Retry-After")
