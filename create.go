@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/infinitysip/infinitysip/internal/attempt"
+	"github.com/infinitysip/infinitysip/internal/redact"
 	"github.com/infinitysip/infinitysip/internal/retry"
 	"github.com/infinitysip/infinitysip/internal/rows"
 	"github.com/infinitysip/infinitysip/internal/verify"
@@ -27,21 +28,20 @@ type write interface {
 	// decode reads the answer of a success.
 	decode(*http.Response) error
 
-	// look finds out what an attempt did that began at sent and failed. It tells
-	// whether to send the call again.
-	look(ctx context.Context, sent time.Time, failed *Error) (again bool, err error)
+	// look finds out what a failed attempt did, and tells whether to send the call
+	// again.
+	look(ctx context.Context, failed *Error) (again bool, err error)
 }
 
-// settled sends a write, and sends it again as long as look says so.
-func (c *caller) settled(ctx context.Context, call *call, w write) error {
+// sendUntilSettled sends a write, and sends it again as long as look says so.
+func (c *caller) sendUntilSettled(ctx context.Context, call *call, w write) error {
 	for {
-		sent := time.Now()
 		err := c.do(ctx, call, w.decode)
 		failed, ok := errors.AsType[*Error](err)
 		if !ok {
 			return err
 		}
-		if again, err := w.look(ctx, sent, failed); !again {
+		if again, err := w.look(ctx, failed); !again {
 			return err
 		}
 	}
@@ -64,9 +64,10 @@ func create[I ID, R any](ctx context.Context, c *caller, op string, r route, par
 	if key.shared && c != nil && len(call.problems) == 0 {
 		made.search.Before(ctx)
 	}
-	if err := c.settled(ctx, call, made); err != nil || made.id != 0 {
+	if err := c.sendUntilSettled(ctx, call, made); err != nil || made.id != 0 {
 		return I(made.id), err
 	}
+	made.search.Sent(call.began, nil)
 	if verdict, id := made.search.Run(attempt.NewContext(ctx, call), true, c.policy.VerifyWaits); verdict == verify.Present && id != 0 {
 		return I(id), nil
 	}
@@ -74,12 +75,12 @@ func create[I ID, R any](ctx context.Context, c *caller, op string, r route, par
 }
 
 // associate creates a thing and returns the row of the answer, which the server
-// gives only once. lookOp reads the thing at lookAt. A row that is not good counts as
-// lost.
+// gives only once. lookOp reads the thing at lookAt. If good reports false, the row
+// counts as lost.
 func associate[R, Look any](ctx context.Context, c *caller, op string, r route, params any, lookOp string, lookAt route, good func(*R) bool, with []CallOption) (*R, error) {
 	call := newCall(op, retry.Create, http.MethodPost, r, params, with)
 	made := &creation[R]{caller: c, call: call, search: verify.Search{Look: atPath[Look](c, lookOp, lookAt, call), Where: lookOp, Conflict: ErrConflict}}
-	if err := c.settled(ctx, call, made); err != nil {
+	if err := c.sendUntilSettled(ctx, call, made); err != nil {
 		return nil, err
 	}
 	if !made.given || !good(&made.row) {
@@ -117,28 +118,28 @@ func (m *creation[R]) decode(resp *http.Response) error {
 }
 
 // look looks for the thing. The create is sent again only if that is safe.
-func (m *creation[R]) look(ctx context.Context, sent time.Time, failed *Error) (again bool, err error) {
+func (m *creation[R]) look(ctx context.Context, failed *Error) (again bool, err error) {
 	call, policy := m.call, m.caller.policy
-	if !call.unsettled {
+	if !call.doubtful {
 		return false, failed
 	}
-	m.search.Failed(sent, failed.Err)
+	m.search.Sent(call.began, failed.Err)
 	failed.Err = m.search.Err()
-	asked := time.Now().Add(failed.RetryAfter)
+	notBefore := time.Now().Add(failed.RetryAfter)
 	waits := policy.VerifyWaits
-	if failed.StatusCode/100 == 3 || !call.retries().Accepts(ctx, failed.RetryAfter) {
+	if failed.StatusCode/100 == 3 || !call.retryPolicy().Accepts(ctx, failed.RetryAfter) {
 		waits = waits[:min(1, len(waits))] // it will not appear later, or too late to wait for
 	}
 	behind := attempt.NewContext(ctx, call)
 	verdict, id := m.search.Run(behind, false, waits)
-	rule, last := retry.RuleFor(call.failure, retry.Create), m.resent || call.Attempts >= call.retries().MaxAttempts
-	hold := time.Until(asked)
+	rule, last := retry.RuleFor(call.failure, retry.Create), m.resent || call.Attempts >= call.retryPolicy().MaxAttempts
+	wait := time.Until(notBefore)
 	if rule == retry.Verify && policy.ResendAfter > 0 {
 		// The user says that by then the server has carried out the request, or never will.
-		rule, hold = retry.Resend, max(hold, policy.ResendAfter)
+		rule, wait = retry.Resend, max(wait, policy.ResendAfter)
 	}
-	if verdict == verify.Absent && rule == retry.Resend && !last && hold > 0 {
-		verdict, id = m.search.Run(behind, false, []time.Duration{hold})
+	if verdict == verify.Absent && rule == retry.Resend && !last && wait > 0 {
+		verdict, id = m.search.Run(behind, false, []time.Duration{wait})
 	}
 	switch {
 	case verdict == verify.Present:
@@ -155,7 +156,7 @@ func (m *creation[R]) look(ctx context.Context, sent time.Time, failed *Error) (
 func addMembers[I ID, R any](ctx context.Context, c *caller, op string, r route, ids []I, params func([]I) any, members func(context.Context, ...CallOption) iter.Seq2[R, error], with []CallOption) error {
 	newBatch := func(batch []I) *call { return newCall(op, retry.Add, http.MethodPost, r, params(batch), with) }
 	return inBatches(c, ids, newBatch, func(call *call, batch []I) error {
-		return c.settled(ctx, call, &addition[I, R]{c, call, batch, params, members})
+		return c.sendUntilSettled(ctx, call, &addition[I, R]{c, call, batch, params, members})
 	})
 }
 
@@ -171,7 +172,7 @@ type addition[I ID, R any] struct {
 func (a *addition[I, R]) decode(resp *http.Response) error { return noRow(resp) }
 
 // look lists the members. Only the missing ones are sent again.
-func (a *addition[I, R]) look(ctx context.Context, _ time.Time, failed *Error) (again bool, err error) {
+func (a *addition[I, R]) look(ctx context.Context, failed *Error) (again bool, err error) {
 	call := a.call
 	if retry.RuleFor(call.failure, retry.Add) != retry.SendMissing {
 		return false, failed
@@ -187,8 +188,8 @@ func (a *addition[I, R]) look(ctx context.Context, _ time.Time, failed *Error) (
 	if len(a.missing) == 0 {
 		return false, nil
 	}
-	if call.Attempts >= call.retries().Attempts(retry.RuleFor(call.failure, retry.Update)) || !call.retries().Accepts(ctx, failed.RetryAfter) ||
-		!a.caller.account.quota.Spend(call.failure, failed) || retry.Sleep(ctx, a.caller.policy.room().Wait(call.Attempts-1, failed.RetryAfter)) != nil {
+	if call.Attempts >= call.retryPolicy().Attempts(retry.RuleFor(call.failure, retry.Update)) || !call.retryPolicy().Accepts(ctx, failed.RetryAfter) ||
+		!a.caller.account.quota.Spend(call.failure, failed) || retry.Sleep(ctx, a.caller.policy.forRetry().Wait(call.Attempts-1, failed.RetryAfter)) != nil {
 		failed.Err = join(join(failed.Err, fmt.Errorf("at %s %d of them were not there, the first %d", looked, len(a.missing), a.missing[0])), ctx.Err())
 		return false, failed
 	}
@@ -218,7 +219,7 @@ func inList[R any](c *caller, key naturalKey, sent *call) func(context.Context) 
 	return func(ctx context.Context) ([]verify.Candidate, error) {
 		ids := rows.LayoutOf[R](rowFormat).IDNames()
 		want := sent.form.Values.Get(key.name)
-		field := Field[rows.Any](key.name)
+		field := Field[verify.Row](key.name)
 		where, same := field.EqFold(want), wire.SameValue
 		if key.address {
 			where, same = field.In(wire.Addresses(want)...), wire.SameAddress
@@ -243,7 +244,7 @@ func inList[R any](c *caller, key naturalKey, sent *call) func(context.Context) 
 			}
 			match := verify.Candidate{ID: row.ID(ids)}
 			for name, values := range sent.form.Values {
-				if got, ok := row.Value(name); ok && name != key.name && !slices.Contains(sent.form.Hidden, name) && sent.with.params[name] == nil && !wire.SameValue(values[0], got) {
+				if got, ok := row.Value(name); ok && name != key.name && !slices.Contains(sent.form.Hidden, name) && (sent.with.params[name] == nil || !redact.Sensitive(name)) && !wire.SameValue(values[0], got) {
 					match.Differs = append(match.Differs, name)
 				}
 			}
@@ -263,10 +264,10 @@ func inList[R any](c *caller, key naturalKey, sent *call) func(context.Context) 
 // filtered reads the rows at r that satisfy where, in one request. A server may
 // ignore a filter that the API's page does not have. If it refuses the filter, all
 // rows are read.
-func filtered(ctx context.Context, c *caller, op string, r route, where Filter[rows.Any], with []CallOption) ([]rows.Any, error) {
-	all, err := listPaged(ctx, c, op, r, &ListOptions[rows.Any]{Filter: Where(where)}, with)
+func filtered(ctx context.Context, c *caller, op string, r route, where Filter[verify.Row], with []CallOption) ([]verify.Row, error) {
+	all, err := listPaged(ctx, c, op, r, &ListOptions[verify.Row]{Filter: Where(where)}, with)
 	if errors.Is(err, ErrInvalid) {
-		all, err = list[rows.Any](ctx, c, op, r, with)
+		all, err = list[verify.Row](ctx, c, op, r, with)
 	}
 	return all, err
 }

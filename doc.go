@@ -66,18 +66,18 @@
 // The number is the most attempts, the first included. A failure is doubtful if
 // the server may have carried out the call all the same.
 //
-//	failure                            read  update  delete  add members   create
-//	no connection                       4      4       4         4           4
-//	429                                 4      4       4         4           4
-//	503 (doubtful)                      4      3       3     send missing  look, resend
-//	500 (doubtful)                      3      2       2     send missing  look, resend
-//	408, other 5xx except 501 (doubtful)4      3       3     send missing  look
-//	connection lost, silence (doubtful) 4      3       3     send missing  look
-//	404, 410 after a doubtful attempt   1      1    success  send missing  look
-//	409 after a doubtful attempt        1      1       1     send missing  look
-//	redirect, unknown status (doubtful) 1      1       1         1         look
-//	answer cut short                    3      -       -         -           -
-//	any other 4xx, 501                  1      1       1         1           1
+//	failure                              read  update  delete  add members   create
+//	no connection                         4      4       4         4           4
+//	429                                   4      4       4         4           4
+//	503 (doubtful)                        4      3       3     send missing  look, resend
+//	500 (doubtful)                        3      2       2     send missing  look, resend
+//	408, other 5xx except 501 (doubtful)  4      3       3     send missing  look
+//	connection lost, silence (doubtful)   4      3       3     send missing  look
+//	404, 410 after a doubtful attempt     1      1    success  send missing  look
+//	409 after a doubtful attempt          1      1       1     send missing  look
+//	redirect, unknown status (doubtful)   1      1       1         1         look
+//	answer cut short                      3      -       -         -           -
+//	any other 4xx, 501                    1      1       1         1           1
 //
 // Send missing: the client lists the members, and sends only the missing ones. A
 // removal of members is sent as often as an update.

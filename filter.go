@@ -14,9 +14,6 @@ import (
 	"github.com/infinitysip/infinitysip/internal/form"
 )
 
-// datetimeLayout is how the API writes a time, in UTC.
-const datetimeLayout = "2006-01-02 15:04:05"
-
 // Field names a field of the rows R, to filter and sort by. DeviceFields,
 // QueueFields and their like have the fields that the API documents.
 // Field[Device]("anything") names any other.
@@ -177,7 +174,7 @@ func (f Field[R]) compareList(operand string, values []any) Filter[R] {
 func filterText(value any) (text, problem string) {
 	switch v := value.(type) {
 	case time.Time:
-		return v.UTC().Format(datetimeLayout), ""
+		return v.UTC().Format(time.DateTime), ""
 	case netip.Prefix:
 		if !v.IsValid() {
 			return "", "a network that is no CIDR"

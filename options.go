@@ -162,8 +162,8 @@ func (p RetryPolicy) orDefaults() RetryPolicy {
 	return p
 }
 
-// room returns the part of the policy that internal/retry needs.
-func (p RetryPolicy) room() retry.Policy {
+// forRetry returns the part of the policy that internal/retry needs.
+func (p RetryPolicy) forRetry() retry.Policy {
 	return retry.Policy{MaxAttempts: p.MaxAttempts, BaseWait: p.BaseWait, MaxWait: p.MaxWait, MaxRetryAfter: p.MaxRetryAfter}
 }
 
@@ -260,9 +260,8 @@ func CallHeader(key, value string) CallOption {
 // of a read, and into the form of any other call, of each of its batches. It does
 // not go into looks. Give the values of an array together, and the brackets in
 // the name. For an All over pages, display[] must name the row's id. CallParam
-// refuses format, and a parameter that the call has itself. If the name says that
-// the values are secret (a password, a PIN, a token, a key), no error shows them;
-// the same goes for CallHeader.
+// refuses format, and a parameter that the call has itself. No error shows the
+// values if their name says that they are secret. So it is with CallHeader.
 func CallParam(name string, values ...string) CallOption {
 	values = slices.Clone(values)
 	return func(s *callSettings) {

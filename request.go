@@ -45,9 +45,9 @@ import (
 //  6. If a create or an add of members failed and may have taken effect, create.go
 //     looks for what it made (internal/verify).
 //
-// Three loops repeat something: retryablehttp makes the attempts of one request;
-// settled (create.go) sends a create or an add again after a look; internal/pages
-// reads a list page by page.
+// Three loops: retryablehttp makes the attempts of one request, sendUntilSettled
+// (create.go) sends a create or an add again after looks, and internal/pages reads
+// page after page. internal/verify repeats the looks; inBatches only divides ids.
 
 const (
 	apiRoot  = "/config/v2/sip" // every path of the API begins with it
@@ -87,9 +87,10 @@ type call struct {
 	behind *call            // the call for which this one looks, or nil
 	scrub  *redact.Scrubber // made when it is needed: see scrubber
 
-	failure   retry.Failure // of the last attempt that failed
-	unsettled bool          // a failed attempt of a write may have taken effect
-	ended     bool          // there is no further attempt
+	began    time.Time     // when do sent it the last time
+	failure  retry.Failure // of the last attempt that failed
+	doubtful bool          // a failed attempt of a write may have taken effect
+	ended    bool          // there is no further attempt
 }
 
 // route is a path with its ids, and the problems of the ids.
@@ -226,8 +227,8 @@ func allPages[R any](ctx context.Context, c *caller, op string, r route, opts *L
 	start.Limit, with = cmp.Or(start.Limit, pageRows), slices.Clone(with)
 	layout := rows.LayoutOf[R](rowFormat)
 	id := Field[R](layout.IDNames()[0])
-	anyID := len(start.Sort) == 0
-	if anyID {
+	anyOrder := len(start.Sort) == 0
+	if anyOrder {
 		start.Sort = OrderBy(id.Asc())
 	}
 	paged := pages.List[R]{
@@ -242,12 +243,12 @@ func allPages[R any](ctx context.Context, c *caller, op string, r route, opts *L
 			}
 			return readPage[R](ctx, c, newRead(op, retry.Read, r, true, &opts, with))
 		},
-		ID:      func(row *R) int64 { return layout.ID(row) },
-		Refused: func(err error) bool { return errors.Is(err, ErrInvalid) },
-		Size:    start.Limit,
-		Offset:  start.Offset,
-		ByID:    slices.Equal(start.Sort, OrderBy(id.Asc())),
-		AnyID:   anyID,
+		ID:             func(row *R) int64 { return layout.ID(row) },
+		Refused:        func(err error) bool { return errors.Is(err, ErrInvalid) },
+		Size:           start.Limit,
+		Offset:         start.Offset,
+		ByID:           slices.Equal(start.Sort, OrderBy(id.Asc())),
+		AnyOrderWillDo: anyOrder,
 	}
 	if c != nil {
 		paged.Ahead = c.ahead
@@ -346,6 +347,7 @@ func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response)
 		return err
 	}
 	call.caller, call.Account, call.behind, call.ended = c, &c.account.Account, callFrom(ctx), false
+	call.began = time.Now()
 	req, err := c.request(ctx, call)
 	if err != nil {
 		return call.fail(nil, err)
@@ -405,20 +407,20 @@ func (c *caller) checkRetry(ctx context.Context, resp *http.Response, err error)
 	case err != nil:
 		call.failed(retry.Unexpected)
 	default:
-		call.failed(retry.OfStatus(resp.StatusCode, call.unsettled))
+		call.failed(retry.OfStatus(resp.StatusCode, call.doubtful))
 	}
-	again := ctx.Err() == nil && call.Attempts < call.retries().Attempts(retry.RuleFor(call.failure, call.kind)) && call.retries().Accepts(ctx, retry.After(resp))
+	again := ctx.Err() == nil && call.Attempts < call.retryPolicy().Attempts(retry.RuleFor(call.failure, call.kind)) && call.retryPolicy().Accepts(ctx, retry.After(resp))
 	return again && c.account.quota.Spend(call.failure, err), nil
 }
 
 // backoff tells retryablehttp how long to wait after attempt n, counted from 0.
 func (c *caller) backoff(_, _ time.Duration, n int, resp *http.Response) time.Duration {
-	return c.policy.room().AfterAnswer(n, resp)
+	return c.policy.forRetry().AfterAnswer(n, resp)
 }
 
-// retries returns the policy with the call's own number of attempts.
-func (call *call) retries() retry.Policy {
-	policy := call.caller.policy.room()
+// retryPolicy returns the policy with the call's own number of attempts.
+func (call *call) retryPolicy() retry.Policy {
+	policy := call.caller.policy.forRetry()
 	policy.MaxAttempts = cmp.Or(call.with.attempts, policy.MaxAttempts)
 	return policy
 }
@@ -427,13 +429,13 @@ func (call *call) retries() retry.Policy {
 func (call *call) failed(f retry.Failure) {
 	call.failure = f
 	if f.MayHaveApplied() && call.kind.Writes() {
-		call.unsettled = true
+		call.doubtful = true
 	}
 }
 
 // take lets decode read the answer of a success, and makes an error of any other
-// answer. It closes the body also if the user's loop, which decode may run, does not
-// come back.
+// answer. It closes the body even if the user's loop, which decode may run, panics or
+// calls Goexit.
 func (call *call) take(resp *http.Response, decode func(*http.Response) error) error {
 	defer resp.Body.Close()
 	call.respond()
@@ -475,14 +477,14 @@ func (call *call) respond() {
 // fail returns the error of a call that did not succeed. resp is the answer that
 // it failed on, or nil.
 func (call *call) fail(resp *http.Response, err error) *Error {
-	e := &Error{Op: call.Op, Method: call.Method, Path: call.Path, StatusCode: call.Status(), Attempts: call.Attempts, Outcome: OutcomeNotApplied, Err: call.Clean(translate(err))}
-	if call.unsettled {
+	e := &Error{Op: call.Op, Method: call.Method, Path: call.Path, StatusCode: call.Status(), Attempts: call.Attempts, Outcome: OutcomeNotApplied, Err: call.Clean(err)}
+	if call.doubtful {
 		e.Outcome = OutcomeUnknown
 	}
-	if resp != nil {
-		e.RequestID = redact.Line(call.scrubber().Text(resp.Header.Get("X-Request-Id")))
-		e.RetryAfter = retry.After(resp)
+	if id := call.Answer().Get("X-Request-Id"); id != "" {
+		e.RequestID = redact.Line(call.scrubber().Text(id))
 	}
+	e.RetryAfter = retry.After(resp)
 	return e
 }
 
@@ -521,7 +523,7 @@ func (call *call) Clean(err error) error {
 	if err == nil {
 		return nil
 	}
-	return call.scrubber().Error(err)
+	return call.scrubber().Error(translate(err))
 }
 
 // callFrom returns the call that a request's context belongs to, or nil.

@@ -14,7 +14,8 @@ import (
 	"github.com/infinitysip/infinitysip/internal/ratelimit"
 )
 
-// Account is whom attempts are made for. Several may share a Transport.
+// Account is what all attempts of one account share. Several accounts may share a
+// Transport.
 type Account struct {
 	Scheme, Host  string // the only ones that see the credentials
 	Authorization func() string
@@ -40,7 +41,8 @@ type Call struct {
 	}
 }
 
-// Status is that of the last attempt's answer, or 0 if it had none.
+// Status is that of the last attempt's answer, or 0 if it had none. An attempt
+// without a turn keeps the status before it.
 func (c *Call) Status() int { return c.last.status }
 
 // Answer is the header of the last answer, or nil if there was none.
@@ -58,10 +60,10 @@ func (c *Call) Sent() bool { return c.last.watch != nil && c.last.watch.sent.Loa
 // Base returns the call itself: it makes an Owner of what embeds a Call.
 func (c *Call) Base() *Call { return c }
 
-// Owner is a call, which embeds a Call.
+// Owner is the caller's own type of a call, which embeds Call.
 type Owner interface {
 	Base() *Call
-	Clean(error) error // returns the error without what nobody else may see
+	Clean(error) error // returns the error without secrets
 }
 
 type ownerKey struct{}
@@ -162,7 +164,7 @@ func (c *Call) end(resp *http.Response, err error) (*http.Response, error) {
 	timeouts := c.Account.Timeouts
 	drain := timeouts.Error
 	if c.Long && c.Succeeded() {
-		drain = 0 // one that is left early ends there
+		drain = 0 // a list that its reader leaves early is not read to its end
 	}
 	resp.Body = watch.body(resp.Body, timeouts.ofBody(c.Succeeded(), c.Long, watch.began), drain)
 	return resp, nil
@@ -183,7 +185,7 @@ func (c *Call) log(ctx context.Context, err error, took time.Duration) {
 	} else {
 		attrs = append(attrs, slog.Int("status", c.last.status))
 	}
-	if err != nil && !errors.Is(err, context.Canceled) || err == nil && c.last.status >= 300 {
+	if err != nil && !errors.Is(err, context.Canceled) || err == nil && !c.Succeeded() {
 		level = slog.LevelWarn
 	}
 	c.Account.Logger.LogAttrs(ctx, level, "infinitysip", attrs...)

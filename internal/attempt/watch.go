@@ -40,7 +40,7 @@ type watch struct {
 	cancel context.CancelCauseFunc
 	began  time.Time
 	timer  *time.Timer
-	missed string // what has not come when the timer fires
+	missed string // the text of the timeout error, before the time
 	wait   time.Duration
 	late   atomic.Bool // the timer has ended the attempt
 

@@ -45,14 +45,14 @@ type Page[R any] struct {
 // or repeated, whatever comes and goes meanwhile. In another order there is the
 // offset alone to go by.
 type List[R any] struct {
-	Ask     func(context.Context, Query) (Page[R], error)
-	ID      func(*R) int64   // of a row; 0: the row does not say
-	Refused func(error) bool // the server refuses to sort or to filter by id
-	Size    int              // rows of a full page
-	Offset  int              // where the list begins
-	Ahead   int              // pages that are asked for ahead of the reader
-	ByID    bool             // the rows are asked for in the order of their ids
-	AnyID   bool             // by id for this package's sake alone: any order will do
+	Ask            func(context.Context, Query) (Page[R], error)
+	ID             func(*R) int64   // of a row; 0: the row does not say
+	Refused        func(error) bool // the server refuses to sort or to filter by id
+	Size           int              // rows of a full page
+	Offset         int              // where the list begins
+	Ahead          int              // pages that are asked for ahead of the reader
+	ByID           bool             // the rows are asked for in the order of their ids
+	AnyOrderWillDo bool             // the user asked for no order
 }
 
 // Read yields the rows of the list, up to the first error.
@@ -86,13 +86,13 @@ func (p *pager[R]) run(ctx context.Context) bool {
 		switch {
 		case p.seen > 0:
 			return true
-		case err != nil && p.AnyID:
+		case err != nil && p.AnyOrderWillDo:
 			p.anyOrder = true
 			return true
 		}
 	}
 	if err == nil {
-		err = p.check(page.Rows)
+		err = p.repeated(page.Rows)
 	}
 	if err != nil || len(page.Rows) == 0 {
 		return p.end(page, err)
@@ -103,29 +103,29 @@ func (p *pager[R]) run(ctx context.Context) bool {
 	}
 	p.full = len(page.Rows)
 	if full && step > 0 {
-		return p.goOn(ctx, query, step, page)
+		return p.readAhead(ctx, query, step, page)
 	}
 	return p.take(page)
 }
 
-// asked is a page that was asked for.
-type asked[R any] struct {
+// pending is a page that was asked for.
+type pending[R any] struct {
 	done chan struct{}
 	page Page[R]
 	err  error
 }
 
-// goOn goes on with a run that begins with page.
-func (p *pager[R]) goOn(ctx context.Context, query Query, step int, page Page[R]) bool {
+// readAhead goes on with a run that begins with page.
+func (p *pager[R]) readAhead(ctx context.Context, query Query, step int, page Page[R]) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	var asking sync.WaitGroup
 	defer asking.Wait() // also when the caller's loop does not come back
 	defer cancel()
-	queue := make(chan *asked[R], max(p.Ahead, 1))
+	queue := make(chan *pending[R], max(p.Ahead, 1))
 	fill := func(n int) {
 		for len(queue) < n {
 			query.Offset += step
-			query, next := query, &asked[R]{done: make(chan struct{}), err: ErrLost}
+			query, next := query, &pending[R]{done: make(chan struct{}), err: ErrLost}
 			asking.Go(func() {
 				defer close(next.done)
 				next.page, next.err = p.Ask(ctx, query)
@@ -151,7 +151,7 @@ func (p *pager[R]) goOn(ctx context.Context, query Query, step int, page Page[R]
 		case p.ByID:
 			page.Rows = page.Rows[1:]
 		default:
-			if err := p.check(page.Rows); err != nil || len(page.Rows) == 0 {
+			if err := p.repeated(page.Rows); err != nil || len(page.Rows) == 0 {
 				return p.end(page, err)
 			}
 		}
@@ -206,8 +206,8 @@ func (p *pager[R]) ascend(rows []R) bool {
 	return true
 }
 
-// check finds a page that was there before.
-func (p *pager[R]) check(rows []R) error {
+// repeated returns ErrStuck if the server sent the page before again.
+func (p *pager[R]) repeated(rows []R) error {
 	switch {
 	case p.ByID || len(rows) == 0 || p.seen == 0 || p.ID(&rows[0]) != p.first:
 		return nil

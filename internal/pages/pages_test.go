@@ -131,7 +131,7 @@ func (s *server) counts() (underWay, asked int) {
 func (s *server) list(ahead int) pages.List[row] {
 	return pages.List[row]{
 		Ask: s.ask, ID: func(r *row) int64 { return r.id }, Refused: func(err error) bool { return errors.Is(err, errRefused) },
-		Size: s.size, Ahead: ahead, ByID: !s.named, AnyID: !s.named,
+		Size: s.size, Ahead: ahead, ByID: !s.named, AnyOrderWillDo: !s.named,
 	}
 }
 
@@ -724,7 +724,7 @@ func TestRefused(t *testing.T) {
 		s := newServer(3, 3, 1, 2, 4)
 		s.habits = test.habits
 		list := s.list(0)
-		list.ByID, list.AnyID = test.byID, test.anyID
+		list.ByID, list.AnyOrderWillDo = test.byID, test.anyID
 		got, err := read(t, list)
 		require.Equal(t, test.err, err, name)
 		require.Equal(t, test.want, got, name)
@@ -980,7 +980,7 @@ func TestByIDWhileOthersWrite(t *testing.T) {
 			}
 			s.ignoresSize = one(0, 0, 0, 1) == 1
 			list := s.list(one(0, 1, 2, 4))
-			list.AnyID = one(0, 1) == 1
+			list.AnyOrderWillDo = one(0, 1) == 1
 			ids, err := read(t, list)
 			require.NoError(t, err, seed)
 			for i := 1; i < len(ids); i++ {

@@ -14,9 +14,9 @@ func (s *Scrubber) Body(r io.Reader, limit int) (body []byte, message string) {
 	if err != nil {
 		limit = min(limit, len(read)-1) // what breaks off may end within a secret
 	}
-	body = []byte(s.Cut(string(read), limit))
+	body = []byte(s.cut(string(read), limit))
 	// Again, because taking JSON apart undoes its escapes.
-	return body, Line(s.Text(s.Members(words(body))))
+	return body, Line(s.Text(s.members(words(body))))
 }
 
 // words finds the words in an error's body: plain text, a JSON string, a JSON

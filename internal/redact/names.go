@@ -28,7 +28,7 @@ const leastPiece = 4
 // its name says that they are secret: each value, and its parts, such as the token
 // after a scheme and the values of cookies.
 func Pieces(name string, values ...string) []string {
-	if !sensitive(name) {
+	if !Sensitive(name) {
 		return nil
 	}
 	var all []string
@@ -39,9 +39,9 @@ func Pieces(name string, values ...string) []string {
 	return slices.DeleteFunc(all, func(piece string) bool { return len(piece) < leastPiece })
 }
 
-// sensitive reports whether a name such as X-Api-Key or voicemailPin says that its
+// Sensitive reports whether a name such as X-Api-Key or voicemailPin says that its
 // value is secret.
-func sensitive(name string) bool {
+func Sensitive(name string) bool {
 	var words strings.Builder
 	for _, r := range name {
 		if unicode.IsUpper(r) || !unicode.IsLetter(r) {

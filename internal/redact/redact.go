@@ -180,23 +180,23 @@ func entity(text, prefix, number string) int {
 	return len(text) - len(rest) + len(number) + 1
 }
 
-// Cut returns the first limit bytes of text without the secrets, those by name
+// cut returns the first limit bytes of text without the secrets, those by name
 // too. When text is longer, a secret may begin in them that ends beyond: so
 // much is left out at the end.
-func (s *Scrubber) Cut(text string, limit int) string {
+func (s *Scrubber) cut(text string, limit int) string {
 	if len(text) <= limit {
-		return s.Text(s.Members(text))
+		return s.Text(s.members(text))
 	}
-	text = s.Text(s.Members(text[:max(limit, 0)]))
+	text = s.Text(s.members(text[:max(limit, 0)]))
 	return text[:max(len(text)-longestSpelling*s.longest, 0)]
 }
 
 // space is what may stand between the parts of JSON.
 const space = " \t\n\f\r"
 
-// Members returns text without what is a secret by its name in it, such as a
+// members returns text without what is a secret by its name in it, such as a
 // token that the server gave.
-func (s *Scrubber) Members(text string) string {
+func (s *Scrubber) members(text string) string {
 	var b strings.Builder
 	for rest := text; ; {
 		_, name, quoted := strings.Cut(rest, `"`)
@@ -267,7 +267,7 @@ func (s *Scrubber) Error(err error) error {
 		return nil
 	}
 	return &scrubbedError{
-		Line(s.Cut(err.Error(), maxErrorText)),
+		Line(s.cut(err.Error(), maxErrorText)),
 		func(target error) bool { return errors.Is(err, target) },
 		func(target any) bool { return errors.As(err, target) },
 	}

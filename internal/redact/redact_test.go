@@ -52,10 +52,10 @@ func FuzzScrub(f *testing.F) {
 		filler := strings.Repeat("\n", limit) // which no secret holds
 		for n := 0; n < limit; n += 1 + len(secret)/8 {
 			text := filler[n:] + strings.TrimSpace(secret) + filler
-			require.True(t, strings.HasPrefix(filler[n:]+Mark+filler, s.Cut(text, limit)))
+			require.True(t, strings.HasPrefix(filler[n:]+Mark+filler, s.cut(text, limit)))
 		}
 		for n := range len(secret) {
-			require.True(t, strings.HasPrefix(filler, s.Cut(filler+secret[:n]+filler, limit+n)))
+			require.True(t, strings.HasPrefix(filler, s.cut(filler+secret[:n]+filler, limit+n)))
 		}
 		require.True(t, utf8.ValidString(s.Text(secret)))
 	})
@@ -94,6 +94,6 @@ func BenchmarkScrub(b *testing.B) {
 	secrets := []string{`s3cr3t'pa"ss<é/`, "9021077", "ak_live_0123456789abcdef0123456789abcdef"}
 	b.ReportAllocs()
 	for b.Loop() {
-		New(secrets, nil, Names{"password"}).Cut(body.String(), 16<<10)
+		New(secrets, nil, Names{"password"}).cut(body.String(), 16<<10)
 	}
 }

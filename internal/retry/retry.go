@@ -1,6 +1,6 @@
 // Package retry decides what becomes of a call whose attempt failed: whether it
-// is tried again, how often, after which wait, and at whose cost. It makes no
-// call itself.
+// is sent again, how often, after which wait, and what that costs of the quota. It
+// makes no call itself.
 package retry
 
 import (
@@ -12,7 +12,7 @@ import (
 	"net/http"
 )
 
-// Kind is what a call does, as far as repeating it goes.
+// Kind is what a call does, for the rules of retries.
 type Kind int
 
 // The kinds of calls.
@@ -30,7 +30,7 @@ const (
 // Writes reports whether a call of this kind may change something.
 func (k Kind) Writes() bool { return k != Read && k != Stream }
 
-// Failure is how an attempt failed, as far as repeating it goes.
+// Failure is how an attempt failed, for the rules of retries.
 type Failure int
 
 // The failures.
@@ -52,8 +52,8 @@ func (f Failure) MayHaveApplied() bool {
 	return f == Unavailable || f == Broken || f == Lost || f == Unexpected
 }
 
-// Rule tells what becomes of a call whose last attempt failed. A positive one
-// is how many attempts there are in all.
+// Rule tells what becomes of a call whose last attempt failed. A positive Rule is
+// the most attempts in all. The others are the constants below.
 type Rule int
 
 // The rules that are no counts.

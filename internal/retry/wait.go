@@ -16,7 +16,8 @@ const (
 	// DefaultAttempts is the most that the table gives a call.
 	DefaultAttempts = 4
 
-	// LongestWait is the longest that makes sense: a wait beyond it is a mistake.
+	// LongestWait is the longest wait that is taken seriously: a longer one is a
+	// mistake.
 	LongestWait = 366 * 24 * time.Hour
 )
 
@@ -57,8 +58,8 @@ func (p Policy) AfterAnswer(n int, resp *http.Response) time.Duration {
 }
 
 // Wait returns how long to wait after attempt n, from 0: what the server asks
-// for and a little more, so that those whom it told the same do not come back
-// at once; or a random part of a wait that doubles.
+// for and a little more, so that clients that were told the same time do not come
+// back together; or a random part of a wait that doubles.
 func (p Policy) Wait(n int, asked time.Duration) time.Duration {
 	if asked > 0 {
 		return asked + rand.N(p.BaseWait)

@@ -20,8 +20,7 @@ type Format struct {
 	// then stays in Extra.
 	Set func(to any, text []byte) bool
 
-	// Hidden reports whether the value of a member is not kept in Extra. Mark is
-	// kept in its place.
+	// Hidden reports whether Mark is kept in Extra for the value of a member.
 	Hidden func(name string) bool
 	Mark   string
 
@@ -49,15 +48,10 @@ type field struct {
 // members that no field decodes.
 func LayoutOf[R any](f *Format) *Layout {
 	t := reflect.TypeFor[R]()
-	cached, ok := f.layouts.Load(t)
-	if !ok {
-		cached, _ = f.layouts.LoadOrStore(t, newLayout(f, t))
+	if cached, ok := f.layouts.Load(t); ok {
+		return cached.(*Layout)
 	}
-	return cached.(*Layout)
-}
-
-func newLayout(format *Format, t reflect.Type) *Layout {
-	l := &Layout{format: format}
+	l := &Layout{format: f}
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		if name == "-" {
@@ -65,13 +59,14 @@ func newLayout(format *Format, t reflect.Type) *Layout {
 			continue
 		}
 		tag := strings.Split(t.Field(i).Tag.Get("row"), ",")
-		f := field{index: i, names: append([]string{name}, tag[1:]...), id: tag[0] == "id"}
-		if f.id {
-			l.id = f
+		field := field{index: i, names: append([]string{name}, tag[1:]...), id: tag[0] == "id"}
+		if field.id {
+			l.id = field
 		}
-		l.fields = append(l.fields, f)
+		l.fields = append(l.fields, field)
 	}
-	return l
+	cached, _ := f.layouts.LoadOrStore(t, l)
+	return cached.(*Layout)
 }
 
 // IDNames returns the names that the row's own id may have, the usual one first.
@@ -108,8 +103,8 @@ type member struct {
 	escaped    bool // a string with escapes
 }
 
-// into has d decode into row, a struct of the layout's type.
-func (d *decoder) into(l *Layout, row reflect.Value) {
+// bind lets d decode into row, a struct of the layout's type.
+func (d *decoder) bind(l *Layout, row reflect.Value) {
 	d.layout, d.byName = l, make(map[string]*member)
 	d.extra = row.Field(l.extra).Addr().Interface().(*map[string]json.RawMessage)
 	last := &d.before
@@ -375,31 +370,4 @@ func parseDatetime(text []byte) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%q is not a time: want %s", text, time.DateTime)
 	}
 	return t, nil
-}
-
-// Any is a row whose members are all in Extra.
-type Any struct {
-	Extra map[string]json.RawMessage `json:"-"`
-}
-
-// Value returns the text of a member, and whether the row has one that is a
-// string, a number, a bool or null.
-func (r Any) Value(name string) (string, bool) {
-	raw, sent := r.Extra[name]
-	if !sent {
-		return "", false
-	}
-	text, err := scalar(raw, true)
-	return string(text), err == nil
-}
-
-// ID returns the id that is under the first of names which the row has, or 0.
-func (r Any) ID(names []string) int64 {
-	for _, name := range names {
-		if text, ok := r.Value(name); ok {
-			n, _ := parseNumber([]byte(text))
-			return n
-		}
-	}
-	return 0
 }

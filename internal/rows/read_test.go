@@ -141,45 +141,6 @@ func TestProgress(t *testing.T) {
 	require.Equal(t, 2, body.rows, "a bad row is none")
 }
 
-func TestAny(t *testing.T) {
-	t.Parallel()
-	row, err := ReadOne[Any](LayoutOf[Any](format), strings.NewReader(
-		`{"id":"7","n":7,"minus":-7,"yes":true,"no":false,"none":null,"empty":"","text":"a\/b\u00e9","list":[1],"object":{"id":1},"huge":9223372036854775808,"word":"seven","pin":"4711"}`), maxRow)
-	require.NoError(t, err)
-	for name, want := range map[string]string{
-		"id": "7", "n": "7", "minus": "-7", "yes": "true", "no": "false", "none": "", "empty": "", "text": "a/bé",
-		"huge": "9223372036854775808", "word": "seven", "pin": "[redacted]",
-	} {
-		got, ok := row.Value(name)
-		require.True(t, ok, name)
-		require.Equal(t, want, got, name)
-	}
-	for _, name := range []string{"list", "object", "ID", "", "other"} {
-		_, ok := row.Value(name)
-		require.False(t, ok, name)
-	}
-	for name, test := range map[string]struct {
-		names []string
-		want  int64
-	}{
-		"a string":                         {[]string{"id"}, 7},
-		"a number":                         {[]string{"n"}, 7},
-		"the first that is there":          {[]string{"userId", "id", "minus"}, 7},
-		"the first, though another is one": {[]string{"word", "id"}, 0},
-		"a list is none":                   {[]string{"list", "object", "id"}, 7},
-		"null":                             {[]string{"none"}, 0},
-		"an empty one":                     {[]string{"empty"}, 0},
-		"beyond 64 bits":                   {[]string{"huge"}, 0},
-		"none of them":                     {[]string{"userId"}, 0},
-		"no names":                         {nil, 0},
-	} {
-		require.Equal(t, test.want, row.ID(test.names), name)
-	}
-	_, ok := Any{}.Value("id")
-	require.False(t, ok)
-	require.Zero(t, Any{}.ID([]string{"id"}))
-}
-
 // A row type is taken apart once for each format.
 func TestLayoutOf(t *testing.T) {
 	t.Parallel()

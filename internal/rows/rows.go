@@ -1,8 +1,7 @@
-// Package rows reads JSON rows into structs as they arrive: one object a line, or
-// one array of objects. A number may come as a string, or the other way round.
-// Members that no field decodes are kept. An answer that is cut short is an error.
-// The package reads flat objects itself, several times faster than encoding/json,
-// and accepts what encoding/json accepts.
+// Package rows reads JSON rows into structs as they arrive: one object a line, or one
+// array. A number may come as a string, or the other way round. Members that no
+// field decodes are kept. An answer that is cut short is an error. The package reads
+// flat objects itself, faster than encoding/json, and accepts what that accepts.
 package rows
 
 import (
@@ -37,7 +36,7 @@ func NewReader[R any](l *Layout, body io.Reader, limit int) *Reader[R] {
 	r, ok := l.idle.Get().(*Reader[R])
 	if !ok {
 		r = new(Reader[R])
-		r.into(l, reflect.ValueOf(&r.row).Elem())
+		r.bind(l, reflect.ValueOf(&r.row).Elem())
 	}
 	r.open(body, limit)
 	return r
@@ -62,35 +61,27 @@ func ReadAll[R any](l *Layout, body io.Reader, limit int) ([]R, error) {
 
 // ReadOne reads a complete answer of one row.
 func ReadOne[R any](l *Layout, body io.Reader, limit int) (row R, err error) {
-	r := NewReader[R](l, body, limit)
-	defer r.Close()
-	if row, err = r.Next(); err == io.EOF {
-		return row, errors.New("no row")
-	} else if err != nil {
-		return row, err
+	n := 0
+	err = ReadEach(l, body, limit, func(one R) bool { row, n = one, n+1; return n < 2 })
+	switch {
+	case err == nil && n == 0:
+		err = errors.New("no row")
+	case err == nil && n == 2:
+		err = errors.New("more than one row")
 	}
-	if _, err = r.Next(); err == nil {
-		return row, errors.New("more than one row")
-	} else if err != io.EOF {
-		return row, err
-	}
-	return row, nil
+	return row, err
 }
 
-// ReadEach calls do with the rows of an answer as they arrive, until it returns
-// false.
+// ReadEach calls do with each row as it arrives, until do returns false.
 func ReadEach[R any](l *Layout, body io.Reader, limit int, do func(R) bool) error {
 	r := NewReader[R](l, body, limit)
 	defer r.Close()
 	for {
-		row, err := r.Next()
-		if err == io.EOF {
+		switch row, err := r.Next(); {
+		case err == io.EOF, err == nil && !do(row):
 			return nil
-		} else if err != nil {
+		case err != nil:
 			return err
-		}
-		if !do(row) {
-			return nil
 		}
 	}
 }
@@ -202,10 +193,10 @@ func (a *answer) more() bool {
 }
 
 func (a *answer) cut() error {
-	if a.ended == io.EOF {
-		return ErrCut
+	if a.ended != io.EOF {
+		return fmt.Errorf("%w: %w", ErrCut, a.ended)
 	}
-	return fmt.Errorf("%w: %w", ErrCut, a.ended)
+	return ErrCut
 }
 
 func (a *answer) tooLong() error { return fmt.Errorf("too long: more than %d bytes", a.limit) }

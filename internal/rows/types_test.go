@@ -114,4 +114,7 @@ type (
 
 		Extra map[string]json.RawMessage `json:"-"`
 	}
+	Any struct {
+		Extra map[string]json.RawMessage `json:"-"`
+	}
 )

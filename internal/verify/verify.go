@@ -20,7 +20,7 @@ type Candidate struct {
 	Differs []string // the fields that are not as they were sent
 }
 
-// Verdict is what the looks for a thing come to.
+// Verdict is the result of the looks for a thing.
 type Verdict int
 
 // The verdicts.
@@ -36,7 +36,7 @@ type Search struct {
 	// mean that there is none; an error means that this is not known.
 	Look     func(context.Context) ([]Candidate, error)
 	Where    string // the call that looks: "Users.List"
-	Conflict error  // what it is if the one row with the key differs from what was sent
+	Conflict error  // the error if the only row with the key has other values
 
 	before map[int64]bool // ids that were there before the create
 	blind  bool           // it is not known what was there before
@@ -46,9 +46,8 @@ type Search struct {
 	causes []error // what the create failed with, and what was found in its place
 }
 
-// Failed notes that the create was sent at this time, and failed with err, which
-// may be nil.
-func (s *Search) Failed(sent time.Time, err error) {
+// Sent notes when the create was sent, and what it failed with, or nil.
+func (s *Search) Sent(sent time.Time, err error) {
 	s.sent = append(s.sent, sent)
 	s.addCause(err)
 }

@@ -213,7 +213,7 @@ func TestRun(t *testing.T) {
 					s.Before(t.Context())
 				}
 				start := time.Now()
-				s.Failed(start, errLost)
+				s.Sent(start, errLost)
 				verdict, id := s.Run(t.Context(), test.created, usual)
 				require.Equal(t, test.verdict, verdict)
 				require.Equal(t, test.id, id)
@@ -273,7 +273,7 @@ func TestWaits(t *testing.T) {
 			time.Sleep(250 * time.Millisecond) // the bubble's clock
 			return nil, nil
 		}}
-		s.Failed(start, nil)
+		s.Sent(start, nil)
 		verdict, _ := s.Run(t.Context(), false, []time.Duration{time.Second, 0, time.Hour})
 		require.Equal(t, verify.Absent, verdict)
 		require.Equal(t, []time.Duration{time.Second, 1250 * time.Millisecond, time.Hour + 1500*time.Millisecond}, began)
@@ -303,7 +303,7 @@ func TestAContextThatEnds(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), test.within)
 			defer cancel()
 			start := time.Now()
-			s.Failed(start, errLost)
+			s.Sent(start, errLost)
 			verdict, id := s.Run(ctx, true, usual)
 			require.Equal(t, verify.Undecided, verdict, name)
 			require.Zero(t, id, name)
@@ -331,8 +331,8 @@ func TestTheChain(t *testing.T) {
 		"several": {[]look{finds(equal(7), equal(8))}, []error{errLost, io.EOF}, []error{errConflict}},
 	} {
 		s, _ := search(t, test.looks...)
-		s.Failed(time.Now(), errLost)
-		s.Failed(time.Now(), io.EOF)
+		s.Sent(time.Now(), errLost)
+		s.Sent(time.Now(), io.EOF)
 		verdict, _ := s.Run(t.Context(), false, []time.Duration{0, 0})
 		require.NotEqual(t, verify.Present, verdict, name)
 		for _, err := range test.is {
@@ -350,11 +350,11 @@ func TestErrorOfASecondSend(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := search(t, nothing, nothing, fails)
-		s.Failed(time.Now().In(time.FixedZone("west", -3600)), errLost)
+		s.Sent(time.Now().In(time.FixedZone("west", -3600)), errLost)
 		verdict, _ := s.Run(t.Context(), false, []time.Duration{0, time.Second})
 		require.Equal(t, verify.Absent, verdict)
 		time.Sleep(12*time.Hour + 345*time.Millisecond + 999*time.Microsecond) // the bubble's clock
-		s.Failed(time.Now(), nil)
+		s.Sent(time.Now(), nil)
 		verdict, _ = s.Run(t.Context(), false, []time.Duration{0})
 		require.Equal(t, verify.Undecided, verdict)
 		require.EqualError(t, s.Err(), "502 Bad Gateway; sent at 00:00:00.000Z and 12:00:01.345Z; "+

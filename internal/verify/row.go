@@ -1,0 +1,40 @@
+package verify
+
+import (
+	"encoding/json"
+	"strconv"
+)
+
+// Row is a row of any kind: its members are all in Extra.
+type Row struct {
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+// Value returns the text of a member, and whether the row has one that is a
+// string, a number, a bool or null.
+func (r Row) Value(name string) (text string, ok bool) {
+	raw := r.Extra[name]
+	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' {
+		return "", false
+	}
+	if raw[0] == '"' {
+		return text, json.Unmarshal(raw, &text) == nil
+	}
+	if string(raw) == "null" {
+		return "", true
+	}
+	return string(raw), true
+}
+
+// ID returns the id that is under the first of names which the row has, or 0.
+func (r Row) ID(names []string) int64 {
+	for _, name := range names {
+		if text, ok := r.Value(name); ok {
+			if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+				return n
+			}
+			return 0
+		}
+	}
+	return 0
+}
