@@ -84,6 +84,10 @@ type (
 	newText struct {
 		Name *string `url:"name,omitempty"`
 	}
+	newBare struct {
+		Name     *string `url:"name"`
+		Password *secret `url:"password"`
+	}
 	upperText struct {
 		Name string `url:"name" check:"upper"`
 	}
@@ -174,6 +178,7 @@ func TestEncode(t *testing.T) {
 		"a new text":                   {newText{new("joe")}, one("name", "joe")},
 		"a new text that is empty":     {newText{new("")}, one("name", "")},
 		"no new text":                  {newText{}, none},
+		"new ones, never left out":     {newBare{new(""), new(secret{})}, url.Values{"name": {""}, "password": {""}}},
 		"a text that is rewritten":     {upperText{"joe"}, one("name", "JOE")},
 		"a new text that is rewritten": {newUpperText{new("joe")}, one("name", "JOE")},
 		"no new text for a check":      {newUpperText{}, none},
@@ -244,7 +249,7 @@ func TestProblems(t *testing.T) {
 		"none for a check nobody has":  {uncheckedText{}, "name", required},
 
 		"no id":                {id{}, "userId", "must be a positive id, not 0"},
-		"a negative id":        {id{-7}, "userId", "must be a positive id, not -7"},
+		"a negative id":        {id{-1234}, "userId", "must be a positive id, not -1234"},
 		"a bad optional id":    {optionalID{-1}, "userId", "must be a positive id, not -1"},
 		"a new id that is 0":   {newID{new(userID(0))}, "userId", "must be a positive id, not 0"},
 		"a new id that is bad": {newID{new(userID(-1))}, "userId", "must be a positive id, not -1"},
@@ -288,6 +293,7 @@ type mixed struct {
 	PIN      *secret  `url:"pin,omitempty"`
 	Alias    string   `url:"alias" check:"upper"`
 	On       bool     `url:"on,int"`
+	Note     *string  `url:"note,omitempty"`
 }
 
 // All problems come at once, in the order of the fields, each field's once.
@@ -305,11 +311,11 @@ func TestAllProblemsAtOnce(t *testing.T) {
 
 func TestAllFieldsAtOnce(t *testing.T) {
 	t.Parallel()
-	params := mixed{Name: "joe", Users: []userID{2, 1}, Group: 3, Password: secret{"hunter2"}, PIN: &secret{"4711"}, Alias: "joe"}
+	params := mixed{Name: "joe", Users: []userID{2, 1}, Group: 3, Password: secret{"hunter2"}, PIN: &secret{"4711"}, Alias: "joe", Note: new("n")}
 	got, problems := format.Encode(params)
 	require.Empty(t, problems)
 	require.Equal(t, url.Values{
-		"name": {"joe"}, "userId[]": {"2", "1"}, "groupId": {"3"}, "password": {"hunter2"}, "volume": {"0"}, "pin": {"4711"}, "alias": {"JOE"}, "on": {"0"},
+		"name": {"joe"}, "userId[]": {"2", "1"}, "groupId": {"3"}, "password": {"hunter2"}, "volume": {"0"}, "pin": {"4711"}, "alias": {"JOE"}, "on": {"0"}, "note": {"n"},
 	}, got.Values)
 	require.Equal(t, []string{"password", "pin"}, got.Hidden)
 	require.Equal(t, []string{"hunter2", "4711"}, got.Secrets())

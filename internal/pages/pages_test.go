@@ -130,7 +130,7 @@ func (s *server) counts() (underWay, asked int) {
 // list is the server's list.
 func (s *server) list(ahead int) pages.List[row] {
 	return pages.List[row]{
-		Ask: s.ask, ID: func(r *row) int64 { return r.id }, Refused: func(err error) bool { return errors.Is(err, errRefused) },
+		Ask: s.ask, ID: func(r *row) int64 { return r.id }, Refused: func(err error) bool { return err.Error() == errRefused.Error() },
 		Size: s.size, Ahead: ahead, ByID: !s.named, AnyOrderWillDo: !s.named,
 	}
 }
@@ -641,6 +641,9 @@ func TestServersThatDoOtherwise(t *testing.T) {
 		"it ignores the offset and the size, in another order": {
 			habits{named: true, ignoresSize: true, ignoresOffset: true}, from1(5), from1(5), []string{"0", "5"}, pages.ErrStuck,
 		},
+		"it ignores the offset, and gives one row at a time": {
+			habits{named: true, most: 1, ignoresOffset: true}, from1(5), from1(1), []string{"0", "1"}, pages.ErrStuck,
+		},
 		"it does not sort": {
 			habits{ignoresOrder: true}, []int64{5, 1, 4, 2, 3}, []int64{5, 1, 4, 2, 3}, []string{"0", "3", "5"}, nil,
 		},
@@ -717,6 +720,9 @@ func TestRefused(t *testing.T) {
 		"another order is wanted": {
 			habits{refusesOrder: true}, false, false, nil, []string{"0"}, errRefused,
 		},
+		"the filter is refused after one row": {
+			habits{refusesAfter: true, most: 1}, true, true, from1(4), []string{"0", ">1+0", "1", "2", "3", "4"}, nil,
+		},
 		"the order by id is wanted, and the filter refused": {
 			habits{refusesAfter: true}, true, false, from1(4), []string{"0", "2", ">4+0", "4"}, nil,
 		},
@@ -759,6 +765,26 @@ func TestErrors(t *testing.T) {
 			require.Equal(t, test.err, err, name)
 			require.Equal(t, test.want, got, name)
 		}
+	}
+}
+
+// The rows that come with an error are not looked at.
+func TestRowsWithAnError(t *testing.T) {
+	t.Parallel()
+	for at, want := range map[string][]int64{"0": nil, "2": from1(3), ">5+0": from1(5)} {
+		s := newServer(3, from1(5)...)
+		list := s.list(0)
+		list.Ask = func(ctx context.Context, q pages.Query) (pages.Page[row], error) {
+			page, err := s.ask(ctx, q)
+			if said(q) == at {
+				return pages.Page[row]{Rows: []row{{9, ""}, {8, ""}}}, errBroken
+			}
+			return page, err
+		}
+		got, err := read(t, list)
+		require.Equal(t, errBroken, err, at)
+		require.Equal(t, want, got, at)
+		require.Equal(t, at, s.asked[len(s.asked)-1], "the last that is asked for")
 	}
 }
 
@@ -882,6 +908,9 @@ func TestReadOfAPage(t *testing.T) {
 		"the server refuses":         {habits: habits{refusesOrder: true}, ids: from1(2), want: []any{"0 in any order", 1, 2}},
 		"a page that does not join":  {habits: habits{ignoresOffset: true}, ids: from1(5), want: []any{"0", 1, 2, 3, ">3+0", 4, 5}},
 		"the reader does not go on":  {ids: from1(5), stops: 3, want: []any{"0", 1, 2, 3}},
+		"in the first page, of one":  {ids: from1(2), stops: 1, want: []any{"0", 1}},
+		"in the last page, of two":   {ids: from1(4), stops: 4, want: []any{"0", 1, 2, 3, "2", 4}},
+		"in the last one, otherwise": {habits: habits{named: true}, ids: from1(5), stops: 4, want: []any{"0", 1, 2, 3, "3", 4}},
 		"the reader stops in a page": {ids: from1(5), stops: 4, want: []any{"0", 1, 2, 3, "2", 4}},
 	} {
 		for _, ahead := range []int{0, 1, 4} {

@@ -108,6 +108,11 @@ func TestWaitDoubles(t *testing.T) {
 		}
 	}
 	require.Zero(t, retry.Policy{}.Wait(0, 0), "no policy, no wait")
+	seen := make(map[time.Duration]bool)
+	for range 500 {
+		seen[retry.Policy{BaseWait: 3, MaxWait: time.Hour}.Wait(0, 0)] = true
+	}
+	require.Equal(t, map[time.Duration]bool{0: true, 1: true, 2: true, 3: true}, seen, "none and all of it are parts too")
 }
 
 // What the server asks for is kept to, and a part of BaseWait is added: those
@@ -214,6 +219,17 @@ func TestSleep(t *testing.T) {
 	}
 }
 
+// A context that has ended is told each time, also if the wait is over as well.
+func TestSleepAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 1000 {
+		require.Equal(t, context.Canceled, retry.Sleep(ended, 0))
+		require.Equal(t, context.Canceled, retry.Sleep(ended, -1))
+	}
+}
+
 // slowError is a net.Error that is a timeout, or is not.
 type slowError bool
 
@@ -264,6 +280,10 @@ func TestQuotaThatDoesNotReach(t *testing.T) {
 	require.False(t, q.Spend(retry.Broken, nil), "4 are left")
 	q.Refund()
 	require.True(t, q.Spend(retry.Broken, nil))
+	for range 10 {
+		require.True(t, q.Spend(retry.Refused, nil))
+	}
+	require.False(t, q.Spend(retry.Broken, nil), "a refusal gives nothing back")
 	require.False(t, retry.NewQuota(0).Spend(retry.Broken, nil))
 	require.True(t, retry.NewQuota(10).Spend(retry.Lost, slowError(true)))
 }

@@ -145,6 +145,10 @@ func TestRun(t *testing.T) {
 		"created and rewritten, and late": {
 			created: true, looks: []look{nothing, nothing, finds(differs(7, "email"))}, verdict: verify.Present, id: 7, took: 4 * time.Second,
 		},
+		"created and rewritten, and another in its place": {
+			created: true, looks: []look{finds(differs(7, "email")), finds(differs(7, "email")), finds(differs(8, "email"))},
+			verdict: verify.Present, id: 8, took: 4 * time.Second,
+		},
 		"created beside another of its name": {
 			created: true, looks: []look{finds(differs(7, "email"), equal(8))}, verdict: verify.Present, id: 8,
 		},
@@ -243,6 +247,8 @@ func TestLooksAreCounted(t *testing.T) {
 		require.Equal(t, verify.Absent, verdict)
 		verdict, _ = s.Run(t.Context(), false, []time.Duration{time.Minute})
 		require.Equal(t, verify.Undecided, verdict, "a look that failed is not absence")
+		verdict, _ = s.Run(t.Context(), false, nil)
+		require.Equal(t, verify.Undecided, verdict, "nor is none")
 
 		s, _ = search(t)
 		verdict, id := s.Run(t.Context(), false, nil)
@@ -258,6 +264,17 @@ func TestLooksAreCounted(t *testing.T) {
 		s.Before(t.Context())
 		verdict, _ = s.Run(t.Context(), false, []time.Duration{0})
 		require.Equal(t, verify.Undecided, verdict, "a look before the create is none after it")
+	})
+}
+
+// A row that was seen and is gone is not the one that was created.
+func TestARewrittenRowThatIsGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := search(t, finds(differs(7, "email")), nothing, nothing)
+		verdict, id := s.Run(t.Context(), true, usual)
+		require.NotEqual(t, verify.Present, verdict)
+		require.Zero(t, id)
 	})
 }
 
@@ -351,6 +368,7 @@ func TestErrorOfASecondSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := search(t, nothing, nothing, fails)
 		s.Sent(time.Now().In(time.FixedZone("west", -3600)), errLost)
+		require.EqualError(t, s.Err(), "502 Bad Gateway; sent at 00:00:00.000Z", "nobody has looked")
 		verdict, _ := s.Run(t.Context(), false, []time.Duration{0, time.Second})
 		require.Equal(t, verify.Absent, verdict)
 		time.Sleep(12*time.Hour + 345*time.Millisecond + 999*time.Microsecond) // the bubble's clock
