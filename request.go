@@ -314,7 +314,8 @@ func inBatches[I ID](c *caller, ids []I, newBatch func([]I) *call, send func(*ca
 		return send(whole, ids)
 	}
 	sent := 0
-	for batch := range slices.Chunk(ids, max(c.limits.IDsPerRequest-whole.form.Len()+len(ids), 1)) {
+	size := max(c.limits.IDsPerRequest-(whole.form.Len()-len(ids)), 1) // the form may hold other values too
+	for batch := range slices.Chunk(ids, size) {
 		err := send(newBatch(batch), batch)
 		if failed, ok := errors.AsType[*Error](err); ok && sent > 0 {
 			failed.Outcome = OutcomeUnknown // of the call as a whole, which was applied in part
@@ -346,8 +347,7 @@ func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response)
 	if err := call.invalid(); err != nil {
 		return err
 	}
-	call.caller, call.Account, call.behind, call.ended = c, &c.account.Account, callFrom(ctx), false
-	call.began = time.Now()
+	call.caller, call.Account, call.behind, call.began, call.ended = c, &c.account.Account, callFrom(ctx), time.Now(), false
 	req, err := c.request(ctx, call)
 	if err != nil {
 		return call.fail(nil, err)

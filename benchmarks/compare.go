@@ -14,7 +14,7 @@ import (
 type side struct {
 	commit   string
 	tree     string   // its checkout
-	binaries []string // of the tests, of the module and of this one, where there are any
+	binaries []string // of the tests, in the folders that have benchmarks
 	results  bytes.Buffer
 }
 
@@ -61,10 +61,10 @@ func compare(w io.Writer, before, after, pattern string, rounds int) (err error)
 }
 
 func (s *side) build() error {
-	for _, module := range []string{".", "benchmarks"} {
-		dir := filepath.Join(s.tree, module)
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
-			continue // older than this module
+	for _, folder := range []string{".", "internal/rows", "internal/suite", "benchmarks"} {
+		dir := filepath.Join(s.tree, folder)
+		if _, err := os.Stat(dir); err != nil {
+			continue // the commit is older than this folder
 		}
 		binary := filepath.Join(dir, "compare.test")
 		cmd := exec.Command("go", "test", "-c", "-o", binary, ".")
