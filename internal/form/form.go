@@ -5,7 +5,7 @@
 //     says check:"mayBeEmpty";
 //   - an int64 is an id: positive; an int is a count: not negative; a bool is a
 //     flag: 1 or 0, which go-querystring writes;
-//   - a pointer is an optional field of an update; one at least must be given;
+//   - a pointer with omitempty is an optional field of an update: nil is not sent;
 //   - a slice is a list of ids, and not empty; check:"order" forbids a doubled id.
 package form
 

@@ -65,7 +65,7 @@ func (p Policy) Wait(n int, asked time.Duration) time.Duration {
 		return asked + rand.N(p.BaseWait)
 	}
 	ceiling := p.MaxWait
-	if n < 32 && p.BaseWait <= p.MaxWait>>n {
+	if p.BaseWait <= p.MaxWait>>n {
 		ceiling = p.BaseWait << n
 	}
 	return rand.N(ceiling + 1)
