@@ -17,10 +17,7 @@ import (
 	"github.com/infinitysip/infinitysip/internal/retry"
 )
 
-const (
-	defaultBaseURL = "https://api.infinitycloud.com"
-	userAgent      = "infinitysip-go"
-)
+const defaultBaseURL, userAgent = "https://api.infinitycloud.com", "infinitysip-go"
 
 // Client makes the calls of the API. Any number of goroutines may use it. Make one
 // with NewClient and keep it: it holds the connections.

@@ -36,6 +36,7 @@ type write interface {
 // sendUntilSettled sends a write, and sends it again as long as look says so.
 func (c *caller) sendUntilSettled(ctx context.Context, call *call, w write) error {
 	for {
+		call.began = time.Now()
 		err := c.do(ctx, call, w.decode)
 		failed, ok := errors.AsType[*Error](err)
 		if !ok {

@@ -87,7 +87,7 @@ type call struct {
 	behind *call            // the call for which this one looks, or nil
 	scrub  *redact.Scrubber // made when it is needed: see scrubber
 
-	began    time.Time     // when do sent it the last time
+	began    time.Time     // when a create was sent the last time
 	failure  retry.Failure // of the last attempt that failed
 	doubtful bool          // a failed attempt of a write may have taken effect
 	ended    bool          // there is no further attempt
@@ -347,7 +347,7 @@ func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response)
 	if err := call.invalid(); err != nil {
 		return err
 	}
-	call.caller, call.Account, call.behind, call.began, call.ended = c, &c.account.Account, callFrom(ctx), time.Now(), false
+	call.caller, call.Account, call.behind, call.ended = c, &c.account.Account, callFrom(ctx), false
 	req, err := c.request(ctx, call)
 	if err != nil {
 		return call.fail(nil, err)

@@ -88,8 +88,12 @@ type Transport struct{ Base http.RoundTripper }
 // RoundTrip makes one attempt, on a Base that may break the contract of an
 // http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error) {
-	owner, began := FromContext(req.Context()), time.Now()
+	owner := FromContext(req.Context())
 	call := owner.Base()
+	var began time.Time
+	if call.Account.Logger != nil {
+		began = time.Now()
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			// What was thrown may hold anything, so it is not shown.
