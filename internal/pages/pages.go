@@ -33,7 +33,7 @@ type Page[R any] struct {
 // List is a list of rows R that is read page by page.
 //
 // It is read in runs. A run is pages at the offsets from one point of the list
-// on. Its first page is waited for. If that page is full, there is more, and the
+// on. The pager waits for its first page. If that page is full, there is more, and the
 // next ones are asked for ahead of the reader. A run ends with the first page
 // that is not full, or that does not join the one before. The pages that were
 // asked for after it are dropped, and the next run begins behind the last row

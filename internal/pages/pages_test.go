@@ -328,7 +328,7 @@ func TestAheadIsBounded(t *testing.T) {
 						time.Sleep(time.Minute) // the bubble's clock
 						underWay, again := s.counts()
 						require.Zero(t, underWay)
-						require.Equal(t, asked, again, "a slow reader is waited for")
+						require.Equal(t, asked, again, "it waits for a slow reader")
 					}
 					return n < 60
 				})
@@ -340,7 +340,7 @@ func TestAheadIsBounded(t *testing.T) {
 	}
 }
 
-// However the reading ends, no Ask is under way after it, and none is waited for
+// However the reading ends, no Ask is under way after it, and nothing waits for one
 // longer than it takes to end.
 func TestNothingIsLeftUnderWay(t *testing.T) {
 	t.Parallel()
@@ -443,7 +443,7 @@ func TestNothingIsLeftUnderWay(t *testing.T) {
 	}
 }
 
-// An Ask that does not look at its context is waited for, however long it takes.
+// The list waits for an Ask that does not look at its context, however long it takes.
 func TestAnAskThatDoesNotEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -24,7 +24,7 @@ var escapedRow = strings.NewReplacer("Sales North", `Sales\/North`, "Joe Bloggs 
 // echoedRow has the secrets too.
 var echoedRow = strings.Replace(userRow, `"domainId"`, `"password":"correct horse","pin":"4711","domainId"`, 1)
 
-// surplusRow has two members that no field claims.
+// surplusRow has two members that no field decodes.
 var surplusRow = strings.Replace(userRow, `"domainId"`, `"createDatetime":"2019-10-31 09:42:56","voicemail":"1","domainId"`, 1)
 
 func listOf(row string, n int) []byte {

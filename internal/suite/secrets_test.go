@@ -184,7 +184,7 @@ func TestSecretsByTheirName(t *testing.T) {
 	require.NotContains(t, string(failed.Body), "432e1")
 }
 
-// A secret that no field claims does not print either.
+// A secret that no field decodes does not print either.
 func TestSecretsInExtra(t *testing.T) {
 	t.Parallel()
 	s := always(200, `{"userId":"1","groupId":"2","password":"`+canaryPIN+`","Pin":"`+canaryPIN+`","locale":"en",`+

@@ -324,7 +324,7 @@ type trail struct {
 type tried struct {
 	op       string
 	write    bool
-	refused  bool // no connection was had
+	refused  bool // no connection could be made
 	unwanted bool // a page that was asked for ahead
 	status   int  // 0: no answer
 }
