@@ -338,8 +338,8 @@ func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response)
 	if ctx == nil {
 		call.problems.report("ctx", "nil: pass context.Background() if there is none")
 	}
-	if n := call.form.Len(); n > wire.MaxOrder && len(call.problems) == 0 {
-		call.problems.report("params", fmt.Sprintf("%d values: PHP silently drops the end of a form of more than %d", n, wire.MaxOrder))
+	if call.with.params != nil && len(call.problems) == 0 && call.form.Len() > wire.MaxOrder { // without CallParam no form is that long
+		call.problems.report("params", fmt.Sprintf("%d values: PHP silently drops the end of a form of more than %d", call.form.Len(), wire.MaxOrder))
 	}
 	if call.with.response != nil {
 		*call.with.response = Response{}

@@ -42,9 +42,11 @@ func Pieces(name string, values ...string) []string {
 // Sensitive reports whether a name such as X-Api-Key or voicemailPin says that its
 // value is secret.
 func Sensitive(name string) bool {
-	var words strings.Builder
-	for _, r := range name {
-		if unicode.IsUpper(r) || !unicode.IsLetter(r) {
+	var words strings.Builder // in lower case, a blank before each
+	runes := []rune(name)
+	for i, r := range runes {
+		// A word begins at SIP|Pin and at voicemail|Pin, and nowhere in PIN.
+		if unicode.IsUpper(r) && i > 0 && (unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1])) {
 			words.WriteByte(' ')
 		}
 		words.WriteRune(unicode.ToLower(r))
