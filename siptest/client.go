@@ -32,21 +32,14 @@ func (s *Server) InProcessClient(opts ...infinitysip.Option) *infinitysip.Client
 }
 
 func (s *Server) client(opts []infinitysip.Option, own ...infinitysip.Option) *infinitysip.Client {
-	client, err := infinitysip.NewClient(infinitysip.APIKey(s.opts.APIKey), append(own, opts...)...)
+	s.mu.Lock()
+	key := infinitysip.APIKey(s.apiKey)
+	s.mu.Unlock()
+	client, err := infinitysip.NewClient(key, append(own, opts...)...)
 	if err != nil {
 		panic("siptest: " + err.Error())
 	}
 	return client
-}
-
-// AddDomain adds a domain and returns its id. (The API has no call for this.) The
-// id is d.ID, or the next one if d.ID is zero. The host name of the domain is
-// Extra["domain"]; if there is none, AddDomain makes one. AddDomain panics if the
-// id is in use.
-func (s *Server) AddDomain(d infinitysip.Domain) infinitysip.DomainID {
-	var host string
-	_ = json.Unmarshal(d.Extra["domain"], &host)
-	return infinitysip.DomainID(s.addDomain(int64(d.ID), host, d.DisplayName, d.Rec))
 }
 
 // Domains returns the domains in the order of their ids. Extra["domain"] is the
@@ -159,15 +152,20 @@ func (s *Server) QueueMembers(domain infinitysip.DomainID, queue infinitysip.Que
 }
 
 // TrustedNetworks returns the trusted networks of a domain in the order of
-// their ids.
+// their ids. If a stored network is not in CIDR notation, Network is the zero
+// Prefix, and Extra["network"] holds the text.
 func (s *Server) TrustedNetworks(domain infinitysip.DomainID) []infinitysip.TrustedNetwork {
 	return readRows(s, trustedNetworks, int64(domain), func(r *row) infinitysip.TrustedNetwork {
-		return infinitysip.TrustedNetwork{
+		network := infinitysip.TrustedNetwork{
 			ID:          infinitysip.TrustedNetworkID(r.id),
 			DomainID:    domain,
-			Network:     netip.MustParsePrefix(r.cells["network"]),
 			Description: r.cells["description"],
 		}
+		var err error
+		if network.Network, err = netip.ParsePrefix(r.cells["network"]); err != nil {
+			network.Extra = map[string]json.RawMessage{"network": appendString(nil, r.cells["network"])}
+		}
+		return network
 	})
 }
 

@@ -38,16 +38,18 @@
 //     UTF-8. A MAC address has colons, hyphens or dots. callerNameFormat has no
 //     variables but the three on the page. The server does not check the format
 //     of extension numbers, phone numbers, PINs and e-mail addresses.
-//   - There is no rate limit. Use [Fault.Status] for a 429.
+//   - All requests are accepted (option Limit). A limit refuses a request before
+//     anything else is checked.
 //
 // Uniqueness (option AllowDuplicates):
 //
 //   - Within a domain, each user name, group name, queue name and network is
 //     unique. Networks are compared without host bits: 10.0.20.10/24 equals
-//     10.0.20.0/24.
+//     10.0.20.0/24. MAC addresses are compared without separators and case.
 //   - Within a domain, an extension number belongs to one user, group or queue.
 //   - A MAC address is unique among all domains.
 //   - Everything else may repeat. A queue may have a group twice.
+//   - A key is stored as it was sent (option RewriteKey).
 //   - A device has at most one user. A second association is a 409, even with
 //     the same user. No option changes this.
 //
@@ -84,10 +86,11 @@
 //
 //   - Rows are sorted by id, queue members by ringOrder and then by id. Rows that
 //     are equal under a requested sort keep this order.
-//   - A list has at most 10,000 rows (option MaxRows).
+//   - A list has at most 10,000 rows (option MaxRows). It shows a change at once
+//     (option ListLag).
 //   - Every list and read accepts display and format=jsonarray.
 //   - Lists honour filter, sort, limit and offset where they are documented
-//     (option IgnorePaging). Other lists ignore them (option UndocumentedQuery),
+//     (options IgnorePaging and IgnoreFilters). Other lists ignore them (option UndocumentedQuery),
 //     and reads refuse them.
 //   - Two numbers are compared as numbers, other values as text. A sort puts
 //     numbers before texts.
@@ -96,11 +99,24 @@
 //     back-references. As in PHP, slashes may enclose it and flags may follow.
 //     glob takes *, ?, [abc] and [!abc].
 //
-// # Inspecting the server
+// # Rows
+//
+// AddDomain, AddUser, AddGroup, AddQueue, AddTrustedNetwork and AddDevice add rows
+// as they are given, with their ids, dates and secrets, without a request.
 //
 // Domains, Users, Groups and similar methods return the server's data without a
 // request. Requests returns all requests in the order of arrival. Connections
 // shows whether a connection is still open.
+//
+// # Limits
+//
+// A [Limit] accepts so many requests a second or a minute, or so many at a time:
+//
+//	srv.SetLimit(&siptest.Limit{Requests: 20})
+//	srv.SetLimit(&siptest.Limit{Requests: 5, RetryAfter: siptest.RetryAfterSeconds})
+//
+// Options.Limit sets it from the beginning. Refused tells how many requests were
+// refused. SetAPIKey changes the key that the server accepts.
 //
 // # Faults
 //

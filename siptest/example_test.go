@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/siptest"
@@ -79,4 +80,32 @@ func ExampleServer_Fail() {
 	// Output:
 	// forbidden: true
 	// left behind: 1 user, 0 groups
+}
+
+// This tests a function with rows that exist already, and with a list that does
+// not show its writes at once.
+func ExampleServer_AddUser() {
+	srv := siptest.NewServer(siptest.Options{ListLag: time.Hour})
+	defer srv.Close()
+	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
+	joe := srv.AddUser(domain, infinitysip.User{ID: 40, User: "joe", DisplayName: "Joe", ExtensionNumber: "240"})
+	srv.AddDevice(domain, infinitysip.Device{Name: "Desk", MACAddress: "10:20:30:1A:2B:3C", UserID: joe})
+
+	err := addTeam(context.Background(), srv.Client(), domain, "sales", "ann")
+	fmt.Println("error:", err)
+
+	found, err := srv.Client().Users.List(context.Background(), domain)
+	fmt.Println("listed:", len(found), err)
+	for _, user := range srv.Users(domain) {
+		fmt.Println(user.ID, user.User)
+	}
+	for _, device := range srv.Devices(domain) {
+		fmt.Println(device.Name, device.UserID, device.User)
+	}
+	// Output:
+	// error: <nil>
+	// listed: 1 <nil>
+	// 40 joe
+	// 41 ann
+	// Desk 40 joe
 }

@@ -116,8 +116,9 @@ func (c *call) membership(res *resource, id int64) membership {
 func listMemberships(res *resource, pathID string, columns []column) handler {
 	return func(c *call) (answer, error) {
 		var rows []map[string]string
-		for _, r := range c.store.children(res, c.pathIDs["domainId"]) {
-			if !c.store.memberships[c.membership(res, r.id)] {
+		st := c.store.listed()
+		for _, r := range st.children(res, c.pathIDs["domainId"]) {
+			if !st.memberships[c.membership(res, r.id)] {
 				continue
 			}
 			cells := maps.Clone(r.cells)
@@ -131,7 +132,7 @@ func listMemberships(res *resource, pathID string, columns []column) handler {
 func addMemberships(res *resource) handler {
 	return func(c *call) (answer, error) {
 		for _, id := range c.formIDs {
-			c.store.memberships[c.membership(res, id)] = true
+			c.store.setMember(c.membership(res, id), true)
 		}
 		return noContent, nil
 	}
@@ -140,7 +141,7 @@ func addMemberships(res *resource) handler {
 func removeMemberships(res *resource) handler {
 	return func(c *call) (answer, error) {
 		for _, id := range c.formIDs {
-			delete(c.store.memberships, c.membership(res, id))
+			c.store.setMember(c.membership(res, id), false)
 		}
 		return noContent, nil
 	}
@@ -230,6 +231,7 @@ func setMemberOrder(c *call) (answer, error) {
 	slices.SortFunc(all, func(a, b *row) int { return cmp.Compare(places[a.id], places[b.id]) })
 	for i, member := range all {
 		member.cells["ringOrder"] = strconv.Itoa(i + 1)
+		c.store.saved(member)
 	}
 	return noContent, nil
 }
@@ -244,9 +246,10 @@ func (c *call) columns(res *resource) []column {
 	return res.columns
 }
 
-// childRows returns the rows of a resource whose parent is in the path.
+// childRows returns the rows that a list shows: those of a resource whose parent
+// is in the path.
 func (c *call) childRows(res *resource) []map[string]string {
-	children := c.store.children(res, c.pathIDs[res.parent])
+	children := c.store.listed().children(res, c.pathIDs[res.parent])
 	rows := make([]map[string]string, len(children))
 	for i, r := range children {
 		rows[i] = r.cells
@@ -271,6 +274,9 @@ func (c *call) answerList(columns []column, rows []map[string]string) (answer, e
 	}
 	if c.opts.IgnorePaging {
 		q.limit, q.offset = -1, 0
+	}
+	if c.opts.IgnoreFilters {
+		q.filters, q.sorts = nil, nil
 	}
 	rows = q.apply(rows)
 	rows = rows[:min(len(rows), c.opts.MaxRows)]
@@ -353,6 +359,9 @@ func (c *call) readForm(params []*param) error {
 	return nil
 }
 
+// rewritable are the columns of Options.RewriteKey.
+var rewritable = []string{"user", "groupName", "queueName", "network", "deviceMacAddress"}
+
 func (c *call) readField(f field, p *param) error {
 	if f.kind == kindIDs {
 		if !p.isArray || p.nested {
@@ -377,6 +386,9 @@ func (c *call) readField(f field, p *param) error {
 	value, problem := f.kind.normalize(p.text)
 	if problem != "" {
 		return malformed("%s %s", f.name, problem)
+	}
+	if c.opts.RewriteKey != nil && slices.Contains(rewritable, f.name) {
+		value = c.opts.RewriteKey(f.name, value)
 	}
 	c.cells[f.name] = value
 	return nil

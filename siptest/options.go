@@ -31,12 +31,35 @@ type Options struct {
 	// IgnorePaging makes every list ignore limit and offset.
 	IgnorePaging bool
 
+	// IgnoreFilters makes every list ignore filter and sort.
+	IgnoreFilters bool
+
 	// AllowDuplicates lifts all rules of uniqueness. A device still has at
 	// most one user.
 	AllowDuplicates bool
 
-	// MaxRows is the largest number of rows in one list; 0 means 10,000.
+	// MaxRows is the largest number of rows in one list; 0 means 10,000. The
+	// server filters, sorts and pages first, and then drops the rest without
+	// a word.
 	MaxRows int
+
+	// ListLag makes every list show the rows as they were that long ago, by
+	// the server's clock. A row that was made since then is missing. A row
+	// that was deleted since then is still there, as it was. Reads of one row
+	// do not lag, and the path of a list is checked against the rows of now.
+	// Rows of AddUser and the like are in lists at once.
+	ListLag time.Duration
+
+	// RewriteKey returns what the server stores instead of a key that was
+	// sent. The columns are user, groupName, queueName, network and
+	// deviceMacAddress. The value has passed the server's checks; what
+	// RewriteKey returns is stored as it is. Uniqueness is checked on what is
+	// stored. RewriteKey must not use the server. nil stores what was sent.
+	RewriteKey func(column, value string) string
+
+	// Limit is how many requests the server accepts; nil means all. SetLimit
+	// changes it later.
+	Limit *Limit
 
 	// MaxInputVars is PHP's setting of that name; 0 means 1,000. If a POST
 	// form has more variables, PHP keeps one more than that number. If a PUT

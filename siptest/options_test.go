@@ -99,6 +99,87 @@ func TestIgnorePaging(t *testing.T) {
 	require.Equal(t, []string{"b"}, w.values(t, root+"/1/devices?offset=1&filter[]=pbxDeviceName-eq-value-b", "pbxDeviceName"))
 }
 
+func TestIgnoreFilters(t *testing.T) {
+	t.Parallel()
+	w := inProcess(New(t, Options{IgnoreFilters: true, UndocumentedQuery: HonourQuery}))
+	w.srv.addDomain(0, "", "", false)
+	addDevices(t, w.srv, "a", "b", "c")
+	require.Equal(t, []string{"b"}, w.values(t, root+"/1/devices?limit=1&offset=1&filter[]=pbxDeviceName-eq-value-c&sort[]=pbxDeviceName-desc", "pbxDeviceName"))
+	status, _ := w.do(t, "GET", root+"/1/devices?filter[]=x", "")
+	require.Equal(t, 400, status)
+}
+
+// TestMaxRowsCutsLast: the cut comes after filter, sort and offset, and says
+// nothing.
+func TestMaxRowsCutsLast(t *testing.T) {
+	t.Parallel()
+	w := inProcess(New(t, Options{MaxRows: 2}))
+	w.srv.addDomain(0, "", "", false)
+	addDevices(t, w.srv, "a", "b", "c", "d", "e")
+	require.Equal(t, []string{"a", "b"}, w.values(t, root+"/1/devices", "pbxDeviceName"))
+	require.Equal(t, []string{"e", "d"}, w.values(t, root+"/1/devices?sort[]=pbxDeviceName-desc", "pbxDeviceName"))
+	require.Equal(t, []string{"d", "e"}, w.values(t, root+"/1/devices?limit=10&filter[]=pbxDeviceName-ge-value-d", "pbxDeviceName"))
+	require.Equal(t, []string{"c", "d"}, w.values(t, root+"/1/devices?limit=3&offset=2", "pbxDeviceName"))
+}
+
+func TestRewriteKey(t *testing.T) {
+	t.Parallel()
+	rewritten := map[string]string{}
+	w := inProcess(New(t, Options{RewriteKey: func(column, value string) string {
+		rewritten[column] = value
+		if column == "deviceMacAddress" {
+			return strings.ReplaceAll(value, ":", "")
+		}
+		return strings.ToLower(value) + "_x"
+	}}))
+	w.srv.addDomain(0, "", "", false)
+	steps := []struct{ path, form, column, sent, again, stored string }{
+		{"/users", "password=P&displayName=Joe&extensionNumber=A1&", "user", "Joe", "joe", "joe_x"},
+		{"/groups", "displayName=S&extensionNumber=2&ringRetry=0&ringExclusive=0&callerNameFormat=&", "groupName", "Sales", "sales", "sales_x"},
+		{"/queues", "displayName=I&extensionNumber=3&", "queueName", "In", "in", "in_x"},
+		{"/trustedNetworks", "", "network", "10.0.0.0/8", "10.0.0.0/8", "10.0.0.0/8_x"},
+		{"/devices", "pbxDeviceName=D&", "deviceMacAddress", "10-20-30-1a-2b-3c", "10:20:30:1A:2B:3C", "1020301A2B3C"},
+	}
+	for _, step := range steps {
+		w.must(t, "POST", root+"/1"+step.path, step.form+step.column+"="+step.sent)
+		require.Equal(t, []string{step.stored}, w.values(t, root+"/1"+strings.ToLower(step.path), step.column))
+		status, body := w.do(t, "POST", root+"/1"+step.path, step.form+step.column+"="+step.again)
+		require.Equal(t, 409, status)
+		require.Equal(t, step.column+" is in use", body)
+	}
+	require.Equal(t, map[string]string{
+		"user": "joe", "groupName": "sales", "queueName": "in", "network": "10.0.0.0/8", "deviceMacAddress": "10:20:30:1A:2B:3C",
+	}, rewritten)
+	require.Equal(t, []string{"A1"}, w.values(t, root+"/1/users", "extensionNumber"))
+	w.must(t, "POST", root+"/1/queues/1", "queueName=Out")
+	require.Equal(t, "out_x", w.srv.Queues(1)[0].Name)
+	require.Equal(t, `"10.0.0.0\/8_x"`, string(w.srv.TrustedNetworks(1)[0].Extra["network"]))
+	w.must(t, "POST", root+"/1/users/1/devices", "pbxDeviceId=1")
+	require.Equal(t, "joe_x", w.srv.Devices(1)[0].User)
+}
+
+func TestSetAPIKey(t *testing.T) {
+	t.Parallel()
+	onBothTransports(t, Options{}, func(t *testing.T, w wire) {
+		w.must(t, "GET", root, "")
+		for _, key := range []string{"next", ""} {
+			w.srv.SetAPIKey(key)
+			status, _ := w.do(t, "GET", root, "")
+			require.Equal(t, 401, status)
+		}
+		req := w.request(t, "GET", root, "")
+		req.Header.Set("Authorization", "ApiKey ")
+		require.Equal(t, 401, w.send(t, req).StatusCode)
+		req = w.request(t, "GET", root, "")
+		req.SetBasicAuth("siptest", "siptest-password")
+		require.Equal(t, 200, w.send(t, req).StatusCode)
+
+		w.srv.SetAPIKey("next")
+		_, err := w.srv.InProcessClient().Domains.List(t.Context())
+		require.NoError(t, err)
+	})
+}
+
 func TestMaxRows(t *testing.T) {
 	t.Parallel()
 	w := inProcess(New(t))

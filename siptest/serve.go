@@ -20,6 +20,8 @@ type request struct {
 	ids     map[string]int64 // by the names in the path
 	allowed []string         // without a route: the methods that the path allows
 	form    []pair
+
+	inFlight bool // counted in Server.inFlight
 }
 
 func newRequest(method string, u *url.URL, header http.Header, body []byte) *request {
@@ -35,8 +37,14 @@ func newRequest(method string, u *url.URL, header http.Header, body []byte) *req
 // serve handles a request from its arrival to its reply. It returns an error only
 // if the request's context ends first.
 func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
-	entry, fault, task := s.receive(r)
+	entry, fault, refused, task := s.receive(r)
 	defer s.end(task)
+	if refused != nil {
+		if err := wait(ctx, refused.delay); err != nil {
+			return reply{}, err
+		}
+		return s.finish(entry, refused.reply), nil
+	}
 	s.runHooks(fault.before)
 	if fault.commit == commitLate {
 		s.commitLater(r, fault)
@@ -57,7 +65,11 @@ func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
 	if err := wait(ctx, fault.headerDelay); err != nil {
 		return reply{}, err
 	}
-	rep := fault.makeReply(a, s.opts)
+	return s.finish(entry, fault.makeReply(a, s.opts)), nil
+}
+
+// finish dates a reply and logs its status.
+func (s *Server) finish(entry *Request, rep reply) reply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if rep.header.Get("Date") == "" {
@@ -66,11 +78,12 @@ func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
 	if rep.ending.sendsStatus() {
 		entry.Status = rep.status
 	}
-	return rep, nil
+	return rep
 }
 
-// receive logs a request, picks its fault and begins its task.
-func (s *Server) receive(r *request) (*Request, Fault, *task) {
+// receive logs a request, asks the limiter, picks the fault of an accepted
+// request and begins its task.
+func (s *Server) receive(r *request) (*Request, Fault, *limited, *task) {
 	entry := &Request{
 		Method: r.method,
 		Path:   r.path,
@@ -91,11 +104,27 @@ func (s *Server) receive(r *request) (*Request, Fault, *task) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.log = append(s.log, entry)
+	if refused := s.limiter.refuse(s.opts, s.inFlight); refused != nil {
+		s.refused++
+		return entry, Fault{}, refused, s.begin()
+	}
+	s.inFlight++
+	r.inFlight = true
 	fault := s.faultFor(entry.Op)
 	if fault.stripBody {
 		entry.Form, r.form = url.Values{}, nil
 	}
-	return entry, fault, s.begin()
+	return entry, fault, nil, s.begin()
+}
+
+// leave ends a request's time in flight.
+func (s *Server) leave(r *request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.inFlight {
+		s.inFlight--
+		r.inFlight = false
+	}
 }
 
 // apply applies a request, or refuses it, and returns the answer.
@@ -144,7 +173,7 @@ func (s *Server) limitVars(r *request) []pair {
 }
 
 func (s *Server) authorized(r *request) bool {
-	if r.header.Get("Authorization") == "ApiKey "+s.opts.APIKey {
+	if s.apiKey != "" && r.header.Get("Authorization") == "ApiKey "+s.apiKey {
 		return true
 	}
 	username, password, ok := (&http.Request{Header: r.header}).BasicAuth()

@@ -2,7 +2,6 @@ package siptest
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -14,12 +13,16 @@ import (
 type Server struct {
 	opts Options
 
-	mu      sync.Mutex // guards the fields below, up to stopped
-	store   *store
-	faults  []*activeFault
-	log     []*Request
-	tasks   map[*task]bool
-	stopped bool // commitLater begins no task
+	mu       sync.Mutex // guards the fields below, up to stopped
+	apiKey   string
+	limiter  *limiter // nil: no limit
+	inFlight int      // the accepted requests in progress
+	refused  int      // by the limiter
+	store    *store
+	faults   []*activeFault
+	log      []*Request
+	tasks    map[*task]bool
+	stopped  bool // commitLater begins no task
 
 	traffic *traffic
 
@@ -51,7 +54,9 @@ func NewServer(o Options) *Server {
 	o = o.withDefaults()
 	return &Server{
 		opts:    o,
-		store:   newStore(o.Now, o.AllowDuplicates),
+		apiKey:  o.APIKey,
+		limiter: newLimiter(o.Limit),
+		store:   newStore(o),
 		tasks:   map[*task]bool{},
 		traffic: newTraffic(),
 	}
@@ -170,25 +175,6 @@ func (s *Server) cancelLateCommits() {
 	}
 }
 
-// addDomain adds a domain. If host is empty, it makes a host name.
-func (s *Server) addDomain(id int64, host, displayName string, rec bool) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.store.find(domains, 0, id) != nil {
-		panic(fmt.Sprintf("siptest: domain %d exists already", id))
-	}
-	cells := map[string]string{"domain": host, "displayName": displayName}
-	if rec {
-		cells["rec"] = "1"
-	}
-	// This cannot fail, because no column of a domain is unique.
-	r, _ := s.store.insert(domains, 0, id, cells)
-	if host == "" {
-		r.cells["domain"] = fmt.Sprintf("domain%d.sip.example.com", r.id)
-	}
-	return r.id
-}
-
 // URL returns the server's base URL on the loopback interface, such as
 // http://127.0.0.1:41234. It begins with https if Options.HTTP2 or Options.TLS
 // is set. The first call opens the port. It panics if the server is closed.
@@ -202,6 +188,15 @@ func (s *Server) URL() string {
 		s.listen()
 	}
 	return s.socket.URL
+}
+
+// SetAPIKey makes the server accept this API key instead of the one before, as
+// when keys rotate. Without a text it accepts none. The server's own Client has
+// the key of the time when it was made. Options.Username and Password stay valid.
+func (s *Server) SetAPIKey(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apiKey = key
 }
 
 // Requests returns the requests since the server began, or since ResetRequests,

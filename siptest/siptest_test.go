@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/infinitysip/infinitysip"
 )
 
 // A wire sends plain HTTP requests to a server, over its socket or in process.
@@ -111,6 +113,14 @@ func (w wire) values(t testing.TB, path, field string) []string {
 var noon = time.Date(2019, 10, 31, 12, 0, 0, 0, time.UTC)
 
 func atNoon() time.Time { return noon }
+
+// addDomain adds a domain. An empty host becomes one that the server makes.
+func (s *Server) addDomain(id int64, host, displayName string, rec bool) int64 {
+	return int64(s.AddDomain(infinitysip.Domain{
+		ID: infinitysip.DomainID(id), DisplayName: displayName, Rec: rec,
+		Extra: map[string]json.RawMessage{"domain": appendString(nil, host)},
+	}))
+}
 
 // addSamples adds a domain with two rows of everything, with the ids 1 and 2.
 func addSamples(t testing.TB, w wire) {

@@ -57,7 +57,9 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	rep, err := s.serve(r.Context(), newRequest(r.Method, r.URL, r.Header, body))
+	received := newRequest(r.Method, r.URL, r.Header, body)
+	defer s.leave(received)
+	rep, err := s.serve(r.Context(), received)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
@@ -73,6 +75,9 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case rep.framing == FramingLength:
 		w.Header().Set("Content-Length", strconv.Itoa(rep.length))
+		if rep.pace.bytes == 0 {
+			s.leave(received) // the client may be done before this function is
+		}
 	case rep.framing == FramingClose && r.ProtoMajor == 1:
 		// This tells net/http to send a body without any framing.
 		w.Header().Set("Transfer-Encoding", "identity")

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -44,15 +45,23 @@ type store struct {
 	tables          map[*resource]*table
 	owners          map[uniqueKey]*row // the row that has each key
 	memberships     map[membership]bool
+	replica         *replica // nil without Options.ListLag
 }
 
-func newStore(now func() time.Time, allowDuplicates bool) *store {
+func newStore(o Options) *store {
+	st := emptyStore()
+	st.now, st.allowDuplicates = o.Now, o.AllowDuplicates
+	if o.ListLag > 0 {
+		st.replica = &replica{store: emptyStore(), lag: o.ListLag}
+	}
+	return st
+}
+
+func emptyStore() *store {
 	st := &store{
-		now:             now,
-		allowDuplicates: allowDuplicates,
-		tables:          map[*resource]*table{},
-		owners:          map[uniqueKey]*row{},
-		memberships:     map[membership]bool{},
+		tables:      map[*resource]*table{},
+		owners:      map[uniqueKey]*row{},
+		memberships: map[membership]bool{},
 	}
 	for _, res := range resources {
 		st.tables[res] = &table{rows: map[int64]*row{}, children: map[int64][]*row{}}
@@ -89,17 +98,15 @@ func (st *store) insert(res *resource, parent, id int64, cells map[string]string
 	if res.parent != "" {
 		r.cells[res.parent] = strconv.FormatInt(parent, 10)
 	}
-	if _, ok := r.cells["createDatetime"]; ok {
+	if r.cells["createDatetime"] == zeroDatetime {
 		r.cells["createDatetime"] = st.datetime()
 	}
 	if err := st.claim(r, r.uniqueKeys()); err != nil {
 		return nil, err
 	}
 	t.lastID = max(t.lastID, id)
-	t.rows[id] = r
-	siblings := t.children[parent]
-	i, _ := slices.BinarySearchFunc(siblings, id, byID)
-	t.children[parent] = slices.Insert(siblings, i, r)
+	t.put(r)
+	st.saved(r)
 	return r, nil
 }
 
@@ -114,28 +121,25 @@ func (st *store) change(r *row, cells map[string]string) error {
 	if _, ok := r.cells["updateDatetime"]; ok {
 		r.cells["updateDatetime"] = st.datetime()
 	}
+	st.saved(r)
 	return nil
 }
 
 // remove deletes a row and everything that depends on it.
 func (st *store) remove(r *row) {
 	st.release(r)
-	t := st.tables[r.res]
-	delete(t.rows, r.id)
-	siblings := t.children[r.parent]
-	if i, ok := slices.BinarySearchFunc(siblings, r.id, byID); ok {
-		t.children[r.parent] = slices.Delete(siblings, i, i+1)
-	}
+	st.tables[r.res].drop(r)
+	st.repeat(func(behind *store) { behind.tables[r.res].drop(r) })
 	switch r.res {
 	case users:
-		maps.DeleteFunc(st.memberships, func(m membership, _ bool) bool { return m.user == r.id })
+		st.removeMembers(func(m membership) bool { return m.user == r.id })
 		for _, d := range st.children(devices, r.parent) {
 			if d.cells["userId"] == r.cells["userId"] {
 				st.associate(d, nil)
 			}
 		}
 	case groups:
-		maps.DeleteFunc(st.memberships, func(m membership, _ bool) bool { return m.group == r.id })
+		st.removeMembers(func(m membership) bool { return m.group == r.id })
 		for _, q := range st.children(queues, r.parent) {
 			for _, m := range slices.Clone(st.children(queueMembers, q.id)) {
 				if m.cells["groupId"] == r.cells["groupId"] {
@@ -146,6 +150,27 @@ func (st *store) remove(r *row) {
 	case queues:
 		for _, m := range slices.Clone(st.children(queueMembers, r.id)) {
 			st.remove(m)
+		}
+	}
+}
+
+// setMember adds a user to a group, or removes it.
+func (st *store) setMember(m membership, isMember bool) {
+	set := func(st *store) {
+		if isMember {
+			st.memberships[m] = true
+		} else {
+			delete(st.memberships, m)
+		}
+	}
+	set(st)
+	st.repeat(set)
+}
+
+func (st *store) removeMembers(which func(membership) bool) {
+	for m := range st.memberships {
+		if which(m) {
+			st.setMember(m, false)
 		}
 	}
 }
@@ -191,9 +216,13 @@ func (r *row) uniqueKeys() []uniqueKey {
 	keys := make([]uniqueKey, 0, len(r.res.unique))
 	for _, name := range r.res.unique {
 		k := uniqueKey{column: name, domain: r.parent, value: r.cells[name]}
+		if k.value == "" {
+			continue // only in a row of AddUser and the like
+		}
 		switch name {
 		case "deviceMacAddress":
 			k.domain = 0 // unique among all domains
+			k.value = strings.ToUpper(macSeparators.Replace(k.value))
 		case "network":
 			if prefix, err := netip.ParsePrefix(k.value); err == nil {
 				k.value = prefix.Masked().String()
@@ -202,6 +231,28 @@ func (r *row) uniqueKeys() []uniqueKey {
 		keys = append(keys, k)
 	}
 	return keys
+}
+
+var macSeparators = strings.NewReplacer(":", "", "-", "", ".", "")
+
+// put adds a row, or replaces the one that has its id.
+func (t *table) put(r *row) {
+	siblings := t.children[r.parent]
+	i, found := slices.BinarySearchFunc(siblings, r.id, byID)
+	if found {
+		siblings[i] = r
+	} else {
+		t.children[r.parent] = slices.Insert(siblings, i, r)
+	}
+	t.rows[r.id] = r
+}
+
+func (t *table) drop(r *row) {
+	delete(t.rows, r.id)
+	siblings := t.children[r.parent]
+	if i, found := slices.BinarySearchFunc(siblings, r.id, byID); found {
+		t.children[r.parent] = slices.Delete(siblings, i, i+1)
+	}
 }
 
 func byID(r *row, id int64) int { return cmp.Compare(r.id, id) }

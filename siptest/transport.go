@@ -86,7 +86,9 @@ func (t transport) exchange(x *exchange, trace *httptrace.ClientTrace, req *http
 	if method == "" {
 		method = http.MethodGet
 	}
-	rep, err := t.server.serve(x.ctx, newRequest(method, req.URL, req.Header, body))
+	received := newRequest(method, req.URL, req.Header, body)
+	rep, err := t.server.serve(x.ctx, received)
+	t.server.leave(received)
 	if err != nil {
 		return nil, err
 	}
