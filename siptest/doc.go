@@ -90,8 +90,8 @@
 //     (option ListLag).
 //   - Every list and read accepts display and format=jsonarray.
 //   - Lists honour filter, sort, limit and offset where they are documented
-//     (options IgnorePaging and IgnoreFilters). Other lists ignore them (option UndocumentedQuery),
-//     and reads refuse them.
+//     (options IgnorePaging and IgnoreFilters). Other lists ignore them (option
+//     UndocumentedQuery), and reads refuse them.
 //   - Two numbers are compared as numbers, other values as text. A sort puts
 //     numbers before texts.
 //   - bool tests whether a field is empty. "0" is not empty.
@@ -99,7 +99,7 @@
 //     back-references. As in PHP, slashes may enclose it and flags may follow.
 //     glob takes *, ?, [abc] and [!abc].
 //
-// # Rows
+// # The server's data
 //
 // AddDomain, AddUser, AddGroup, AddQueue, AddTrustedNetwork and AddDevice add rows
 // as they are given, with their ids, dates and secrets, without a request.
@@ -130,19 +130,21 @@
 // A [Fault] has these methods:
 //
 //   - Nth, Times and For choose the requests.
-//   - Drop, Reset, ResetStream, GoAway and Hang send no answer.
+//   - Drop, Reset, ResetStream, ResetStreamWith, GoAway, GoAwayBelow and Hang send
+//     no answer.
 //   - Status, Body, Rewrite, Header and Framing change the answer.
 //   - Truncate, TruncateRows, Endless, SlowHeaders and SlowBody make the answer
 //     hard to read.
-//   - Raw sends any bytes.
+//   - Raw sends any bytes, and Stray sends them after the answer.
 //   - Before and After run a function of the test, for example to make another
 //     client's request at that moment.
 //   - StripBody and Latency change what happens on the way to the server.
 //
 // RequireFaultsUsed fails a test if a fault did not strike.
 //
-// Faults work over the socket and in process. Only the socket has CloseIdle,
-// Options.HTTP2 and Options.TLS.
+// Faults work over the socket and in process, but Stray only over the socket. Only
+// the socket has CloseIdle, Options.KeepRequests and Options.IdleTimeout, which
+// close idle connections, and Options.HTTP2 and Options.TLS.
 //
 // # Time
 //

@@ -48,6 +48,10 @@ type Fault struct {
 	cutRows    bool // cutAfter counts rows
 	raw        string
 	lastStream uint32 // for endGoAway: the last stream that the server has processed
+	code       StreamCode
+
+	stray      string // follows the answer
+	strayAfter time.Duration
 }
 
 // A commit tells whether and when a request is applied.
@@ -68,6 +72,7 @@ const (
 	endReset              // the connection is reset before the status line
 	endResetStream        // the stream is reset before the headers
 	endGoAway             // the connection closes with a GOAWAY before the headers
+	endGoAwayBelow        // a GOAWAY leaves out the request and all later ones
 	endHang               // the server sends nothing
 	endRaw                // the server sends other bytes instead
 	endCut                // the connection breaks within the body
@@ -201,12 +206,34 @@ func (f Fault) CommitThenReset() Fault { return f.withEnding(endReset).withCall(
 // closed. In process the error has the text of net/http's error.
 func (f Fault) ResetStream() Fault {
 	f.commit = commitNever
-	return f.withEnding(endResetStream).withCall("ResetStream()")
+	return f.withReset(StreamInternalError).withCall("ResetStream()")
 }
 
 // CommitThenResetStream applies the request and resets its stream.
 func (f Fault) CommitThenResetStream() Fault {
-	return f.withEnding(endResetStream).withCall("CommitThenResetStream()")
+	return f.withReset(StreamInternalError).withCall("CommitThenResetStream()")
+}
+
+// ResetStreamWith is like ResetStream with another code.
+//
+// Over the socket, net/http repeats the request by itself if it has no body, or if
+// its GetBody is set: after StreamRefused up to six times, with growing waits. Go
+// 1.26 repeats it after StreamProtocolError too, each time on a new connection, as
+// often as it is reset. In process nothing is repeated.
+func (f Fault) ResetStreamWith(code StreamCode) Fault {
+	f.commit = commitNever
+	return f.withReset(code).withCall("ResetStreamWith(%d)", code)
+}
+
+// CommitThenResetStreamWith applies the request and resets its stream with a code.
+// With StreamRefused the server lies.
+func (f Fault) CommitThenResetStreamWith(code StreamCode) Fault {
+	return f.withReset(code).withCall("CommitThenResetStreamWith(%d)", code)
+}
+
+func (f Fault) withReset(code StreamCode) Fault {
+	f.code = code
+	return f.withEnding(endResetStream)
 }
 
 // GoAway closes an HTTP/2 connection with a GOAWAY that says that the server has
@@ -226,6 +253,24 @@ func (f Fault) GoAway() Fault {
 func (f Fault) CommitThenGoAway() Fault {
 	f.lastStream = 1<<31 - 1
 	return f.withEnding(endGoAway).withCall("CommitThenGoAway()")
+}
+
+// GoAwayBelow sends a GOAWAY that says that the server has processed the earlier
+// requests of the HTTP/2 connection, but not this one. It finishes the earlier
+// ones, and then the client closes the connection. The request is not applied, nor
+// are later ones that come on this connection. If a later one was applied already,
+// the GOAWAY names that, and the stream of this request is reset with
+// StreamRefused.
+//
+// For the client the same holds as with GoAway: net/http may repeat the request.
+func (f Fault) GoAwayBelow() Fault {
+	f.commit = commitNever
+	return f.withEnding(endGoAwayBelow).withCall("GoAwayBelow()")
+}
+
+// CommitThenGoAwayBelow applies the request and says that it has not.
+func (f Fault) CommitThenGoAwayBelow() Fault {
+	return f.withEnding(endGoAwayBelow).withCall("CommitThenGoAwayBelow()")
 }
 
 // Hang never answers. It ends when the client gives up or the server is closed.
@@ -313,6 +358,20 @@ func (f Fault) SlowBody(n int, d time.Duration) Fault {
 	}
 	f.pace = pace{n, d}
 	return f.withCall("SlowBody(%d, %v)", n, d)
+}
+
+// Stray sends a text on the connection after the whole answer, when d has passed:
+// bytes that no request asked for, such as a second answer. If the client has sent
+// another request by then, it takes the text for the answer to that.
+//
+// It works over HTTP/1.1 on the socket. Over HTTP/2, in process, and if the answer
+// ends the connection, Stray has no effect.
+func (f Fault) Stray(text string, d time.Duration) Fault {
+	if text == "" || d < 0 {
+		panic("siptest: Stray needs a text and a duration of at least 0")
+	}
+	f.stray, f.strayAfter = text, d
+	return f.withCall("Stray(%.60q, %v)", text, d)
 }
 
 // Header sets a header of the answer, such as Retry-After.

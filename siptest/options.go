@@ -81,6 +81,16 @@ type Options struct {
 	// HTTP, unless HTTP2 is set.
 	TLS *tls.Config
 
+	// KeepRequests is how many requests a connection of the socket serves; 0
+	// means any number. The server closes it right after the last answer,
+	// and does not tell the client before. It is for HTTP/1.1.
+	KeepRequests int
+
+	// IdleTimeout is how long a connection of the socket stays open without
+	// a request; 0 means for ever. Then the server closes it. Over HTTP/2 it
+	// sends a GOAWAY first. This is real time.
+	IdleTimeout time.Duration
+
 	// Latency is the time that every request waits before it is applied. If
 	// its context ends before that, it is not applied.
 	Latency time.Duration

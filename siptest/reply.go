@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // An answer is the status and the body that the server answers.
@@ -46,8 +47,12 @@ type reply struct {
 	length     int // the Content-Length under FramingLength
 	ending     ending
 	pace       pace
-	raw        string // for endRaw
-	lastStream uint32 // for endGoAway
+	raw        string     // for endRaw
+	lastStream uint32     // for endGoAway
+	code       StreamCode // for endResetStream
+
+	stray      string // follows the answer
+	strayAfter time.Duration
 }
 
 // makeReply turns an answer into a reply with the fault in it.
@@ -73,6 +78,9 @@ func (f Fault) makeReply(a answer, o Options) reply {
 		pace:       f.pace,
 		raw:        f.raw,
 		lastStream: f.lastStream,
+		code:       f.code,
+		stray:      f.stray,
+		strayAfter: f.strayAfter,
 	}
 	if a.contentType != "" {
 		rep.header.Set("Content-Type", a.contentType)

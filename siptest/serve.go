@@ -22,7 +22,24 @@ type request struct {
 	form    []pair
 
 	inFlight bool // counted in Server.inFlight
+
+	frames *frameConn // over HTTP/2
+	stream uint32
 }
+
+// mustStream returns the stream of a request over HTTP/2.
+func (r *request) mustStream() uint32 {
+	if r.stream == 0 {
+		panic("siptest: this version of Go does not show the stream of a request")
+	}
+	return r.stream
+}
+
+// applies reports whether the server may apply a request: after a GOAWAY it must
+// not. Later GOAWAYs take it into account.
+func (r *request) applies() bool { return r.frames == nil || r.frames.serve(r.stream, true) }
+
+var errGoneAway = errors.New("siptest: after a GOAWAY")
 
 func newRequest(method string, u *url.URL, header http.Header, body []byte) *request {
 	r := &request{method: method, path: u.EscapedPath(), query: u.RawQuery, header: header, body: body}
@@ -35,7 +52,7 @@ func newRequest(method string, u *url.URL, header http.Header, body []byte) *req
 }
 
 // serve handles a request from its arrival to its reply. It returns an error only
-// if the request's context ends first.
+// if the request's context ends first, or after a GOAWAY.
 func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
 	entry, fault, refused, task := s.receive(r)
 	defer s.end(task)
@@ -46,7 +63,7 @@ func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
 		return s.finish(entry, refused.reply), nil
 	}
 	s.runHooks(fault.before)
-	if fault.commit == commitLate {
+	if fault.commit == commitLate && r.applies() {
 		s.commitLater(r, fault)
 	}
 	if err := wait(ctx, s.opts.Latency+fault.latency); err != nil {
@@ -54,6 +71,9 @@ func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
 	}
 	var a answer
 	if fault.commit == commitNow {
+		if fault.ending != endGoAwayBelow && !r.applies() {
+			return reply{}, errGoneAway
+		}
 		a = s.apply(r)
 	}
 	if fault.commit != commitLate {

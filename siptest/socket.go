@@ -3,7 +3,7 @@ package siptest
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
+	"crypto/tls"
 	"io"
 	"log"
 	"maps"
@@ -13,6 +13,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // How requests reach the server over a socket.
@@ -26,6 +27,8 @@ func (s *Server) listen() {
 	config.BaseContext = func(net.Listener) context.Context { return ctx }
 	config.ConnContext = s.traffic.connContext
 	config.ConnState = s.traffic.connState
+	config.IdleTimeout = s.opts.IdleTimeout
+	config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){"h2": s.serveHTTP2}
 	if !s.encrypted() {
 		s.socket.Start()
 		return
@@ -59,13 +62,22 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	received := newRequest(r.Method, r.URL, r.Header, body)
 	defer s.leave(received)
+	if c.frames != nil {
+		received.frames, received.stream = c.frames, streamID(w)
+		if !c.frames.serve(received.stream, false) {
+			panic(http.ErrAbortHandler)
+		}
+	}
 	rep, err := s.serve(r.Context(), received)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	if !rep.ending.sendsStatus() {
-		c.fail(r, rep)
+		c.fail(r.Context(), received, rep)
 		panic(http.ErrAbortHandler) // closes the connection, or resets the stream
+	}
+	if rep.stray != "" {
+		s.traffic.setStray(c, rep)
 	}
 	maps.Copy(w.Header(), rep.header)
 	if !rep.hasBody(r.Method) {
@@ -113,25 +125,40 @@ func writeBody(w http.ResponseWriter, body io.Reader) {
 // A conn is an open connection of the socket.
 type conn struct {
 	net.Conn
-	state    http.ConnState
-	requests int // the requests in progress
+	frames *frameConn // nil over HTTP/1.1
+
+	// traffic.mu guards the fields below.
+	state      http.ConnState
+	requests   int // the requests in progress
+	served     int // the requests so far
+	stray      string
+	strayAfter time.Duration
 }
 
 type connKey struct{}
 
 // fail ends a request without a proper answer.
-func (c *conn) fail(r *http.Request, rep reply) {
+func (c *conn) fail(ctx context.Context, r *request, rep reply) {
 	switch rep.ending {
 	case endResetStream:
+		// net/http itself resets with INTERNAL_ERROR.
+		if c.frames != nil && rep.code != StreamInternalError {
+			c.frames.resetStream(r.mustStream(), rep.code)
+		}
 		return
+	case endGoAwayBelow:
+		if c.frames != nil {
+			c.frames.goAwayBelow(r.mustStream())
+			return
+		}
 	case endReset:
 		c.reset()
 		return
 	case endRaw:
-		_, _ = io.Copy(c.Conn, rep.stream(r.Context()))
+		_, _ = io.Copy(c.Conn, rep.stream(ctx))
 	case endGoAway:
-		if r.ProtoMajor == 2 {
-			_, _ = c.Write(goAway(rep.lastStream))
+		if c.frames != nil {
+			c.frames.goAway(rep.lastStream)
 		}
 	}
 	_ = c.Close()
@@ -149,13 +176,6 @@ func (c *conn) reset() {
 	_ = inner.Close()
 }
 
-// goAway returns an HTTP/2 frame: GOAWAY with NO_ERROR.
-func goAway(last uint32) []byte {
-	frame := []byte{0, 0, 8, 7, 0, 0, 0, 0, 0}
-	frame = binary.BigEndian.AppendUint32(frame, last)
-	return append(frame, 0, 0, 0, 0)
-}
-
 // traffic holds the connections of the socket and the exchanges in process.
 type traffic struct {
 	mu        sync.Mutex
@@ -164,10 +184,11 @@ type traffic struct {
 	opened    int
 	conns     map[net.Conn]*conn
 	exchanges map[*exchange]bool
+	keep      int // Options.KeepRequests
 }
 
-func newTraffic() *traffic {
-	t := &traffic{conns: map[net.Conn]*conn{}, exchanges: map[*exchange]bool{}}
+func newTraffic(keep int) *traffic {
+	t := &traffic{conns: map[net.Conn]*conn{}, exchanges: map[*exchange]bool{}, keep: keep}
 	t.changed.L = &t.mu
 	return t
 }
@@ -185,18 +206,48 @@ func (t *traffic) connContext(ctx context.Context, c net.Conn) context.Context {
 func (t *traffic) connState(c net.Conn, state http.ConnState) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.changed.Broadcast()
 	if state == http.StateClosed {
 		delete(t.conns, c)
-	} else {
-		t.conns[c].state = state
+		return
 	}
-	t.changed.Broadcast()
+	conn := t.conns[c]
+	conn.state = state
+	if state == http.StateIdle && conn.frames == nil {
+		t.answered(conn)
+	}
+}
+
+// answered does what Options.KeepRequests and Fault.Stray ask for. The server has
+// sent the whole answer. The caller holds t.mu.
+func (t *traffic) answered(c *conn) {
+	if text := c.stray; text != "" {
+		c.stray = ""
+		time.AfterFunc(c.strayAfter, func() { _, _ = io.WriteString(c.Conn, text) })
+	}
+	if t.keep > 0 && c.served >= t.keep {
+		_ = c.Close()
+	}
+}
+
+func (t *traffic) setStray(c *conn, rep reply) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c.stray, c.strayAfter = rep.stray, rep.strayAfter
+}
+
+// connOf returns the conn of a connection that the socket's server knows.
+func (t *traffic) connOf(c net.Conn) *conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.conns[c]
 }
 
 func (t *traffic) beginRequest(c *conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.requests++
+	c.served++
 	t.changed.Broadcast()
 }
 
@@ -239,19 +290,30 @@ func (t *traffic) close() {
 }
 
 // CloseIdle closes the idle connections of the socket, as a server does after its
-// idle timeout, and waits until they are closed. If the client does not notice in
-// time, its next request fails. In process CloseIdle does nothing.
+// idle timeout, and waits until they are closed. Connections in use stay open. If
+// the client does not notice in time, its next request fails. In process CloseIdle
+// does nothing. Options.KeepRequests and Options.IdleTimeout close connections
+// again and again.
 func (s *Server) CloseIdle() {
 	t := s.traffic
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// net/http may end a request after the client has its answer.
-	for t.anyConn(func(c *conn) bool { return c.requests == 0 && c.state == http.StateActive }) {
+	// net/http may end a request after the client has its answer. Do not wait for
+	// connections that get into this state later: there may be many.
+	between := func(c *conn) bool { return c.requests == 0 && c.state == http.StateActive }
+	ending := map[*conn]bool{}
+	for _, c := range t.conns {
+		ending[c] = between(c)
+	}
+	for t.anyConn(func(c *conn) bool {
+		ending[c] = ending[c] && between(c)
+		return ending[c]
+	}) {
 		t.changed.Wait()
 	}
 	closing := map[*conn]bool{}
 	for _, c := range t.conns {
-		if c.requests == 0 {
+		if c.requests == 0 && c.state != http.StateActive {
 			closing[c] = true
 		}
 	}

@@ -98,7 +98,13 @@ func (t transport) exchange(x *exchange, trace *httptrace.ClientTrace, req *http
 	case endReset:
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 	case endResetStream:
-		return nil, errors.New("stream error: stream ID 1; INTERNAL_ERROR; received from peer")
+		err := fmt.Errorf("stream error: stream ID 1; %v; received from peer", rep.code)
+		if rep.code == StreamRefused {
+			err = notRepeated(req, err)
+		}
+		return nil, err
+	case endGoAwayBelow:
+		return nil, notRepeated(req, errors.New("http2: Transport received Server's graceful shutdown GOAWAY"))
 	case endGoAway:
 		return nil, fmt.Errorf("http2: server sent GOAWAY and closed the connection; LastStreamID=%d, ErrCode=NO_ERROR, debug=\"\"", rep.lastStream)
 	case endRaw:
@@ -108,6 +114,15 @@ func (t transport) exchange(x *exchange, trace *httptrace.ClientTrace, req *http
 		trace.GotFirstResponseByte()
 	}
 	return rep.response(x, req), nil
+}
+
+// notRepeated returns the error that net/http returns instead of err because it
+// cannot repeat a request.
+func notRepeated(req *http.Request, err error) error {
+	if req.Body == nil || req.Body == http.NoBody || req.GetBody != nil {
+		return err // net/http would repeat it
+	}
+	return fmt.Errorf("http2: Transport: cannot retry err [%w] after Request.Body was written; define Request.GetBody to avoid this error", err)
 }
 
 // An exchange is a request in process. It lasts until the client has read the
