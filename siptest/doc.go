@@ -144,7 +144,7 @@
 //
 // Faults work over the socket and in process, but Stray only over the socket. Only
 // the socket has CloseIdle, Options.KeepRequests and Options.IdleTimeout, which
-// close idle connections, and Options.HTTP2 and Options.TLS.
+// close connections, and Options.HTTP2 and Options.TLS.
 //
 // # Time
 //

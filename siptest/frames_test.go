@@ -78,7 +78,8 @@ func TestRefusedStreamIsRepeated(t *testing.T) {
 }
 
 // background runs a request until the hook of a fault has it.
-func (w wire) background(t *testing.T, wg *sync.WaitGroup, op string, add func(Fault, func(*Server)) Fault, request func()) (release func()) {
+func (w wire) background(t testing.TB, wg *sync.WaitGroup, op string, add func(Fault, func(*Server)) Fault, request func()) (release func()) {
+	t.Helper()
 	arrived, released := make(chan bool), make(chan bool)
 	w.srv.Fail(add(On(op).Times(1), func(*Server) { close(arrived); <-released }))
 	wg.Go(request)

@@ -70,6 +70,26 @@ func TestKeepRequests(t *testing.T) {
 			require.Eventually(t, func() bool { _, open := srv.Connections(); return open == 0 }, waitLong, waitShort)
 		})
 	}
+	t.Run("late", func(t *testing.T) {
+		t.Parallel()
+		w := overSocket(t, New(t, Options{KeepRequests: 2, CloseLate: true}))
+		w.srv.addDomain(0, "", "", false)
+		failed := 0
+		for range 30 {
+			req := w.request(t, "POST", root+"/1", "displayName=x&rec=1")
+			req.GetBody = nil // net/http cannot repeat it
+			resp, err := w.client.Do(req)
+			if err != nil {
+				failed++
+				continue
+			}
+			require.NoError(t, resp.Body.Close())
+		}
+		require.Equal(t, 10, failed)
+		require.Len(t, w.srv.Requests(), 20)
+		opened, _ := w.srv.Connections()
+		require.Equal(t, 10, opened)
+	})
 	t.Run("elsewhere", func(t *testing.T) {
 		t.Parallel()
 		for _, w := range []wire{overSocket(t, New(t, Options{KeepRequests: 1, HTTP2: true})), inProcess(New(t, Options{KeepRequests: 1}))} {

@@ -86,6 +86,12 @@ type Options struct {
 	// and does not tell the client before. It is for HTTP/1.1.
 	KeepRequests int
 
+	// CloseLate makes KeepRequests close a connection only when the next
+	// request arrives, without reading it, as if the two had crossed on the
+	// way. So the last request of every connection fails. It is not among the
+	// Requests. Without CloseLate it depends on the timing how many fail.
+	CloseLate bool
+
 	// IdleTimeout is how long a connection of the socket stays open without
 	// a request; 0 means for ever. Then the server closes it. Over HTTP/2 it
 	// sends a GOAWAY first. This is real time.

@@ -58,7 +58,7 @@ func NewServer(o Options) *Server {
 		limiter: newLimiter(o.Limit),
 		store:   newStore(o),
 		tasks:   map[*task]bool{},
-		traffic: newTraffic(o.KeepRequests),
+		traffic: newTraffic(o),
 	}
 }
 

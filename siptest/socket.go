@@ -54,8 +54,10 @@ func (handshakeFilter) Write(p []byte) (int, error) {
 
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(connKey{}).(*conn)
-	s.traffic.beginRequest(c)
 	defer s.traffic.endRequest(c)
+	if served := s.traffic.beginRequest(c); s.opts.CloseLate && s.traffic.spent(c, served-1) {
+		panic(http.ErrAbortHandler)
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -184,11 +186,11 @@ type traffic struct {
 	opened    int
 	conns     map[net.Conn]*conn
 	exchanges map[*exchange]bool
-	keep      int // Options.KeepRequests
+	opts      Options
 }
 
-func newTraffic(keep int) *traffic {
-	t := &traffic{conns: map[net.Conn]*conn{}, exchanges: map[*exchange]bool{}, keep: keep}
+func newTraffic(o Options) *traffic {
+	t := &traffic{conns: map[net.Conn]*conn{}, exchanges: map[*exchange]bool{}, opts: o}
 	t.changed.L = &t.mu
 	return t
 }
@@ -213,21 +215,30 @@ func (t *traffic) connState(c net.Conn, state http.ConnState) {
 	}
 	conn := t.conns[c]
 	conn.state = state
-	if state == http.StateIdle && conn.frames == nil {
+	if state == http.StateIdle {
 		t.answered(conn)
 	}
 }
 
 // answered does what Options.KeepRequests and Fault.Stray ask for. The server has
-// sent the whole answer. The caller holds t.mu.
+// sent the whole answer, over HTTP/1.1. The caller holds t.mu.
 func (t *traffic) answered(c *conn) {
+	if c.frames != nil {
+		return
+	}
 	if text := c.stray; text != "" {
 		c.stray = ""
 		time.AfterFunc(c.strayAfter, func() { _, _ = io.WriteString(c.Conn, text) })
 	}
-	if t.keep > 0 && c.served >= t.keep {
+	if !t.opts.CloseLate && t.spent(c, c.served) {
 		_ = c.Close()
 	}
+}
+
+// spent reports whether Options.KeepRequests allows a connection no request after
+// these.
+func (t *traffic) spent(c *conn, served int) bool {
+	return t.opts.KeepRequests > 0 && served >= t.opts.KeepRequests && c.frames == nil
 }
 
 func (t *traffic) setStray(c *conn, rep reply) {
@@ -243,12 +254,14 @@ func (t *traffic) connOf(c net.Conn) *conn {
 	return t.conns[c]
 }
 
-func (t *traffic) beginRequest(c *conn) {
+// beginRequest returns the number of the request on its connection.
+func (t *traffic) beginRequest(c *conn) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.requests++
 	c.served++
 	t.changed.Broadcast()
+	return c.served
 }
 
 func (t *traffic) endRequest(c *conn) {
