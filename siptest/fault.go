@@ -264,12 +264,13 @@ func (f Fault) CommitThenGoAway() Fault {
 //
 // For the client the same holds as with GoAway: net/http may repeat the request.
 func (f Fault) GoAwayBelow() Fault {
-	f.commit = commitNever
+	f.commit, f.lastStream = commitNever, 0
 	return f.withEnding(endGoAwayBelow).withCall("GoAwayBelow()")
 }
 
 // CommitThenGoAwayBelow applies the request and says that it has not.
 func (f Fault) CommitThenGoAwayBelow() Fault {
+	f.lastStream = 0
 	return f.withEnding(endGoAwayBelow).withCall("CommitThenGoAwayBelow()")
 }
 

@@ -163,6 +163,18 @@ func TestGoAwayBelowLaterRequests(t *testing.T) {
 	}
 }
 
+// TestErrorsOfAGoAway: the error is the same over the socket and in process.
+func TestErrorsOfAGoAway(t *testing.T) {
+	t.Parallel()
+	for _, w := range []wire{overSocket(t, New(t, Options{HTTP2: true})), inProcess(New(t))} {
+		addSamples(t, w)
+		w.srv.Fail(On("Users.Create").Nth(1).GoAway())
+		w.srv.Fail(On("Users.Create").Nth(2).CommitThenGoAway())
+		require.ErrorContains(t, w.create(t), "cannot retry err [http2: Transport received Server's graceful shutdown GOAWAY]")
+		require.ErrorContains(t, w.create(t), "http2: server sent GOAWAY and closed the connection; LastStreamID=2147483647, ErrCode=NO_ERROR")
+	}
+}
+
 func TestNothingIsRepeatedInProcess(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -103,9 +103,10 @@ func (t transport) exchange(x *exchange, trace *httptrace.ClientTrace, req *http
 			err = notRepeated(req, err)
 		}
 		return nil, err
-	case endGoAwayBelow:
-		return nil, notRepeated(req, errors.New("http2: Transport received Server's graceful shutdown GOAWAY"))
-	case endGoAway:
+	case endGoAway, endGoAwayBelow:
+		if rep.lastStream == 0 { // not processed
+			return nil, notRepeated(req, errors.New("http2: Transport received Server's graceful shutdown GOAWAY"))
+		}
 		return nil, fmt.Errorf("http2: server sent GOAWAY and closed the connection; LastStreamID=%d, ErrCode=NO_ERROR, debug=\"\"", rep.lastStream)
 	case endRaw:
 		return rep.parse(x, trace, req)
