@@ -49,7 +49,8 @@
 //   - Within a domain, an extension number belongs to one user, group or queue.
 //   - A MAC address is unique among all domains.
 //   - Everything else may repeat. A queue may have a group twice.
-//   - A key is stored as it was sent (option RewriteKey).
+//   - A key is stored as it was sent, a MAC address in capitals with colons
+//     (option RewriteKey).
 //   - A device has at most one user. A second association is a 409, even with
 //     the same user. No option changes this.
 //
