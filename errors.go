@@ -73,9 +73,10 @@ func (o Outcome) String() string {
 }
 
 // Error is the error of a call that passed this package's checks and failed then.
-// It holds no password, PIN, token or credential: the server's text is cleared of
-// those that the call sent, and of its filters. This package writes nothing else
-// of a form or a query into it.
+// It holds no password, PIN, token or credential. A text of the server is shown as
+// it is, or replaced whole, by "[the server's text held a secret: 212 bytes]": if a
+// piece of a secret that the call sent is in it, in whatever spelling, or a value
+// with the name of one. This package writes nothing of a form or a query into it.
 type Error struct {
 	Op     string // "Users.Create"
 	Method string // "POST"
@@ -83,7 +84,7 @@ type Error struct {
 
 	StatusCode int           // of the last answer; 0 if the last request had none
 	Message    string        // what the server said, at most 512 bytes of printable text
-	Body       []byte        // what it sent, at most Limits.ErrorBytes
+	Body       []byte        // what it sent, at most Limits.ErrorBytes; of a success only if it was not what the API promises
 	RequestID  string        // its X-Request-Id, if it gave one
 	RetryAfter time.Duration // its Retry-After, if it gave one
 	Attempts   int           // how often the call was tried, counting an attempt that got no turn under the rate limit

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -54,5 +55,6 @@ func TestLogger(t *testing.T) {
 	}
 	require.Len(t, records, len(s.hits), "one for each attempt")
 	require.Subset(t, records[0], map[string]any{"level": "WARN", "op": "Users.Create", "method": "POST", "path": "/config/v2/sip/domains/1/users", "attempt": 1.0, "status": 409.0})
-	require.Subset(t, records[1], map[string]any{"error": "broken while sending [redacted]"})
+	require.Subset(t, records[1], map[string]any{"error": fmt.Sprintf("[the server's text held a secret: %d bytes]", len("broken while sending ")+len(url.QueryEscape(password)))})
+	require.Subset(t, records[len(records)-1], map[string]any{"error": "no recording of https://api.infinitycloud.com/config/v2/sip/domains/1/devices"})
 }

@@ -41,7 +41,7 @@ import (
 //  4. checkRetry asks internal/retry whether there is another attempt, and backoff
 //     asks how long to wait before it.
 //  5. take reads the last answer: rows (internal/rows), or the text of an error,
-//     without the secrets (internal/redact).
+//     unless there are secrets in it (internal/redact).
 //  6. If a create or an add of members failed and may have taken effect, create.go
 //     looks for what it made (internal/verify).
 //
@@ -85,12 +85,14 @@ type call struct {
 
 	caller *caller
 	behind *call            // the call for which this one looks, or nil
-	scrub  *redact.Scrubber // made when it is needed: see scrubber
+	found  *redact.Detector // made when it is needed: see detector
 
 	began    time.Time     // when a create was sent the last time
 	failure  retry.Failure // of the last attempt that failed
 	doubtful bool          // a failed attempt of a write may have taken effect
 	ended    bool          // there is no further attempt
+	body     []byte        // of a success that could not be read
+	message  string        // the words in it
 }
 
 // route is a path with its ids, and the problems of the ids.
@@ -401,6 +403,7 @@ func (c *caller) checkRetry(ctx context.Context, resp *http.Response, err error)
 	case errors.Is(err, ratelimit.ErrNoTurn) && !call.Sent():
 		call.failed(retry.Final)
 	case resp == nil:
+		call.body, call.message = nil, ""
 		call.failed(retry.OfError(ctx, err, call.Sent()))
 	case errors.Is(err, rows.ErrCut):
 		call.failed(retry.Cut)
@@ -439,19 +442,66 @@ func (call *call) failed(f retry.Failure) {
 func (call *call) take(resp *http.Response, decode func(*http.Response) error) error {
 	defer resp.Body.Close()
 	call.respond()
-	switch {
-	case !call.Succeeded():
+	call.body, call.message = nil, ""
+	if !call.Succeeded() {
 		call.ended = true
 		if retry.RuleFor(call.failure, call.kind) == retry.Done {
 			return nil
 		}
 		failed := call.fail(resp, nil)
-		failed.Body, failed.Message = call.scrubber().Body(resp.Body, call.caller.limits.ErrorBytes)
+		failed.Body, failed.Message = call.detector().Body(resp.Body, call.caller.limits.ErrorBytes)
 		return failed
-	case !call.kind.Writes() && resp.StatusCode != http.StatusOK:
-		return errNotAPI
 	}
-	return decode(resp)
+	opening := &opening{ReadCloser: resp.Body, left: call.caller.limits.ErrorBytes}
+	defer opening.drop()
+	resp.Body = opening
+	err := errNotAPI
+	if call.kind.Writes() || resp.StatusCode == http.StatusOK {
+		err = decode(resp)
+	}
+	if err != nil && opening.left >= 0 {
+		call.body, call.message = call.detector().Answer(opening.again(call.caller.limits.ErrorTimeout), call.caller.limits.ErrorBytes)
+	}
+	return err
+}
+
+// opening is the body of a success. It keeps the first bytes until there is a row:
+// they may be an error's text.
+type opening struct {
+	io.ReadCloser
+	kept []byte
+	left int // bytes to keep; -1: none, for there was a row
+}
+
+func (o *opening) Read(p []byte) (int, error) {
+	n, err := o.ReadCloser.Read(p)
+	if keep := min(n, o.left); keep > 0 {
+		o.kept = append(o.kept, p[:keep]...)
+		o.left -= keep
+	}
+	return n, err
+}
+
+// Progress passes on that there was a row.
+func (o *opening) Progress() {
+	o.drop()
+	if body, ok := o.ReadCloser.(interface{ Progress() }); ok {
+		body.Progress()
+	}
+}
+
+// drop wipes what was kept, because rows may hold secrets.
+func (o *opening) drop() {
+	clear(o.kept)
+	o.kept, o.left = nil, -1
+}
+
+// again reads the body from its beginning. The rest may take so long.
+func (o *opening) again(wait time.Duration) io.Reader {
+	if body, ok := o.ReadCloser.(interface{ Within(time.Duration) }); ok {
+		body.Within(wait)
+	}
+	return io.MultiReader(bytes.NewReader(o.kept), o.ReadCloser)
 }
 
 // errNotAPI is an answer that the API's page does not have for this call: a proxy
@@ -477,12 +527,12 @@ func (call *call) respond() {
 // fail returns the error of a call that did not succeed. resp is the answer that
 // it failed on, or nil.
 func (call *call) fail(resp *http.Response, err error) *Error {
-	e := &Error{Op: call.Op, Method: call.Method, Path: call.Path, StatusCode: call.Status(), Attempts: call.Attempts, Outcome: OutcomeNotApplied, Err: call.Clean(err)}
+	e := &Error{Op: call.Op, Method: call.Method, Path: call.Path, StatusCode: call.Status(), Attempts: call.Attempts, Outcome: OutcomeNotApplied, Body: call.body, Message: call.message, Err: call.Clean(err)}
 	if call.doubtful {
 		e.Outcome = OutcomeUnknown
 	}
 	if id := call.Answer().Get("X-Request-Id"); id != "" {
-		e.RequestID = redact.Line(call.scrubber().Text(id))
+		e.RequestID = redact.Line(call.detector().Text(id))
 	}
 	e.RetryAfter = retry.After(resp)
 	return e
@@ -510,20 +560,39 @@ func (call *call) secrets() []string {
 	return all
 }
 
-// scrubber clears text of the call's secrets and query. Most calls never need it.
-func (call *call) scrubber() *redact.Scrubber {
-	if call.scrub == nil {
-		call.scrub = redact.New(call.secrets(), append([]string{call.query.Encode()}, call.query["filter[]"]...), secretNames)
+// open are the values that the call sends for all to see, and names of the API.
+func (call *call) open() []string {
+	all := append([]string{call.Path, call.caller.base.Host}, secretNames...)
+	for _, sent := range []map[string][]string{call.form.Values, call.query, call.Header} {
+		for name, values := range sent {
+			all = append(all, name)
+			if !slices.Contains(call.form.Hidden, name) && !redact.Sensitive(name) {
+				all = append(all, values...)
+			}
+		}
 	}
-	return call.scrub
+	if call.behind != nil {
+		all = append(all, call.behind.open()...)
+	}
+	return all
 }
 
-// Clean returns the error without the call's secrets in its text.
+// detector finds the call's secrets in text. Most calls never need it.
+func (call *call) detector() *redact.Detector {
+	if call.found == nil {
+		call.found = redact.New(call.secrets(), call.open(), secretNames)
+	}
+	return call.found
+}
+
+// Clean returns the error without the call's query, and without its text if that
+// shows a secret.
 func (call *call) Clean(err error) error {
 	if err == nil {
 		return nil
 	}
-	return call.scrubber().Error(translate(err))
+	query := call.query.Encode()
+	return call.detector().Error(translate(err), "?"+query, query)
 }
 
 // callFrom returns the call that a request's context belongs to, or nil.

@@ -20,8 +20,10 @@ var secretNames = redact.Names{"password", "pin", "pbxDeviceToken"}
 // Compare two Secrets with Equal; == and reflect.DeepEqual do not work.
 type Secret struct {
 	// A func, because a printer that walks unexported fields, such as the diff of
-	// a test, shows a func as an address.
+	// a test, shows a func as an address. The second field, because go-spew, which
+	// testify uses, crashes on a struct that is a pointer and no more.
 	reveal func() string
+	_      bool
 }
 
 // NewSecret keeps value as a Secret.

@@ -130,6 +130,9 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 // Progress starts the full wait again.
 func (b *watchedBody) Progress() { b.left = b.wait }
 
+// Within bounds how long the rest of the body may take.
+func (b *watchedBody) Within(wait time.Duration) { b.left = min(b.left, wait) }
+
 // Close first reads the rest of the body, so that its connection can serve another
 // call, unless the rest is large or takes long.
 func (b *watchedBody) Close() error {

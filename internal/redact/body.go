@@ -1,46 +1,81 @@
 package redact
 
 import (
-	"encoding/json"
+	"bytes"
 	"io"
 	"strings"
+
+	"github.com/infinitysip/infinitysip/internal/rows"
 )
 
 // Body reads at most limit bytes of an error's body, and finds the server's words
 // in it. What can be read is enough: a read error is ignored, since the status
 // matters more.
-func (s *Scrubber) Body(r io.Reader, limit int) (body []byte, message string) {
-	read, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
-	if err != nil {
-		limit = min(limit, len(read)-1) // what breaks off may end within a secret
+func (d *Detector) Body(r io.Reader, limit int) (body []byte, message string) {
+	body, message = d.Answer(r, limit)
+	switch text := strings.TrimSpace(string(body)); {
+	case message != "" || strings.HasPrefix(text, `"`):
+	case strings.HasPrefix(text, "<"):
+		message = "a page of HTML"
+	default:
+		message = Line(text)
 	}
-	body = []byte(s.cut(string(read), limit))
-	// Again, because taking JSON apart undoes its escapes.
-	return body, Line(s.Text(s.members(words(body))))
+	return body, message
 }
 
-// words finds the words in an error's body: plain text, a JSON string, a JSON
-// object, or a proxy's page.
-func words(body []byte) string {
-	text := strings.TrimSpace(string(body))
-	if strings.HasPrefix(text, "<") {
-		_, title, found := strings.Cut(text, "<title>")
-		if title, _, closed := strings.Cut(title, "</title>"); found && closed {
-			return title
-		}
-		return "a page of HTML"
+// Answer is Body for an answer that should have been rows. Its message is empty if
+// there are no words in it.
+func (d *Detector) Answer(r io.Reader, limit int) (body []byte, message string) {
+	read, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	if err != nil {
+		limit = min(limit, max(len(read)-1, 0)) // what breaks off is cut too
 	}
-	var message string
-	if json.Unmarshal(body, &message) == nil {
-		return message
-	}
-	var object map[string]json.RawMessage
-	if json.Unmarshal(body, &object) == nil {
-		for _, key := range []string{"message", "error", "detail", "title"} {
-			if json.Unmarshal(object[key], &message) == nil && message != "" {
-				return message
+	text, shown := d.cut(string(read), limit)
+	// Again, because taking JSON apart undoes its escapes.
+	return []byte(shown), Line(d.Text(words(text)))
+}
+
+// words finds the words in plain text, in a string or an object of JSON, in a page,
+// and in a warning of PHP that stands before rows or in their place.
+func words(text string) string {
+	text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
+	switch {
+	case strings.HasPrefix(text, "["):
+		return ""
+	case strings.HasPrefix(text, "{"), strings.HasPrefix(text, `"`):
+		return message([]byte(text), 3)
+	case strings.HasPrefix(text, "<"):
+		for i := range max(len(text)-len("<title"), 0) {
+			if strings.EqualFold(text[i:i+len("<title")], "<title") {
+				_, title, _ := strings.Cut(text[i:], ">")
+				if title, _, closed := strings.Cut(title, "<"); closed {
+					return title
+				}
 			}
 		}
+		if start := strings.ToLower(text[:min(len(text), 3)]); start != "<br" && start != "<b>" {
+			return ""
+		}
+		text = untag(text)
 	}
+	text, _, _ = strings.Cut(text, "\n{")
+	text, _, _ = strings.Cut(text, "\n[{")
 	return text
+}
+
+// message finds the words in JSON, down to a depth of objects.
+func message(raw []byte, depth int) string {
+	if text, _ := rows.Text(raw); bytes.HasPrefix(raw, []byte(`"`)) {
+		return text
+	}
+	if depth == 0 {
+		return ""
+	}
+	members := rows.Members(raw)
+	for _, key := range []string{"message", "error", "detail", "title"} {
+		if text := message(members[key], depth-1); text != "" {
+			return text
+		}
+	}
+	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Names are the names of members that are secrets, in any case.
@@ -12,6 +13,46 @@ type Names []string
 // Has reports whether a member of this name is a secret.
 func (n Names) Has(name string) bool {
 	return slices.ContainsFunc(n, func(secret string) bool { return strings.EqualFold(secret, name) })
+}
+
+// Words that are no values, and those that a sentence begins with.
+const (
+	noValues  = " null nil none true false redacted filtered hidden masked string(0 "
+	sentences = " the your this must is are was not required too should can cannot could may invalid missing empty needs has have does at minimum " +
+		"maximum length only please use choose contains already incorrect wrong expired want yes no "
+)
+
+// given reports whether text gives a value to a name, in JSON, PHP, a form, SQL or
+// XML. After a colon, and in a tag, a sentence may say what is wrong: "pin: must be
+// digits". It is known by its first word, and is no value. Every other word may be
+// one, and so may all that follows an equals sign.
+func (n Names) given(text string) bool {
+	const blanks, quotes, near = " \t\r\n", "\"'`", 256 // near a name alone, so that the work is linear
+	for i := 0; i < len(text); i++ {
+		start := i
+		for i < len(text) && (text[i] >= utf8.RuneSelf || unicode.IsLetter(rune(text[i])) || unicode.IsDigit(rune(text[i]))) {
+			i++
+		}
+		if start == i || !n.Has(text[start:i]) {
+			continue
+		}
+		rest := strings.TrimLeft(text[i:min(len(text), i+near)], blanks+quotes+`\])`)
+		sentence := strings.HasPrefix(rest, ":") && !strings.HasPrefix(rest, "::") || strings.HasPrefix(rest, ">") && strings.HasSuffix(text[:start], "<")
+		value, ends, none := strings.TrimLeft(rest, blanks+`:=>[({\`), blanks+quotes+"<&,", ",;&)]}"
+		if value != "" && strings.Contains(quotes, value[:1]) {
+			value, _, _ = strings.Cut(strings.TrimLeft(value[1:], `\`), value[:1])
+			ends, none = blanks, ""
+		}
+		if !sentence && !strings.HasPrefix(rest, "=") || strings.IndexAny(value, none) == 0 || value == "" || strings.HasPrefix(value, "</") || strings.HasPrefix(value, "***") {
+			continue
+		}
+		word := value[:strings.IndexAny(value+" ", ends)]
+		word = " " + strings.ToLower(strings.Trim(word, `.;:!\[]({})`)) + " "
+		if !strings.Contains(noValues, word) && !(sentence && strings.Contains(sentences, word)) {
+			return true
+		}
+	}
+	return false
 }
 
 // Words that say of a name that its value is secret: by themselves, or also at the

@@ -103,6 +103,43 @@ func (b *brackets) close(piece []byte) int {
 	return -1
 }
 
+// Text returns the text of a string, a number, a bool or null, and whether value is
+// one. It takes what is no string for valid.
+func Text(value []byte) (text string, ok bool) {
+	if len(value) == 0 {
+		return "", false
+	}
+	end, escaped := len(value), false
+	var err error
+	if value[0] == '"' {
+		if end, escaped, err = jsonText(value).value(0); err != nil || end != len(value) {
+			return "", false
+		}
+	}
+	inside, err := scalar(value, escaped)
+	return string(inside), err == nil
+}
+
+// Members returns the values of an object by their names, or nil if text is no
+// object.
+func Members(text []byte) map[string][]byte {
+	t := jsonText(text)
+	i := t.space(0)
+	if t.at(i) != '{' || !utf8.Valid(text) || !json.Valid(text) {
+		return nil
+	}
+	members := make(map[string][]byte)
+	for i = t.space(i + 1); t.at(i) == '"'; i = t.space(i + 1) {
+		end, _, _ := t.value(i)
+		name, _ := Text(t[i:end])
+		i = t.space(t.space(end) + 1)
+		end, _, _ = t.value(i)
+		members[name] = t[i:end]
+		i = t.space(end)
+	}
+	return members
+}
+
 // special returns the index of the first byte from i on that is not plain text in
 // a string: a quote, a backslash, a control character, or a byte beyond ASCII.
 func (t jsonText) special(i int) int {

@@ -2,12 +2,15 @@ package suite_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -211,8 +214,12 @@ func badAnswers() []badInput {
 		"header that is none, and long":    "HTTP/1.1 200 OK\r\n" + strings.Repeat("x", 1<<20) + "\r\n\r\n",
 		"header that echoes the password":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: \x01" + canaryPassword + "\r\n\r\n",
 	} {
+		says := "HTTP"
+		if strings.Contains(text, canaryPassword) {
+			says = "[the server's text held a secret: "
+		}
 		list = append(list, badInput{name: name, answer: fault{
-			calls: []call{usersUpdate}, faults: raw(text, 3), outcome: unknown, says: "HTTP", hits: hits{"call": 3}, most: 1500 * time.Millisecond,
+			calls: []call{usersUpdate}, faults: raw(text, 3), outcome: unknown, says: says, hits: hits{"call": 3}, most: 1500 * time.Millisecond,
 		}})
 	}
 
@@ -223,12 +230,12 @@ func badAnswers() []badInput {
 		"error body that is binary":                       {"a\x00b\x1b[31mc\xff\r\nd", ": 409 Conflict: a b [31mc d"},
 		"error body that is empty":                        {"", ": 409 Conflict"},
 		"error body that is HTML":                         {"<html><head><title>No</title></head><body><script>x</script></body></html>", ": 409 Conflict: No"},
-		"error body that echoes the password":             {"the password " + canaryPassword + " is bad", ": the password [redacted] is bad"},
-		"error body that echoes the password, in JSON":    {`{"message":` + string(quoted) + `}`, ": [redacted]"},
-		"error body that echoes the password, in a form":  {"password=" + url.QueryEscape(canaryPassword) + "&x=1", ": password=[redacted]&x=1"},
-		"error body that echoes the credential":           {"no key " + canaryKey, ": no key [redacted]"},
+		"error body that echoes the password":             {"the password " + canaryPassword + " is bad", ": [the server's text held a secret: 45 bytes]"},
+		"error body that echoes the password, in JSON":    {`{"message":` + string(quoted) + `}`, ": [the server's text held a secret: 25 bytes]"},
+		"error body that echoes the password, in a form":  {"password=" + url.QueryEscape(canaryPassword) + "&x=1", ": [the server's text held a secret: 58 bytes]"},
+		"error body that echoes the credential":           {"no key " + canaryKey, ": [the server's text held a secret: 25 bytes]"},
 		"error body that echoes the password at its end":  {strings.Repeat("x", 16<<10-5) + canaryPassword, "…"},
-		"error body that echoes the password a 100 times": {strings.Repeat(canaryPassword+"\n", 100), "[redacted] [redacted]"},
+		"error body that echoes the password a 100 times": {strings.Repeat(canaryPassword+"\n", 100), ": [the server's text held a secret: 2599 bytes]"},
 	} {
 		list = append(list, badInput{name: name, answer: fault{
 			calls: []call{usersCreate, usersUpdate}, faults: body(409, test.body),
@@ -236,6 +243,87 @@ func badAnswers() []badInput {
 		}})
 	}
 	return list
+}
+
+// The words of an answer that should have been rows are the error's message. Its
+// body is kept up to its first row.
+func TestWordsInPlaceOfRows(t *testing.T) {
+	t.Parallel()
+	const (
+		warning = "<br />\n<b>Warning</b>:  mysqli_query(): Too many connections in <b>/var/www/x.php</b> on line <b>7</b><br />\n"
+		words   = "Warning: mysqli_query(): Too many connections in /var/www/x.php on line 7"
+		fatal   = "PHP Fatal error:  Uncaught PDOException: no database in /var/www/x.php:7\n#0 {main}\n  thrown in /var/www/x.php on line 7\n"
+	)
+	const hidden = "[the server's text held a secret: %d bytes]"
+	for name, test := range map[string]struct{ body, kept, message string }{
+		"an error object":         {`{"error":"access denied"}`, `{"error":"access denied"}`, "access denied"},
+		"an error in an object":   {`{"error":{"code":7,"message":"access denied"}}` + "\n", `{"error":{"code":7,"message":"access denied"}}` + "\n", "access denied"},
+		"a warning":               {warning, warning, words},
+		"a warning, then a row":   {warning + `{"userId":"2"}`, warning + `{"userId":"2"}`, words},
+		"a fatal error":           {fatal, fatal, "PHP Fatal error: Uncaught PDOException: no database in /var/www/x.php:7 #0 {main} thrown in /var/www/x.php on line 7"},
+		"a fatal error, then [":   {"\nFatal error: no memory\n" + `[{"userId":"2"}]`, "\nFatal error: no memory\n" + `[{"userId":"2"}]`, "Fatal error: no memory"},
+		"a login page":            {"<HTML><HEAD><TITLE lang=en>Log in</TITLE></HEAD></HTML>", "<HTML><HEAD><TITLE lang=en>Log in</TITLE></HEAD></HTML>", "Log in"},
+		"plain text":              {"access denied", "access denied", "access denied"},
+		"a page without a title":  {"<html></html>", "<html></html>", ""},
+		"a row that is wrong":     {`{"userId":"x","firstName":"Joe"}`, `{"userId":"x","firstName":"Joe"}`, ""},
+		"a secret in the words":   {`{"error":"no key ` + canaryKey + `"}`, fmt.Sprintf(hidden, 37), fmt.Sprintf(hidden, 25)},
+		"a secret in a warning":   {"<b>Warning</b>: no key " + canaryKey + "\n{}", fmt.Sprintf(hidden, 44), fmt.Sprintf(hidden, 34)},
+		"a secret beside words":   {`{"error":"access denied","trace":"` + canaryKey + `"}`, fmt.Sprintf(hidden, 54), "access denied"},
+		"a wrong row of a secret": {`{"userId":"x","password":"abc"}`, fmt.Sprintf(hidden, 31), ""},
+	} {
+		for way, body := range map[string]func(string) io.Reader{
+			"whole":         func(s string) io.Reader { return strings.NewReader(s) },
+			"byte for byte": func(s string) io.Reader { return iotest.OneByteReader(strings.NewReader(s)) },
+		} {
+			s := &stub{respond: func(int, *http.Request) (*http.Response, error) {
+				resp := answer(200, "")
+				resp.Body, resp.ContentLength = io.NopCloser(body(test.body)), -1
+				return resp, nil
+			}}
+			client := stubClient(t, s, atOnce())
+			calls := oneOfEach(client)
+			for _, kind := range []string{"list", "all", "get", "create", "addDevice", "update", "delete", "add"} {
+				failed, ok := errors.AsType[*infinitysip.Error](calls[kind](t.Context()))
+				require.True(t, ok, "%s, %s: %s", name, way, kind)
+				require.Equal(t, 200, failed.StatusCode, "%s, %s: %s", name, way, kind)
+				require.Equal(t, test.kept, string(failed.Body), "%s, %s: %s", name, way, kind)
+				require.Equal(t, test.message, failed.Message, "%s, %s: %s", name, way, kind)
+				requireNoSecret(t, name, failed)
+			}
+		}
+	}
+	// Nothing is kept once there was a row, and of a long answer its first bytes.
+	_, err := stubClient(t, always(200, `{"userId":"1"}`+"\n"+`{"error":"x"}`)).Users.List(t.Context(), 1)
+	failed, ok := errors.AsType[*infinitysip.Error](err)
+	require.True(t, ok)
+	require.Empty(t, failed.Body)
+	require.Empty(t, failed.Message)
+	_, err = stubClient(t, always(200, "no: "+strings.Repeat("x", 1<<20)), infinitysip.WithLimits(infinitysip.Limits{ErrorBytes: 1000})).Users.List(t.Context(), 1)
+	failed, ok = errors.AsType[*infinitysip.Error](err)
+	require.True(t, ok)
+	require.Equal(t, "no: "+strings.Repeat("x", 976), string(failed.Body))
+}
+
+// The rest of such an answer is not waited for longer than that of an error.
+func TestWordsThatComeLate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+			resp := answer(200, "")
+			resp.Body = io.NopCloser(io.MultiReader(strings.NewReader("Fatal error: out of memory in x.php"), readerFunc(func([]byte) (int, error) {
+				<-req.Context().Done()
+				return 0, req.Context().Err()
+			})))
+			return resp, nil
+		}}
+		start := time.Now()
+		_, err := stubClient(t, s).Users.Get(t.Context(), 1, 2)
+		require.Equal(t, 2*time.Second, time.Since(start))
+		failed, ok := errors.AsType[*infinitysip.Error](err)
+		require.True(t, ok)
+		require.Equal(t, "Fatal error: o", failed.Message) // a secret may begin where it breaks off
+		require.ErrorContains(t, err, "row 1: ")
+	})
 }
 
 // An answer of one row that goes on for ever is not read to its end.

@@ -827,7 +827,7 @@ func listOfFaults() []fault {
 		},
 		{
 			n: 44, name: "a RoundTripper whose error shows what was sent", calls: []call{usersUpdate}, client: through(tellsAll),
-			outcome: unknown, says: "cannot send", hits: hits{}, attempts: 3, most: 1500 * time.Millisecond,
+			outcome: unknown, says: "the server's text held a secret", hits: hits{}, attempts: 3, most: 1500 * time.Millisecond,
 		},
 	}
 	return slices.Concat(list, redirects(), cuts(), retryAfters())

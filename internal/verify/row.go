@@ -3,6 +3,8 @@ package verify
 import (
 	"encoding/json"
 	"strconv"
+
+	"github.com/infinitysip/infinitysip/internal/rows"
 )
 
 // Row is a row of any kind: its members are all in Extra.
@@ -13,17 +15,7 @@ type Row struct {
 // Value returns the text of a member, and whether the row has one that is a
 // string, a number, a bool or null.
 func (r Row) Value(name string) (text string, ok bool) {
-	raw := r.Extra[name]
-	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' {
-		return "", false
-	}
-	if raw[0] == '"' {
-		return text, json.Unmarshal(raw, &text) == nil
-	}
-	if string(raw) == "null" {
-		return "", true
-	}
-	return string(raw), true
+	return rows.Text(r.Extra[name])
 }
 
 // ID returns the id that is under the first of names which the row has, or 0.
