@@ -98,6 +98,7 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 	}
 
 	policy, limits := s.retry.orDefaults(), s.limits.orDefaults()
+	s.turns.Patience = policy.MaxThrottleWait
 	c := &caller{
 		base: base, policy: policy, limits: limits, ahead: s.ahead,
 		account: &account{
@@ -106,7 +107,7 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 				Host:          base.Host,
 				Authorization: credentials.authorization.Reveal,
 				UserAgent:     strings.TrimSpace(s.product + " " + userAgent),
-				Turns:         cmp.Or(s.limiter, new(ratelimit.Limiter)),
+				Turns:         ratelimit.New(s.turns),
 				Timeouts:      attempt.Timeouts{Header: limits.HeaderTimeout, Progress: limits.ProgressTimeout, Error: limits.ErrorTimeout, Attempt: limits.AttemptTimeout},
 				Logger:        s.logger,
 			},
@@ -124,8 +125,8 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		RetryMax:     math.MaxInt, // checkRetry alone counts
-		CheckRetry:   c.checkRetry,
-		Backoff:      c.backoff,
+		CheckRetry:   checkRetry,
+		Backoff:      noBackoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	return &Client{

@@ -5,13 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"maps"
 	"net/http"
+	"net/url"
+	pathpkg "path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/infinitysip/infinitysip/internal/attempt"
+	"github.com/infinitysip/infinitysip/internal/form"
 	"github.com/infinitysip/infinitysip/internal/redact"
 	"github.com/infinitysip/infinitysip/internal/retry"
 	"github.com/infinitysip/infinitysip/internal/rows"
@@ -54,25 +60,51 @@ type naturalKey struct {
 	list    route  // their path; zero: the path of the create
 	name    string // the member that identifies a row
 	address bool   // its value is a MAC address or a network
-	shared  bool   // several rows may have the same value, so those from before count
+	number  string // another member that no two rows should share, or ""
+	shared  bool   // several rows may have the same key, so those from before count
+	update  string // the call that sets the secrets of a row: "Users.Update", or ""
 }
 
-// create creates a thing, whose rows are R, and returns its id.
+func (key naturalKey) forVerify() verify.Key {
+	k := verify.Key{Name: key.name, Number: key.number, Same: wire.SameValue}
+	if key.address {
+		k.Address = wire.SameAddress
+	}
+	if key.address && key.number == "" {
+		k.Near = wire.NearNetwork // no name tells then
+	}
+	return k
+}
+
+// create creates a thing and returns its id.
 func create[I ID, R any](ctx context.Context, c *caller, op string, r route, params any, key naturalKey, with []CallOption) (I, error) {
-	call := newCall(op, retry.Create, http.MethodPost, r, params, with)
+	kind := retry.Create
+	if key.shared {
+		kind = retry.Append
+	}
+	call := newCall(op, kind, http.MethodPost, r, params, with)
 	key.list.path = cmp.Or(key.list.path, r.path)
-	made := &creation[R]{caller: c, call: call, search: verify.Search{Look: inList[R](c, key, call), Where: key.op, Conflict: ErrConflict}}
+	ids := rows.LayoutOf[R](rowFormat).IDNames()
+	made := &creation[verify.Row]{
+		caller: c, call: call, key: key, search: verify.Search{Look: inList(c, key, ids, call), Where: key.op, Conflict: ErrConflict},
+		id: func(row *verify.Row) int64 { return row.ID(ids) },
+	}
+	made.fits = func(row *verify.Row, created bool) bool {
+		return call.fits(key.forVerify(), *row) && (created || made.isNew(*row, ids))
+	}
 	if key.shared && c != nil && len(call.problems) == 0 {
 		made.search.Before(ctx)
 	}
-	if err := c.sendUntilSettled(ctx, call, made); err != nil || made.id != 0 {
-		return I(made.id), err
+	if err := c.sendUntilSettled(ctx, call, made); err != nil || made.made != 0 {
+		return I(made.made), err
 	}
 	made.search.Sent(call.began, nil)
 	if verdict, id := made.search.Run(attempt.NewContext(ctx, call), true, c.policy.VerifyWaits); verdict == verify.Present && id != 0 {
 		return I(id), nil
 	}
-	return 0, call.applied(join(errors.New("created, but its id is not known"), made.search.Err()))
+	failed := call.applied(join(errors.New("created, but its id is not known"), made.search.Err()))
+	failed.Found = made.search.Found
+	return 0, failed
 }
 
 // associate creates a thing and returns the row of the answer, which the server
@@ -80,7 +112,12 @@ func create[I ID, R any](ctx context.Context, c *caller, op string, r route, par
 // counts as lost.
 func associate[R, Look any](ctx context.Context, c *caller, op string, r route, params any, lookOp string, lookAt route, good func(*R) bool, with []CallOption) (*R, error) {
 	call := newCall(op, retry.Create, http.MethodPost, r, params, with)
-	made := &creation[R]{caller: c, call: call, search: verify.Search{Look: atPath[Look](c, lookOp, lookAt, call), Where: lookOp, Conflict: ErrConflict}}
+	layout := rows.LayoutOf[R](rowFormat)
+	made := &creation[R]{
+		caller: c, call: call, search: verify.Search{Look: atPath[Look](c, lookOp, lookAt, call), Where: lookOp, Conflict: ErrConflict},
+		id:   func(row *R) int64 { return layout.ID(row) },
+		fits: func(row *R, created bool) bool { return created || good(row) },
+	}
 	if err := c.sendUntilSettled(ctx, call, made); err != nil {
 		return nil, err
 	}
@@ -94,26 +131,44 @@ func associate[R, Look any](ctx context.Context, c *caller, op string, r route, 
 type creation[R any] struct {
 	caller *caller
 	call   *call
+	key    naturalKey
 	search verify.Search
-	resent bool
+	id     func(*R) int64
+	fits   func(row *R, created bool) bool // the row may be of what was sent, or, if no 201 says so, surely is
+	resent bool                            // though the server may have taken it
 
 	row   R     // of the answer
 	given bool  // the answer had a row
-	id    int64 // 0: the create succeeded, and its id is not known
+	made  int64 // 0: the create succeeded, and its id is not known
 }
 
+// decode reads the answer of a success. It believes only an answer that fits what
+// was sent: a gateway that makes a GET of the POST answers with a list. A created row
+// whose id cannot be read is looked for.
 func (m *creation[R]) decode(resp *http.Response) error {
-	layout := rows.LayoutOf[R](rowFormat)
-	reader := rows.NewReader[R](layout, resp.Body, m.caller.limits.RowBytes)
+	created := resp.StatusCode == http.StatusCreated
+	body := struct{ io.Reader }{resp.Body} // alone: an object that is no row must not count as one
+	reader := rows.NewReader[R](rows.LayoutOf[R](rowFormat), body, m.caller.limits.RowBytes)
 	defer reader.Close()
 	row, err := reader.Next()
-	m.row = row
-	id := layout.ID(&m.row)
+	if err == nil {
+		attempt.Within(resp.Body, m.caller.limits.ErrorTimeout) // what follows a row may never come
+		if _, end := reader.Next(); !created && end != io.EOF {
+			return errNotAPI
+		} else if end == nil {
+			err = errNotAPI // which of them it is, is not known
+		}
+	}
 	switch {
-	case resp.StatusCode == http.StatusOK && err == nil && id > 0, resp.StatusCode == http.StatusCreated && err == nil:
-		m.given, m.id = true, id
-	case resp.StatusCode != http.StatusCreated:
-		return errNotAPI // neither the 201 of the page, nor a row
+	case !created && (err != nil || m.id(&row) <= 0 || !m.fits(&row, false)):
+		return errNotAPI // neither the 201 of the page, nor a row that was made
+	case err == nil && !m.fits(&row, created):
+		return fmt.Errorf("%w: it is the row of something else", errNotAPI)
+	case err == nil:
+		m.row, m.given, m.made = row, true, max(m.id(&row), 0)
+	}
+	if m.made == 0 {
+		m.made = m.call.located()
 	}
 	return nil
 }
@@ -127,13 +182,19 @@ func (m *creation[R]) look(ctx context.Context, failed *Error) (again bool, err 
 	m.search.Sent(call.began, failed.Err)
 	failed.Err = m.search.Err()
 	notBefore := time.Now().Add(failed.RetryAfter)
-	waits := policy.VerifyWaits
+	waits, rule := policy.VerifyWaits, retry.RuleFor(call.failure, call.kind)
 	if failed.StatusCode/100 == 3 || !call.retryPolicy().Accepts(ctx, failed.RetryAfter) {
 		waits = waits[:min(1, len(waits))] // it will not appear later, or too late to wait for
 	}
 	behind := attempt.NewContext(ctx, call)
 	verdict, id := m.search.Run(behind, false, waits)
-	rule, last := retry.RuleFor(call.failure, retry.Create), m.resent || call.Attempts >= call.retryPolicy().MaxAttempts
+	if rule == retry.LookAndTurn && verdict == verify.Undecided && len(m.search.Found) == 0 && len(waits) > 1 {
+		verdict, id = m.search.Run(behind, false, waits) // the server accepts others, so a look will be good
+	}
+	if rule == retry.LookAndTurn && verdict == verify.Absent {
+		return true, nil
+	}
+	last := m.resent || call.used() >= call.retryPolicy().MaxAttempts
 	wait := time.Until(notBefore)
 	if rule == retry.Verify && policy.ResendAfter > 0 {
 		// The user says that by then the server has carried out the request, or never will.
@@ -142,15 +203,87 @@ func (m *creation[R]) look(ctx context.Context, failed *Error) (again bool, err 
 	if verdict == verify.Absent && rule == retry.Resend && !last && wait > 0 {
 		verdict, id = m.search.Run(behind, false, []time.Duration{wait})
 	}
+	failed.Found = m.search.Found
 	switch {
 	case verdict == verify.Present:
-		m.id = id
+		if err := m.settle(behind, id); err != nil {
+			failed.Err = join(failed.Err, err)
+			return false, failed
+		}
+		m.made = id
 		return false, nil
 	case verdict != verify.Absent || rule != retry.Resend || last || !m.caller.account.quota.Spend(call.failure, failed):
 		return false, failed
 	}
-	m.resent = true
+	m.resent = m.resent || call.failure != retry.Declined
 	return true, nil
+}
+
+// settle makes sure that what was found has the secrets that were sent. A row does
+// not show them, and it may be another's of the same name.
+func (m *creation[R]) settle(ctx context.Context, id int64) error {
+	secrets := m.call.hidden()
+	if len(secrets) == 0 {
+		return nil
+	}
+	if !m.caller.policy.SettleSecrets || m.key.update == "" || id == 0 {
+		return fmt.Errorf("the row with id %d is as it was sent, but somebody else may have made it, with another %s", id, strings.Join(sortedNames(secrets), ", "))
+	}
+	update := newCall(m.key.update, retry.Update, http.MethodPost, route{path: m.call.Path + "/" + strconv.FormatInt(id, 10)}, nil, append(m.call.forLooks(), func(s *callSettings) { s.attempts = 0 }))
+	update.form = form.Form{Values: secrets, Hidden: sortedNames(secrets)}
+	if err := m.caller.do(ctx, update, noRow); err != nil {
+		return fmt.Errorf("the row with id %d is there, but setting its secrets failed (%v)", id, err)
+	}
+	return nil
+}
+
+// isNew reports whether a row that came without a 201 is surely the one that was
+// made: it is as it was sent, was not there before, and there was no secret to send,
+// which it does not show.
+func (m *creation[R]) isNew(row verify.Row, ids []string) bool {
+	found, err := m.key.forVerify().Candidates(m.call.sent(), []verify.Row{row}, ids)
+	return err == nil && len(found) == 1 && len(found[0].Differs) == 0 && m.search.New(found[0].ID) && len(m.call.hidden()) == 0
+}
+
+// fits reports whether the row that a create answered with may be of what was sent.
+func (call *call) fits(key verify.Key, row verify.Row) bool {
+	domain, ok := row.Value("domainId")
+	return (!ok || domain == "" || strings.HasPrefix(call.Path, apiRoot+"/domains/"+domain+"/")) && key.Fits(call.sent(), row)
+}
+
+// sent is what the call sent, for comparison with rows.
+func (call *call) sent() verify.Sent {
+	return verify.Sent{Values: call.form.Values, Hidden: call.hides}
+}
+
+// hidden returns the secrets of the form.
+func (call *call) hidden() url.Values {
+	secrets := maps.Clone(call.form.Values)
+	maps.DeleteFunc(secrets, func(name string, _ []string) bool { return !call.hides(name) })
+	return secrets
+}
+
+// hides reports whether a parameter of the form is secret.
+func (call *call) hides(name string) bool {
+	return slices.Contains(call.form.Hidden, name) || call.with.params[name] != nil && redact.Sensitive(name)
+}
+
+// located returns the id that the Location of the last answer has, or 0. It must
+// be a path below that of the create.
+func (call *call) located() int64 {
+	at, err := (&url.URL{Path: call.caller.base.Path + call.Path}).Parse(call.Answer().Get("Location"))
+	if err != nil {
+		return 0
+	}
+	of, last := pathpkg.Split(strings.TrimSuffix(at.Path, "/"))
+	id, err := strconv.ParseInt(last, 10, 64)
+	singular := func(path string) string {
+		return strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(path), "/"), "s")
+	} // the page has both
+	if err != nil || id <= 0 || !strings.HasSuffix(singular(of), singular(call.Path)) {
+		return 0
+	}
+	return id
 }
 
 // addMembers adds ids to members, whose rows are R.
@@ -170,7 +303,14 @@ type addition[I ID, R any] struct {
 	members func(context.Context, ...CallOption) iter.Seq2[R, error]
 }
 
-func (a *addition[I, R]) decode(resp *http.Response) error { return noRow(resp) }
+// decode does not believe an empty 200: a gateway that makes a GET of the POST answers
+// so with the list, if there is nobody in it.
+func (a *addition[I, R]) decode(resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK {
+		return errNotAPI
+	}
+	return noRow(resp)
+}
 
 // look lists the members. Only the missing ones are sent again.
 func (a *addition[I, R]) look(ctx context.Context, failed *Error) (again bool, err error) {
@@ -189,10 +329,13 @@ func (a *addition[I, R]) look(ctx context.Context, failed *Error) (again bool, e
 	if len(a.missing) == 0 {
 		return false, nil
 	}
-	if call.Attempts >= call.retryPolicy().Attempts(retry.RuleFor(call.failure, retry.Update)) || !call.retryPolicy().Accepts(ctx, failed.RetryAfter) ||
-		!a.caller.account.quota.Spend(call.failure, failed) || retry.Sleep(ctx, a.caller.policy.forRetry().Wait(call.Attempts-1, failed.RetryAfter)) != nil {
-		failed.Err = join(join(failed.Err, fmt.Errorf("at %s %d of them were not there, the first %d", looked, len(a.missing), a.missing[0])), ctx.Err())
-		return false, failed
+	if !call.Refused() {
+		policy := call.retryPolicy()
+		if call.used() >= policy.Attempts(retry.RuleFor(call.failure, retry.Update)) || !policy.Accepts(ctx, failed.RetryAfter) ||
+			!a.caller.account.quota.Spend(call.failure, failed) || retry.Sleep(ctx, policy.Wait(call.used()-1, failed.RetryAfter)) != nil {
+			failed.Err = join(join(failed.Err, fmt.Errorf("at %s %d of them were not there, the first %d", looked, len(a.missing), a.missing[0])), ctx.Err())
+			return false, failed
+		}
 	}
 	call.setForm(a.params(a.missing))
 	return true, nil
@@ -215,15 +358,17 @@ func idsOf[R any](list iter.Seq2[R, error]) (map[int64]bool, error) {
 	return ids, nil
 }
 
-// inList looks in a list of rows R for those that have the key that was sent.
-func inList[R any](c *caller, key naturalKey, sent *call) func(context.Context) ([]verify.Candidate, error) {
-	return func(ctx context.Context) ([]verify.Candidate, error) {
-		ids := rows.LayoutOf[R](rowFormat).IDNames()
+// inList looks in a list of rows for those that have the key that was sent. A
+// filter proves presence only: the server may have changed the key, or ignore the
+// filter and leave out rows.
+func inList(c *caller, key naturalKey, ids []string, sent *call) func(context.Context, bool) ([]verify.Candidate, error) {
+	match := key.forVerify()
+	return func(ctx context.Context, prove bool) ([]verify.Candidate, error) {
 		want := sent.form.Values.Get(key.name)
 		field := Field[verify.Row](key.name)
-		where, same := field.EqFold(want), wire.SameValue
+		where := field.EqFold(want)
 		if key.address {
-			where, same = field.In(wire.Addresses(want)...), wire.SameAddress
+			where = field.In(wire.Addresses(want)...)
 		} else if bare := strings.TrimSpace(want); bare != want {
 			where = field.ContainsFold(bare) // the server may have taken the blanks off
 		}
@@ -231,34 +376,17 @@ func inList[R any](c *caller, key naturalKey, sent *call) func(context.Context) 
 		if err != nil {
 			return nil, err
 		}
-		var exact, alike []verify.Candidate // alike: except for case and blanks, which a server may change
-		for _, row := range list {
-			got, ok := row.Value(key.name)
-			if !ok {
-				return nil, fmt.Errorf("a row does not say its %s", key.name)
-			}
-			if !same(want, got) {
-				if strings.EqualFold(strings.TrimSpace(want), strings.TrimSpace(got)) {
-					alike = append(alike, verify.Candidate{ID: row.ID(ids), Differs: []string{"spelling of " + key.name}})
-				}
-				continue
-			}
-			match := verify.Candidate{ID: row.ID(ids)}
-			for name, values := range sent.form.Values {
-				if got, ok := row.Value(name); ok && name != key.name && !slices.Contains(sent.form.Hidden, name) && (sent.with.params[name] == nil || !redact.Sensitive(name)) && !wire.SameValue(values[0], got) {
-					match.Differs = append(match.Differs, name)
-				}
-			}
-			slices.Sort(match.Differs)
-			exact = append(exact, match)
+		found, err := match.Candidates(sent.sent(), list, ids)
+		if err != nil || len(found) > 0 || !prove {
+			return found, err
 		}
-		if len(exact) == 0 {
-			exact = alike
+		if list, err = whole(ctx, c, key.op, key.list, sent.forLooks()); err != nil {
+			return nil, err
 		}
-		if len(exact) == 0 && len(list) >= wire.MaxRows {
-			return nil, fmt.Errorf("%d rows, which may not be all", len(list))
+		if found, err = match.Candidates(sent.sent(), list, ids); err != nil || len(found) > 0 {
+			return found, err
 		}
-		return exact, nil
+		return match.Rivals(sent.sent(), list, ids), nil
 	}
 }
 
@@ -273,12 +401,30 @@ func filtered(ctx context.Context, c *caller, op string, r route, where Filter[v
 	return all, err
 }
 
-// atPath looks for the one row at a path.
-func atPath[R any](c *caller, op string, r route, sent *call) func(context.Context) ([]verify.Candidate, error) {
-	return func(ctx context.Context) ([]verify.Candidate, error) {
+// whole reads all rows at r, or fails if the server may have left some out, or if a cut
+// could not be seen.
+func whole(ctx context.Context, c *caller, op string, r route, with []CallOption) ([]verify.Row, error) {
+	with = append(with, func(s *callSettings) { s.bounded = true })
+	return verify.Whole(wire.MaxRows, func(offset int) ([]verify.Row, error) {
+		if offset == 0 {
+			return list[verify.Row](ctx, c, op, r, with)
+		}
+		more, err := listPaged(ctx, c, op, r, &ListOptions[verify.Row]{Offset: offset}, with)
+		if errors.Is(err, ErrInvalid) {
+			return nil, verify.ErrNoOffset
+		}
+		return more, err
+	})
+}
+
+// atPath looks for the one row at a path. A proxy's page does not show that it is
+// absent.
+func atPath[R any](c *caller, op string, r route, sent *call) func(context.Context, bool) ([]verify.Candidate, error) {
+	return func(ctx context.Context, _ bool) ([]verify.Candidate, error) {
 		row, err := get[R](ctx, c, op, r, sent.forLooks())
+		failed, _ := errors.AsType[*Error](err)
 		switch {
-		case errors.Is(err, ErrNotFound):
+		case errors.Is(err, ErrNotFound) && !failed.page:
 			return nil, nil
 		case err != nil:
 			return nil, err

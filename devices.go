@@ -76,7 +76,7 @@ func (s DevicesService) Get(ctx context.Context, domain DomainID, device DeviceI
 //
 // API: Create PBX device
 func (s DevicesService) Create(ctx context.Context, domain DomainID, params DeviceCreateParams, with ...CallOption) (DeviceID, error) {
-	return create[DeviceID, Device](ctx, s.caller, "Devices.Create", path("/domains/{domainId}/devices", domain), params, naturalKey{op: "Devices.List", name: "deviceMacAddress", address: true}, with)
+	return create[DeviceID, Device](ctx, s.caller, "Devices.Create", path("/domains/{domainId}/devices", domain), params, naturalKey{op: "Devices.List", name: "deviceMacAddress", address: true, number: "pbxDeviceName"}, with)
 }
 
 // Update renames a device.

@@ -54,7 +54,7 @@
 //
 //	switch {
 //	case errors.Is(err, infinitysip.ErrOutcomeUnknown):
-//		// it may have taken effect: list the users before you create it again
+//		// it may have taken effect: Found has the ids that the client saw
 //	case errors.Is(err, infinitysip.ErrConflict):
 //		// for example, the extension number is in use
 //	}
@@ -64,39 +64,45 @@
 // # What is sent again
 //
 // The number is the most attempts, the first included. A failure is doubtful if
-// the server may have carried out the call all the same.
+// the server may have carried out the call all the same. Turn: the call waits for
+// another turn, which uses up no attempt.
 //
 //	failure                              read  update  delete  add members   create
 //	no connection                         4      4       4         4           4
-//	429                                   4      4       4         4           4
-//	503 (doubtful)                        4      3       3     send missing  look, resend
-//	500 (doubtful)                        3      2       2     send missing  look, resend
+//	429                                  turn   turn    turn      turn        turn
+//	503 while others are accepted        turn   turn    turn   send missing  look, turn
+//	another 503 (doubtful)                4      3       3     send missing  look, resend
+//	500 (doubtful)                        3      2       2     send missing  look
 //	408, other 5xx except 501 (doubtful)  4      3       3     send missing  look
 //	connection lost, silence (doubtful)   4      3       3     send missing  look
 //	404, 410 after a doubtful attempt     1      1    success  send missing  look
 //	409 after a doubtful attempt          1      1       1     send missing  look
-//	redirect, unknown status (doubtful)   1      1       1         1         look
+//	redirect, unknown status (doubtful)   1      1       1       look        look
 //	answer cut short                      3      -       -         -           -
 //	any other 4xx, 501                    1      1       1         1           1
+//
+// An HTTP/2 server that says that it did not take a request counts as another 503.
 //
 // Send missing: the client lists the members, and sends only the missing ones. A
 // removal of members is sent as often as an update.
 //
 // Look: the client lists the things of that kind, at once, after 1 second and
-// after 3 more. If the thing is there as it was sent, the call has succeeded. If
-// it is there with other values, the error matches [ErrConflict] and
-// [ErrOutcomeUnknown]. Resend: if it is not there, the client sends the create once
-// more. In every other case the error matches [ErrOutcomeUnknown], and says what
-// the client saw. The token of a device cannot be read again: see [ErrTokenLost].
+// after 3 more. If the thing is there as it was sent, the call has succeeded; a user
+// only with [RetryPolicy.SettleSecrets], because no row shows its password. If it is
+// there with other values, the error matches [ErrConflict] and [ErrOutcomeUnknown].
+// Resend: if it is not in the whole list, the client sends the create once more,
+// but not that of a queue member, which has no name. In every other case the error
+// matches [ErrOutcomeUnknown], says what the client saw, and has the ids in Found.
+// The token of a device cannot be read again: see [ErrTokenLost].
 //
 // The waits are random, up to half a second at first and up to ten seconds later.
-// A Retry-After of up to a minute is obeyed. Redirects are never followed.
+// A Retry-After of up to 5 minutes is obeyed. Redirects are never followed.
 // [RetryPolicy] and [Limits] hold the numbers, docs/reliability.md the details.
 //
 // # Rate limits
 //
-// [WithRateLimit] sets how many attempts a second a Client makes. Without it, the
-// Client learns a limit when the server says 429. Set a limit of less than ten a
-// second yourself, because it does not learn such a limit well. A call whose turn
-// would come after its context's deadline fails at once, with [ErrRateLimited].
+// [WithRateLimit] sets how many requests a second a Client makes. Without it, the
+// Client learns what the server accepts as soon as it refuses a request. A refused
+// call waits for another turn for up to 5 minutes. A call whose turn would come
+// after its context's deadline fails at once, with [ErrRateLimited].
 package infinitysip

@@ -16,7 +16,7 @@ import (
 // in its chain has the details.
 var (
 	// ErrInvalid: this package refused the parameters and sent nothing
-	// (*ValidationError), or the server refused them (400).
+	// (*ValidationError), or the server refused them (400, 422).
 	ErrInvalid = errors.New("invalid")
 	// ErrUnauthorized: the server does not accept the credentials (401).
 	ErrUnauthorized = errors.New("unauthorized")
@@ -27,8 +27,8 @@ var (
 	// ErrConflict: the call conflicts with what exists (409), such as an extension
 	// number in use.
 	ErrConflict = errors.New("conflict")
-	// ErrRateLimited: there were too many calls, for the server (429) or for the
-	// Client's own limit (see WithRateLimit).
+	// ErrRateLimited: there were too many calls, for the server or for the Client's
+	// own limit (see WithRateLimit), and no turn came in time.
 	ErrRateLimited = errors.New("rate limited")
 	// ErrUnavailable: the service is down or under maintenance (502, 503, 504).
 	ErrUnavailable = errors.New("unavailable")
@@ -40,8 +40,8 @@ var (
 	// server gave for it was lost. Users.RotateDeviceToken gets another token, and
 	// ends the one that the device may have had before.
 	ErrTokenLost = errors.New("the device is associated, but its token was lost")
-	// ErrPaginationStuck: the server gave the same page again, so the client cannot
-	// reach the rows after it.
+	// ErrPaginationStuck: the server gives the same page again and again, so the
+	// client cannot reach the rows after it.
 	ErrPaginationStuck = errors.New("pagination stuck: the server repeats a page")
 )
 
@@ -87,9 +87,12 @@ type Error struct {
 	Body       []byte        // what it sent, at most Limits.ErrorBytes; of a success only if it was not what the API promises
 	RequestID  string        // its X-Request-Id, if it gave one
 	RetryAfter time.Duration // its Retry-After, if it gave one
-	Attempts   int           // how often the call was tried, counting an attempt that got no turn under the rate limit
+	Attempts   int           // how often the call was sent
 	Outcome    Outcome       // whether it changed anything
+	Found      []int64       // the ids of the rows that looks found for a create, if the client does not know which it made
 	Err        error         // the cause, if it is more than the status
+
+	page bool // the body is a page of HTML: a proxy's, not the API's
 }
 
 // Error says what was done, to what, and what came of it.
@@ -127,7 +130,7 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrInvalid:
-		return e.StatusCode == http.StatusBadRequest
+		return e.StatusCode == http.StatusBadRequest || e.StatusCode == http.StatusUnprocessableEntity
 	case ErrUnauthorized:
 		return e.StatusCode == http.StatusUnauthorized
 	case ErrForbidden:
@@ -183,7 +186,7 @@ func (e *ValidationError) Is(target error) bool { return target == ErrInvalid }
 // translate gives the errors of internal packages the names that callers know.
 func translate(err error) error {
 	switch {
-	case errors.Is(err, ratelimit.ErrNoTurn):
+	case errors.Is(err, ratelimit.ErrNoTurn), errors.Is(err, ratelimit.ErrRefused):
 		return fmt.Errorf("%w: %w", ErrRateLimited, err)
 	case errors.Is(err, pages.ErrStuck):
 		return ErrPaginationStuck

@@ -124,7 +124,7 @@ func (s GroupsService) Get(ctx context.Context, domain DomainID, group GroupID, 
 //
 // API: Create SIP Group
 func (s GroupsService) Create(ctx context.Context, domain DomainID, params GroupCreateParams, with ...CallOption) (GroupID, error) {
-	return create[GroupID, Group](ctx, s.caller, "Groups.Create", path("/domains/{domainId}/groups", domain), params, naturalKey{op: "Groups.List", name: "groupName"}, with)
+	return create[GroupID, Group](ctx, s.caller, "Groups.Create", path("/domains/{domainId}/groups", domain), params, naturalKey{op: "Groups.List", name: "groupName", number: "extensionNumber"}, with)
 }
 
 // Update sets every property of a group.

@@ -32,7 +32,7 @@ type settings struct {
 	logger       *slog.Logger
 	retry        RetryPolicy
 	limits       Limits
-	limiter      *ratelimit.Limiter
+	turns        ratelimit.Options
 	ahead        int
 	problems
 }
@@ -47,6 +47,11 @@ func WithBaseURL(rawURL string) Option {
 // WithHTTPClient sends the calls through the Transport of hc, such as one with a
 // proxy, tracing, a recorder or a mock. The Client uses nothing else of hc: it
 // never follows redirects, and contexts and its own limits end a call.
+//
+// The Client learns from net/http/httptrace whether a request was sent. A Transport
+// that has another way beside one that traces, such as HTTP/3 with a fallback, can
+// make a create look unsent that was sent. One that sends requests of its own to the
+// host of the base URL, with the context of a call, has the call end.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(s *settings) {
 		if hc == nil {
@@ -91,16 +96,16 @@ func WithLimits(l Limits) Option {
 	}
 }
 
-// WithRateLimit bounds the attempts of all calls together to perSecond, after a
+// WithRateLimit bounds the requests of all calls together to perSecond, after a
 // first burst. A burst of 1 suits most servers. Without this option the Client
-// learns a limit when the server says 429: see the package documentation.
+// learns a limit when the server refuses requests: see the package documentation.
 func WithRateLimit(perSecond float64, burst int) Option {
 	return func(s *settings) {
 		if !(perSecond > 0) || burst < 1 {
 			s.report("WithRateLimit", "both values must be positive")
 			return
 		}
-		s.limiter = ratelimit.New(perSecond, burst)
+		s.turns.PerSecond, s.turns.Burst = perSecond, burst
 	}
 }
 
@@ -128,10 +133,15 @@ func WithInsecureHTTP() Option {
 // means its default. Which failures are tried again is fixed: see the package
 // documentation.
 type RetryPolicy struct {
-	MaxAttempts   int           // most attempts of one call, the first included; default 4; more raises the lower counts above 1 too; 1: nothing is sent again
-	BaseWait      time.Duration // upper limit of the first wait, doubled each time; default 0.5 s; after a 429 the wait is at least twice this
-	MaxWait       time.Duration // the most that this limit grows to; default 10 s
-	MaxRetryAfter time.Duration // longest Retry-After that is obeyed; above it the call fails at once, a create after one look; default 60 s
+	MaxAttempts int           // most attempts of one call, the first included; default 4; more raises the lower counts above 1 too; 1: nothing is sent again, unless the server refused it as too many requests, or had closed the connection before a read
+	BaseWait    time.Duration // upper limit of the first wait, doubled each time; default 0.5 s
+	MaxWait     time.Duration // the most that this limit grows to; default 10 s
+
+	// MaxThrottleWait is how long a call that the server refuses as too many
+	// requests (a 429, or a 503 where others are accepted) waits for another turn;
+	// default 5 minutes. It is also the longest Retry-After that is obeyed. With a
+	// longer one the call fails at once, a create after one look.
+	MaxThrottleWait time.Duration
 
 	// VerifyWaits are the waits before the looks for a thing whose create is
 	// doubtful; default 0, 1 s and 3 s.
@@ -139,14 +149,22 @@ type RetryPolicy struct {
 
 	// ResendAfter, if it is set, sends a create whose outcome is unknown once
 	// more after this time, if the thing has still not appeared. Set it to more
-	// than the server ever takes to carry out a request. With less, a thing may
-	// be created twice. It needs at least two VerifyWaits and two attempts. Off
+	// than the server ever takes to carry out a request and to list what it made.
+	// With less, a thing may be created twice. It needs at least two VerifyWaits and two attempts. Off
 	// by default.
 	ResendAfter time.Duration
 
+	// SettleSecrets sets the password and the PIN of a user, by an update, if the
+	// answer to its create was lost and it is there as it was sent. Without it such
+	// a create fails with ErrOutcomeUnknown, and Error.Found has the id: the row
+	// does not show the secrets, and may be another's of the same name. Set it where
+	// nobody else creates the same users.
+	SettleSecrets bool
+
 	// Quota bounds how much a Client sends again; default 100. A further attempt
 	// costs 5, after a timeout 10. A call that succeeds gives 1 back. Without quota,
-	// calls fail at their first failure. A 429 costs nothing.
+	// calls fail at their first failure. A refusal as too many requests costs
+	// nothing.
 	Quota int
 }
 
@@ -157,19 +175,19 @@ func (p RetryPolicy) orDefaults() RetryPolicy {
 	p.MaxAttempts = cmp.Or(p.MaxAttempts, retry.DefaultAttempts)
 	p.BaseWait = cmp.Or(p.BaseWait, 500*time.Millisecond)
 	p.MaxWait = cmp.Or(p.MaxWait, 10*time.Second)
-	p.MaxRetryAfter = cmp.Or(p.MaxRetryAfter, time.Minute)
+	p.MaxThrottleWait = cmp.Or(p.MaxThrottleWait, 5*time.Minute)
 	p.Quota = cmp.Or(p.Quota, 100)
 	return p
 }
 
 // forRetry returns the part of the policy that internal/retry needs.
 func (p RetryPolicy) forRetry() retry.Policy {
-	return retry.Policy{MaxAttempts: p.MaxAttempts, BaseWait: p.BaseWait, MaxWait: p.MaxWait, MaxRetryAfter: p.MaxRetryAfter}
+	return retry.Policy{MaxAttempts: p.MaxAttempts, BaseWait: p.BaseWait, MaxWait: p.MaxWait, MaxAfter: p.MaxThrottleWait}
 }
 
 // problem tells what is wrong with the policy.
 func (p RetryPolicy) problem() string {
-	least := min(p.BaseWait, p.MaxWait, p.MaxRetryAfter, p.ResendAfter)
+	least := min(p.BaseWait, p.MaxWait, p.MaxThrottleWait, p.ResendAfter)
 	for _, wait := range p.VerifyWaits {
 		least = min(least, wait)
 	}
@@ -179,7 +197,7 @@ func (p RetryPolicy) problem() string {
 	if p.ResendAfter > 0 && (p.VerifyWaits != nil && len(p.VerifyWaits) < 2 || p.MaxAttempts == 1) {
 		return "ResendAfter needs at least two VerifyWaits and two attempts"
 	}
-	if max(p.BaseWait, p.MaxWait, p.MaxRetryAfter) > retry.LongestWait {
+	if max(p.BaseWait, p.MaxWait, p.MaxThrottleWait) > retry.LongestWait {
 		return "waits longer than a year"
 	}
 	return ""
@@ -192,10 +210,10 @@ type Limits struct {
 	ErrorBytes    int // what is read of an error's body; default 16 KiB
 	IDsPerRequest int // ids that one request adds or removes; default 500, at most 1,000
 
-	HeaderTimeout   time.Duration // wait for an answer to begin; default 30 s
+	HeaderTimeout   time.Duration // wait for an answer to begin, once there is a connection; default 30 s
 	ProgressTimeout time.Duration // wait for the next row of a list; default 30 s
 	ErrorTimeout    time.Duration // wait for the body of an error, or for what follows a row; default 2 s
-	AttemptTimeout  time.Duration // a whole attempt that is not a list; default 60 s
+	AttemptTimeout  time.Duration // a whole attempt that is not a list, or the wait for a connection; default 60 s
 }
 
 func (l Limits) orDefaults() Limits {
@@ -231,6 +249,7 @@ type callSettings struct {
 	attempts int // 0: as the Client's policy says
 	response *Response
 	secrets  []string // values of header and params that no error may show
+	bounded  bool     // only an answer will do that says where it ends
 	problems
 }
 
@@ -290,8 +309,9 @@ func CallParam(name string, values ...string) CallOption {
 }
 
 // CallAttempts replaces RetryPolicy.MaxAttempts for one call. With 1 the call is
-// not sent again. The client looks for a create whose answer is lost all the
-// same.
+// not sent again, unless the server refused it as too many requests, or had closed
+// the connection before a read. The client looks for a create whose answer is lost
+// all the same.
 func CallAttempts(n int) CallOption {
 	return func(s *callSettings) {
 		if s.attempts = n; n < 1 {

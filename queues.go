@@ -129,7 +129,7 @@ func (s QueuesService) Get(ctx context.Context, domain DomainID, queue QueueID, 
 //
 // API: Create SIP queue
 func (s QueuesService) Create(ctx context.Context, domain DomainID, params QueueCreateParams, with ...CallOption) (QueueID, error) {
-	return create[QueueID, Queue](ctx, s.caller, "Queues.Create", path("/domains/{domainId}/queues", domain), params, naturalKey{op: "Queues.List", name: "queueName"}, with)
+	return create[QueueID, Queue](ctx, s.caller, "Queues.Create", path("/domains/{domainId}/queues", domain), params, naturalKey{op: "Queues.List", name: "queueName", number: "extensionNumber"}, with)
 }
 
 // Update changes what params give.

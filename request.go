@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -38,8 +39,8 @@ import (
 //     problem, do returns it and sends nothing.
 //  3. do sends the call with retryablehttp. For each attempt, internal/attempt waits
 //     for a turn (internal/ratelimit), sets the headers, watches the time, and logs.
-//  4. checkRetry asks internal/retry whether there is another attempt, and backoff
-//     asks how long to wait before it.
+//  4. checkRetry asks internal/retry whether there is another attempt, and after
+//     which pause.
 //  5. take reads the last answer: rows (internal/rows), or the text of an error,
 //     unless there are secrets in it (internal/redact).
 //  6. If a create or an add of members failed and may have taken effect, create.go
@@ -85,6 +86,7 @@ type call struct {
 
 	caller *caller
 	behind *call            // the call for which this one looks, or nil
+	place  ratelimit.Place  // in the queue for turns, for the call and its looks
 	found  *redact.Detector // made when it is needed: see detector
 
 	began    time.Time     // when a create was sent the last time
@@ -160,9 +162,16 @@ func (call *call) invalid() error {
 	return &ValidationError{Op: call.Op, Fields: call.problems}
 }
 
-// forLooks returns the options of the looks for what the call made: its headers.
+// forLooks returns the options of the looks for what the call made: its headers,
+// and no answer from before. There are several looks, so each has one attempt.
 func (call *call) forLooks() []CallOption {
-	return []CallOption{func(s *callSettings) { s.header, s.secrets = call.with.header, call.with.secrets }}
+	return []CallOption{func(s *callSettings) {
+		s.header, s.secrets, s.attempts = maps.Clone(call.with.header), call.with.secrets, 1
+		if s.header == nil {
+			s.header = make(http.Header)
+		}
+		s.header["Cache-Control"] = []string{"no-cache"}
+	}}
 }
 
 func (call *call) apply(with []CallOption) {
@@ -287,10 +296,18 @@ func pageError(op string, r route, err error) error {
 func readList[R any](ctx context.Context, c *caller, call *call) (list []R, err error) {
 	call.Long = true
 	err = c.do(ctx, call, func(resp *http.Response) (err error) {
+		if call.with.bounded && !bounded(resp) {
+			return errors.New("the end of the connection alone ends this list, so it may be cut")
+		}
 		list, err = rows.ReadAll[R](rows.LayoutOf[R](rowFormat), resp.Body, c.limits.RowBytes)
 		return err
 	})
 	return list, err
+}
+
+// bounded reports whether an answer says where it ends, so that a cut is an error.
+func bounded(resp *http.Response) bool {
+	return resp.ProtoMajor != 1 || resp.ContentLength >= 0 || len(resp.TransferEncoding) > 0 || resp.Uncompressed // gzip has a checksum at its end
 }
 
 // exec makes a call whose answer has no rows.
@@ -350,12 +367,16 @@ func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response)
 		return err
 	}
 	call.caller, call.Account, call.behind, call.ended = c, &c.account.Account, callFrom(ctx), false
+	call.Write, call.Place = call.kind.Writes(), &call.place
+	if call.behind != nil {
+		call.Place = call.behind.Place
+	}
 	req, err := c.request(ctx, call)
 	if err != nil {
-		return call.fail(nil, err)
+		return call.fail(err)
 	}
 	req.SetResponseHandler(func(resp *http.Response) error { return call.take(resp, decode) })
-	resp, err := c.http.Do(req)
+	_, err = c.http.Do(req)
 	switch failed, ok := err.(*Error); {
 	case err == nil:
 		c.account.quota.Refund()
@@ -370,7 +391,7 @@ func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response)
 		err = ctx.Err()
 	}
 	call.respond()
-	return call.fail(resp, err)
+	return call.fail(err)
 }
 
 func (c *caller) request(ctx context.Context, call *call) (*retryablehttp.Request, error) {
@@ -393,33 +414,47 @@ func (c *caller) request(ctx context.Context, call *call) (*retryablehttp.Reques
 	return req, nil
 }
 
-// checkRetry decides whether there is another attempt. retryablehttp calls it after
-// each attempt, and again after take has read the answer.
-func (c *caller) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
+// checkRetry decides whether there is another attempt, and after which pause.
+// retryablehttp calls it after each attempt, and again after take has read the answer.
+func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	call := callFrom(ctx)
 	switch {
 	case call.ended || err == nil && call.Succeeded():
 		return false, nil
-	case errors.Is(err, ratelimit.ErrNoTurn) && !call.Sent():
+	case !call.Sent() && (errors.Is(err, ratelimit.ErrNoTurn) || errors.Is(err, ratelimit.ErrRefused)):
 		call.failed(retry.Final)
+		return false, nil // it used no attempt, so counting them does not end it
 	case resp == nil:
 		call.body, call.message = nil, ""
-		call.failed(retry.OfError(ctx, err, call.Sent()))
+		call.failed(retry.OfError(ctx, err, call.Sent(), call.Stale() && !call.Write))
 	case errors.Is(err, rows.ErrCut):
 		call.failed(retry.Cut)
 	case err != nil:
 		call.failed(retry.Unexpected)
 	default:
-		call.failed(retry.OfStatus(resp.StatusCode, call.doubtful))
+		call.failed(retry.OfStatus(resp.StatusCode, call.Refused(), call.doubtful))
 	}
-	again := ctx.Err() == nil && call.Attempts < call.retryPolicy().Attempts(retry.RuleFor(call.failure, call.kind)) && call.retryPolicy().Accepts(ctx, retry.After(resp))
-	return again && c.account.quota.Spend(call.failure, err), nil
+	rule, policy, asked := retry.RuleFor(call.failure, call.kind), call.retryPolicy(), retry.After(resp)
+	ended := call.behind != nil && call.Replayed() && call.used() == 1 // a look has one attempt, and the connection had ended
+	switch {
+	case ctx.Err() != nil:
+		return false, nil
+	case rule == retry.NextTurn || ended:
+		return true, nil
+	case call.used() >= policy.Attempts(rule) || !policy.Accepts(ctx, asked) || !call.caller.account.quota.Spend(call.failure, err):
+		return false, nil
+	}
+	if call.failure != retry.Stale {
+		call.Pause = policy.Wait(max(call.used()-1, 0), asked)
+	}
+	return true, nil
 }
 
-// backoff tells retryablehttp how long to wait after attempt n, counted from 0.
-func (c *caller) backoff(_, _ time.Duration, n int, resp *http.Response) time.Duration {
-	return c.policy.forRetry().AfterAnswer(n, resp)
-}
+// noBackoff: an attempt waits by itself, before it takes its turn.
+func noBackoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return 0 }
+
+// used counts the attempts that the table counts.
+func (call *call) used() int { return call.Attempts - call.Free }
 
 // retryPolicy returns the policy with the call's own number of attempts.
 func (call *call) retryPolicy() retry.Policy {
@@ -445,63 +480,28 @@ func (call *call) take(resp *http.Response, decode func(*http.Response) error) e
 	call.body, call.message = nil, ""
 	if !call.Succeeded() {
 		call.ended = true
-		if retry.RuleFor(call.failure, call.kind) == retry.Done {
+		failed := call.fail(nil)
+		start := attempt.NewOpening(resp.Body, call.caller.limits.ErrorBytes)
+		failed.Body, failed.Message = call.detector().Body(start, call.caller.limits.ErrorBytes)
+		failed.page = bytes.HasPrefix(bytes.TrimLeft(start.Kept(), "\ufeff \t\r\n"), []byte("<"))
+		start.Drop()
+		if retry.RuleFor(call.failure, call.kind) == retry.Done && !failed.page {
 			return nil
 		}
-		failed := call.fail(resp, nil)
-		failed.Body, failed.Message = call.detector().Body(resp.Body, call.caller.limits.ErrorBytes)
 		return failed
 	}
-	opening := &opening{ReadCloser: resp.Body, left: call.caller.limits.ErrorBytes}
-	defer opening.drop()
+	opening := attempt.NewOpening(resp.Body, call.caller.limits.ErrorBytes)
+	defer opening.Drop()
 	resp.Body = opening
 	err := errNotAPI
 	if call.kind.Writes() || resp.StatusCode == http.StatusOK {
 		err = decode(resp)
 	}
-	if err != nil && opening.left >= 0 {
-		call.body, call.message = call.detector().Answer(opening.again(call.caller.limits.ErrorTimeout), call.caller.limits.ErrorBytes)
+	if err != nil && !opening.Dropped() {
+		attempt.Within(opening, call.caller.limits.ErrorTimeout)
+		call.body, call.message = call.detector().Answer(opening.Again(), call.caller.limits.ErrorBytes)
 	}
 	return err
-}
-
-// opening is the body of a success. It keeps the first bytes until there is a row:
-// they may be an error's text.
-type opening struct {
-	io.ReadCloser
-	kept []byte
-	left int // bytes to keep; -1: none, for there was a row
-}
-
-func (o *opening) Read(p []byte) (int, error) {
-	n, err := o.ReadCloser.Read(p)
-	if keep := min(n, o.left); keep > 0 {
-		o.kept = append(o.kept, p[:keep]...)
-		o.left -= keep
-	}
-	return n, err
-}
-
-// Progress passes on that there was a row.
-func (o *opening) Progress() {
-	o.drop()
-	if body, ok := o.ReadCloser.(interface{ Progress() }); ok {
-		body.Progress()
-	}
-}
-
-// drop wipes what was kept, because rows may hold secrets.
-func (o *opening) drop() {
-	clear(o.kept)
-	o.kept, o.left = nil, -1
-}
-
-// again reads the body from its beginning. The rest may take so long.
-func (o *opening) again(wait time.Duration) io.Reader {
-	if body, ok := o.ReadCloser.(interface{ Within(time.Duration) }); ok {
-		body.Within(wait)
-	}
-	return io.MultiReader(bytes.NewReader(o.kept), o.ReadCloser)
 }
 
 // errNotAPI is an answer that the API's page does not have for this call: a proxy
@@ -511,7 +511,7 @@ var errNotAPI = errors.New("this does not look like the API's answer")
 // noRow reads the answer of a call that has no rows in it.
 func noRow(resp *http.Response) error {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, attempt.MaxDrain))
-	if resp.StatusCode != http.StatusNoContent && (err != nil || len(bytes.TrimSpace(body)) > 0) {
+	if resp.StatusCode != http.StatusNoContent && (err != nil || len(body) == attempt.MaxDrain || len(bytes.TrimSpace(body)) > 0) {
 		return errNotAPI
 	}
 	return nil
@@ -524,9 +524,8 @@ func (call *call) respond() {
 	}
 }
 
-// fail returns the error of a call that did not succeed. resp is the answer that
-// it failed on, or nil.
-func (call *call) fail(resp *http.Response, err error) *Error {
+// fail returns the error of a call that did not succeed.
+func (call *call) fail(err error) *Error {
 	e := &Error{Op: call.Op, Method: call.Method, Path: call.Path, StatusCode: call.Status(), Attempts: call.Attempts, Outcome: OutcomeNotApplied, Body: call.body, Message: call.message, Err: call.Clean(err)}
 	if call.doubtful {
 		e.Outcome = OutcomeUnknown
@@ -534,16 +533,16 @@ func (call *call) fail(resp *http.Response, err error) *Error {
 	if id := call.Answer().Get("X-Request-Id"); id != "" {
 		e.RequestID = redact.Line(call.detector().Text(id))
 	}
-	e.RetryAfter = retry.After(resp)
+	e.RetryAfter = retry.After(&http.Response{StatusCode: call.Status(), Header: call.Answer()})
 	return e
 }
 
 // applied returns the error of a call that took effect and failed after that.
-func (call *call) applied(err error) error {
-	e := call.fail(nil, err)
+func (call *call) applied(err error) *Error {
+	e := call.fail(err)
 	e.Outcome = OutcomeApplied
 	if !call.Succeeded() {
-		e.StatusCode = 0 // it is the status of a failure, and the call took effect
+		e.StatusCode, e.RetryAfter = 0, 0 // they are those of a failure, and the call took effect
 	}
 	return e
 }
@@ -565,7 +564,7 @@ func (call *call) open() []string {
 	all := append([]string{call.Path, call.caller.base.Host}, secretNames...)
 	for _, sent := range []map[string][]string{call.form.Values, call.query, call.Header} {
 		for name, values := range sent {
-			all = append(all, name)
+			all = append(append(all, name), redact.Labels(name, values...)...)
 			if !slices.Contains(call.form.Hidden, name) && !redact.Sensitive(name) {
 				all = append(all, values...)
 			}
@@ -591,8 +590,11 @@ func (call *call) Clean(err error) error {
 	if err == nil {
 		return nil
 	}
-	query := call.query.Encode()
-	return call.detector().Error(translate(err), "?"+query, query)
+	var cuts []string
+	if query := call.query.Encode(); query != "" {
+		cuts = []string{"?" + query, query}
+	}
+	return call.detector().Error(translate(err), cuts...)
 }
 
 // callFrom returns the call that a request's context belongs to, or nil.

@@ -176,9 +176,13 @@ func (s UsersService) Get(ctx context.Context, domain DomainID, user UserID, wit
 
 // Create adds a user to a domain and returns its id.
 //
+// If the answer is lost and the user is there, the error matches ErrOutcomeUnknown,
+// and Found has its id: its row does not show whether the password and the PIN are
+// those that were sent. Set them with Update, or set RetryPolicy.SettleSecrets.
+//
 // API: Create SIP User
 func (s UsersService) Create(ctx context.Context, domain DomainID, params UserCreateParams, with ...CallOption) (UserID, error) {
-	return create[UserID, User](ctx, s.caller, "Users.Create", path("/domains/{domainId}/users", domain), params, naturalKey{op: "Users.List", name: "user"}, with)
+	return create[UserID, User](ctx, s.caller, "Users.Create", path("/domains/{domainId}/users", domain), params, naturalKey{op: "Users.List", name: "user", number: "extensionNumber", update: "Users.Update"}, with)
 }
 
 // Update changes what params give.

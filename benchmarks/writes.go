@@ -140,13 +140,13 @@ type written struct {
 // writeAll has workers do n writes. With failEvery 0 they do them in step, each
 // one and then all the next, as a program does that goes batch by batch: then
 // all connections are idle at once. Otherwise they do as they can, and every
-// failEvery-th write is an update, which the server answers 503 each time.
+// failEvery-th write is an update, which the server answers 502 each time.
 func writeAll(certificate tls.Certificate, way writer, n, workers, failEvery int) (written, error) {
 	// Nobody looks at uniqueness: it takes the server longer, the more there are.
 	server := siptest.NewServer(siptest.Options{TLS: &tls.Config{Certificates: []tls.Certificate{certificate}}, HTTP2: way.http2, Latency: latency, AllowDuplicates: true})
 	defer server.Close()
 	server.AddDomain(infinitysip.Domain{ID: 1})
-	server.Fail(siptest.On("Users.Update").Status(http.StatusServiceUnavailable).Body(strings.Repeat("Try again later. ", 600)))
+	server.Fail(siptest.On("Users.Update").Status(http.StatusBadGateway).Body(strings.Repeat("Try again later. ", 600)))
 	client := way.client(server, workers)
 	defer client.close()
 
@@ -262,7 +262,7 @@ func failingWrites(w io.Writer, c config, certificate tls.Certificate, n int) er
 	const workers = 16
 	table := &bench.Table{
 		Title: fmt.Sprintf("Writes: %d over TLS, %v each, %d workers, a tenth of them fail", n, latency, workers),
-		Note: fmt.Sprintf("Nine in ten are creates; every tenth is an update, which the server answers 503 each time, with 10 kB of text. "+
+		Note: fmt.Sprintf("Nine in ten are creates; every tenth is an update, which the server answers 502 each time, with 10 kB of text. "+
 			"Those that try again do so at once, %d times in all.", attempts),
 		Head: []string{"transport", "share of the ideal", "requests", "connections"},
 	}

@@ -1,6 +1,10 @@
-// Package integration puts a proxy that nobody here wrote, toxiproxy, between
-// a client and a server, and has it spoil the connections. It is a module of
-// its own, so that package infinitysip does not depend on it.
+// Package integration puts what nobody here wrote between a client and a server:
+// toxiproxy, which spoils the connections, and nginx, which limits the calls,
+// ends connections, and loses its own. The module is separate, so that package
+// infinitysip does not depend on toxiproxy.
+//
+// TestNginx needs nginx, with TLS and HTTP/2 (Debian's package nginx-light is
+// enough). Without it the test is skipped, or fails if it runs with -nginx.
 package integration
 
 import (
@@ -169,6 +173,15 @@ func through(t *testing.T, toxic string, sum *figures) {
 	client.CloseIdleConnections()
 	proxy.Toxics.ResetToxics(t.Context()) // which ends what waits in it
 	proxy.Stop()
+	idle(t, srv)
+	for i := range claims {
+		claims[i].judge(t, sum)
+	}
+	search(t, sum, "the log", log.String())
+}
+
+// idle waits until the server has no connections and no calls.
+func idle(t *testing.T, srv *siptest.Server) {
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		if _, open := srv.Connections(); open == 0 {
 			break
@@ -176,10 +189,6 @@ func through(t *testing.T, toxic string, sum *figures) {
 		require.True(t, time.Now().Before(deadline), "connections are left open")
 	}
 	srv.Wait()
-	for i := range claims {
-		claims[i].judge(t, sum)
-	}
-	search(t, sum, "the log", log.String())
 }
 
 func (c *claim) judge(t *testing.T, sum *figures) {
@@ -240,14 +249,15 @@ func search(t *testing.T, sum *figures, name, text string) {
 // errLacks is a list that is complete, by its own word, and is not.
 var errLacks = errors.New("rows are missing")
 
+func user(name string) infinitysip.UserCreateParams {
+	return infinitysip.UserCreateParams{User: name, Password: infinitysip.NewSecret(password), DisplayName: name, ExtensionNumber: name}
+}
+
 // prepare fills the server, and returns the calls to make on it.
 func prepare(t *testing.T, srv *siptest.Server, client *infinitysip.Client) (claims []claim) {
 	ctx := t.Context()
 	direct := srv.InProcessClient()
 	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
-	user := func(name string) infinitysip.UserCreateParams {
-		return infinitysip.UserCreateParams{User: name, Password: infinitysip.NewSecret(password), DisplayName: name, ExtensionNumber: name}
-	}
 	group := func(name string) infinitysip.GroupCreateParams {
 		return infinitysip.GroupCreateParams{Name: name, DisplayName: name, ExtensionNumber: name, CallerNameFormat: "{displayName}"}
 	}

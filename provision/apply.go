@@ -53,7 +53,9 @@ type Progress struct {
 //
 // Of several for one user or device the last one counts. But where a user's
 // change then fails with infinitysip.ErrConflict, the user has those of an
-// earlier run, or of another machine. PlanOptions.SetSecrets sets others.
+// earlier run, or of another machine. PlanOptions.SetSecrets sets others. If two
+// programs make the same user at once, and the answer to one is lost, the last to
+// set them is right.
 type Credential struct {
 	User   string
 	Device string // MAC address; empty for a password
@@ -69,7 +71,7 @@ const (
 	StatusDone    Status = "done"
 	StatusFailed  Status = "failed"  // Err tells why, and whether it may have taken effect
 	StatusBlocked Status = "blocked" // not done to the end: something that it needs failed; of users into or out of a group, it was done for those who could be
-	StatusStopped Status = "stopped" // not done to the end, or not begun: the context ended
+	StatusStopped Status = "stopped" // not done to the end, or not begun: the context ended, or the server refused the credentials
 )
 
 // Result is what came of a change.
@@ -109,7 +111,9 @@ func (r Result) MarshalJSON() ([]byte, error) {
 // The results are those of all changes, in the order of Items, whatever failed,
 // and hold every secret that came up; the error joins those of the changes that
 // failed. When the context ends no change is begun any more, and the error is
-// its error too.
+// its error too. So it is when the server refuses the credentials
+// (infinitysip.ErrUnauthorized), which the error says once, however many calls
+// were under way. The client can go on as soon as they are accepted again.
 //
 // After an error, plan again and apply that: what is done is not done twice,
 // and what was left in doubt is seen then. See the package's documentation.
@@ -140,10 +144,18 @@ func (c *Changes) Apply(ctx context.Context, client *infinitysip.Client, opts *A
 	}
 	x.run(work)
 	var errs []error
+	told := false
 	for _, r := range results {
-		if r.Status == StatusFailed {
-			errs = append(errs, fmt.Errorf("%s: %w", r.Change, r.Err))
+		if r.Status != StatusFailed {
+			continue
 		}
+		if errors.Is(r.Err, infinitysip.ErrUnauthorized) && !errors.Is(r.Err, infinitysip.ErrOutcomeUnknown) {
+			if told {
+				continue
+			}
+			told = true
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", r.Change, r.Err))
 	}
 	return results, errors.Join(append(errs, ctx.Err())...)
 }
@@ -201,6 +213,8 @@ type execution struct {
 	total int
 	left  int // steps
 	ready chan *step
+
+	refused bool // the server did not accept the credentials
 }
 
 // run does all steps, at most as many at a time as there are workers, each
@@ -234,7 +248,7 @@ func (x *execution) run(changes []*change) {
 func (x *execution) try(s *step) error {
 	for _, other := range s.needed {
 		// What a step needs is over, so nobody writes this any more. Where it was
-		// stopped, the context has ended.
+		// stopped, so is this one.
 		if other.err != nil && !stopped(other.err) {
 			return fmt.Errorf("%w: it needs what failed: %s", ErrBlocked, other.of.Change)
 		}
@@ -242,10 +256,16 @@ func (x *execution) try(s *step) error {
 	if err := x.ctx.Err(); err != nil {
 		return stoppedError{err}
 	}
+	x.mu.Lock()
+	refused := x.refused
+	x.mu.Unlock()
+	if refused {
+		return stoppedError{fmt.Errorf("the server refused the credentials: %w", infinitysip.ErrUnauthorized)}
+	}
 	return s.do(x)
 }
 
-// stoppedError is the end of the context before a step.
+// stoppedError is why nothing is begun any more.
 type stoppedError struct{ error }
 
 func (e stoppedError) Unwrap() error { return e.error }
@@ -260,6 +280,7 @@ func (x *execution) finish(s *step, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	s.err = err
+	x.refused = x.refused || errors.Is(err, infinitysip.ErrUnauthorized)
 	c := s.of
 	if err != nil && c.result.Err == nil {
 		c.result.Err = err
@@ -319,6 +340,28 @@ func (x *execution) secretsOfUser(params *infinitysip.UserCreateParams, result *
 	}
 	result.Password, result.PIN = params.Password, params.PIN
 	return nil
+}
+
+// createUser makes a user. If the answer is lost and the user is there, the client
+// does not know whose it is. It was not there when Apply began, so it is the one,
+// unless somebody made it since then. Setting its secrets makes it the one.
+func createUser(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, params infinitysip.UserCreateParams) (infinitysip.UserID, error) {
+	id, err := client.Users.Create(ctx, domain, params)
+	failed, ok := errors.AsType[*infinitysip.Error](err)
+	// The cause alone tells that the user is there with other values: the status is
+	// also 409 if the first of two requests has made the user.
+	if !ok || failed.Outcome != infinitysip.OutcomeUnknown || errors.Is(failed.Err, infinitysip.ErrConflict) || len(failed.Found) != 1 {
+		return id, err
+	}
+	id = infinitysip.UserID(failed.Found[0])
+	secrets := infinitysip.UserUpdateParams{Password: &params.Password}
+	if !params.PIN.IsZero() {
+		secrets.PIN = &params.PIN
+	}
+	if again := client.Users.Update(ctx, domain, id, secrets); again != nil {
+		return 0, fmt.Errorf("%w; setting its password failed: %w", err, again)
+	}
+	return id, nil
 }
 
 func (x *execution) password(user string) (infinitysip.Secret, error) {

@@ -435,6 +435,143 @@ func TestOutcomeUnknown(t *testing.T) {
 	}
 }
 
+// The answer to a create of a user is lost, and the user is there. It was not there
+// before, so Apply sets its secrets, and goes on: whoever made it, what is kept is
+// so.
+func TestApplyAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	byAnother := func(params infinitysip.UserCreateParams) siptest.Fault {
+		return siptest.On("Users.Create").Nth(1).Drop().Before(func(srv *siptest.Server) {
+			_, err := srv.InProcessClient().Users.Create(context.Background(), 1, params)
+			require.NoError(t, err)
+		})
+	}
+	same := infinitysip.UserCreateParams{User: "joe", DisplayName: "Joe", ExtensionNumber: "0100", Password: infinitysip.NewSecret("the other's"), HotdeskAllowed: new(true)}
+	other := same
+	other.DisplayName = "Joseph"
+	for name, test := range map[string]struct {
+		faults   []siptest.Fault
+		sent     []string
+		is       []error // empty: it is done
+		password string  // on the server, if it is not the one that is kept
+	}{
+		"it was made": {[]siptest.Fault{siptest.On("Users.Create").Nth(1).CommitThenDrop()},
+			[]string{"Users.Create", "Users.Update", "Devices.Create", "Users.AddDevice"}, nil, ""},
+		"it was made, a list was late, and it is refused the second time": {[]siptest.Fault{siptest.On("Users.Create").Nth(1).CommitThenStatus(503), siptest.On("Users.List").Nth(2).Times(4).Body("")},
+			[]string{"Users.Create", "Users.Update", "Devices.Create", "Users.AddDevice"}, nil, ""},
+		"somebody else made it at the same time": {[]siptest.Fault{byAnother(same)},
+			[]string{"Users.Create", "Users.Update", "Devices.Create", "Users.AddDevice"}, nil, ""},
+		"somebody else made another of its name": {[]siptest.Fault{byAnother(other)},
+			[]string{"Users.Create", "Devices.Create"}, []error{infinitysip.ErrOutcomeUnknown, infinitysip.ErrConflict}, "the other's"},
+		"its secrets cannot be set": {[]siptest.Fault{byAnother(same), siptest.On("Users.Update").Status(http.StatusForbidden)},
+			[]string{"Users.Create", "Users.Update", "Devices.Create"}, []error{infinitysip.ErrOutcomeUnknown, infinitysip.ErrForbidden}, "the other's"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := newAcme(t)
+				desired := &provision.State{
+					Users:   []provision.User{{User: "joe", DisplayName: "Joe", ExtensionNumber: "0100", HotdeskAllowed: new(true)}},
+					Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("joe")}},
+				}
+				changes := a.plan(t, desired, nil)
+				for _, fault := range test.faults {
+					a.Fail(fault)
+				}
+				var kept provision.Credential
+				results, err := changes.Apply(t.Context(), a.client, &provision.ApplyOptions{Workers: 1, Keep: func(c provision.Credential) error {
+					if c.Device == "" {
+						kept = c
+					}
+					return nil
+				}})
+
+				require.Equal(t, test.sent, slices.Compact(a.sent()), "somebody else's create is beside the own one")
+				user := a.Users(a.domain)[0]
+				require.Len(t, a.Users(a.domain), 1)
+				require.True(t, results[0].Password.Equal(kept.Password))
+				require.True(t, results[0].PIN.Equal(kept.PIN))
+				if test.password == "" {
+					require.NoError(t, err)
+					require.Equal(t, provision.StatusDone, results[0].Status)
+					require.Equal(t, provision.StatusDone, results[2].Status)
+					require.True(t, user.Password.Equal(kept.Password), "what is kept is on the server")
+					require.True(t, user.PIN.Equal(kept.PIN))
+					require.Len(t, kept.PIN.Reveal(), 6)
+					return
+				}
+				for _, target := range test.is {
+					require.ErrorIs(t, err, target)
+				}
+				require.Equal(t, provision.StatusFailed, results[0].Status)
+				require.Equal(t, provision.StatusBlocked, results[2].Status)
+				require.Equal(t, test.password, user.Password.Reveal())
+				require.NotContains(t, err.Error(), kept.Password.Reveal())
+			})
+		})
+	}
+}
+
+// Credentials are revoked while many calls are under way: nothing is begun after
+// that, and the error says it once. The same client goes on when they are accepted
+// again.
+func TestCredentialsRevoked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const workers = 8
+		a := newAcme(t, siptest.Options{Latency: time.Second})
+		var posts, refused atomic.Int64
+		revoked := atomic.Bool{}
+		client := a.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodPost && posts.Add(1) == 13 {
+				revoked.Store(true)
+			}
+			if revoked.Load() {
+				refused.Add(1)
+				time.Sleep(time.Second) // the bubble's clock
+				return &http.Response{StatusCode: http.StatusUnauthorized, Body: http.NoBody}, nil
+			}
+			return a.Transport().RoundTrip(req)
+		})}))
+		desired := &provision.State{Groups: []provision.Group{{Name: "sales", ExtensionNumber: "0600", Members: []string{"user00", "user39"}}}}
+		for i := range 40 {
+			desired.Users = append(desired.Users, provision.User{User: fmt.Sprintf("user%02d", i), DisplayName: "U", ExtensionNumber: fmt.Sprint(100 + i)})
+		}
+		changes, err := provision.Plan(t.Context(), client, a.domain, desired, nil)
+		require.NoError(t, err)
+
+		results, err := changes.Apply(t.Context(), client, &provision.ApplyOptions{Workers: workers})
+
+		require.ErrorIs(t, err, infinitysip.ErrUnauthorized)
+		require.NotErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+		require.Equal(t, 1, strings.Count(err.Error(), "401 Unauthorized"), "%v", err)
+		require.Len(t, strings.Split(err.Error(), "\n"), 1)
+		require.LessOrEqual(t, refused.Load(), int64(workers), "those under way")
+		count := map[provision.Status]int{}
+		for _, r := range results {
+			count[r.Status]++
+			if r.Status != provision.StatusDone {
+				require.ErrorIs(t, r.Err, infinitysip.ErrUnauthorized)
+				require.True(t, r.Password.IsZero(), "nobody has it")
+			}
+		}
+		require.Equal(t, map[provision.Status]int{
+			provision.StatusDone: len(a.Users(a.domain)), provision.StatusFailed: int(refused.Load()),
+			provision.StatusStopped: 42 - len(a.Users(a.domain)) - int(refused.Load()),
+		}, count)
+
+		_, err = provision.Plan(t.Context(), client, a.domain, desired, nil)
+		require.ErrorIs(t, err, infinitysip.ErrUnauthorized)
+		revoked.Store(false)
+		changes, err = provision.Plan(t.Context(), client, a.domain, desired, nil)
+		require.NoError(t, err)
+		_, err = changes.Apply(t.Context(), client, nil)
+		require.NoError(t, err)
+		require.Len(t, a.Users(a.domain), 40)
+		require.Len(t, a.GroupUsers(a.domain, 1), 2)
+	})
+}
+
 // Somebody else is first with a create: that fails, and the next plan sees it.
 func TestConflict(t *testing.T) {
 	t.Parallel()

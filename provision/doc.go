@@ -53,12 +53,14 @@
 // A plan is for the domain as it was. Apply looks again first, and does nothing
 // (ErrStale) if the plan would be another by now. It does not lock the domain
 // after that. What keeps things right is that the server has each name, address,
-// network and extension number once, and that the client never sends a create a
-// second time unless it is certain that the first did nothing.
+// network and extension number once, and that the client sends a create a second
+// time only if the server said that it did not take the first, or a look showed
+// that it is absent after a 503.
 //
 // So the way out of every failure is the same: plan again, and apply what is
 // left. Where the outcome of a change was unknown, the new plan shows whether it
-// was made. Where somebody else was first to create a thing
+// was made. A user whose answer was lost, and who is there, gets its password and
+// PIN at once. Where somebody else was first to create a thing
 // (infinitysip.ErrConflict), the new plan finds it there. After a crash the next
 // run goes on where the last one ended. It is as safe to run on two machines at
 // once, with one exception: the API has no key for a group in a queue, so two who

@@ -83,7 +83,10 @@ func users(d *differ) *userResource {
 		secrets:  (*execution).secretsOfUser,
 		withPIN:  func(u *User, f FieldChange) bool { return u.hotdeskWithPIN && f.Field == "hotdeskAllowed" },
 		calls: func(c *infinitysip.Client) userCalls {
-			return userCalls{c.Users.Create, c.Users.Update, c.Users.Delete}
+			create := func(ctx context.Context, domain infinitysip.DomainID, params infinitysip.UserCreateParams, _ ...infinitysip.CallOption) (infinitysip.UserID, error) {
+				return createUser(ctx, c, domain, params)
+			}
+			return userCalls{create, c.Users.Update, c.Users.Delete}
 		},
 	}
 }

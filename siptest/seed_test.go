@@ -92,7 +92,7 @@ func TestImpossibleSeedsPanic(t *testing.T) {
 	srv.AddUser(domain, infinitysip.User{User: "joe", ExtensionNumber: "201"})
 	for want, add := range map[string]func(){
 		"siptest: domain 1 exists already": func() { srv.AddDomain(infinitysip.Domain{ID: 1}) },
-		"siptest: domain 2 does not exist": func() { srv.AddQueue(2, infinitysip.Queue{}) },
+		"siptest: domain 9 does not exist": func() { srv.AddQueue(9, infinitysip.Queue{}) },
 		"siptest: user 1 exists already": func() {
 			srv.AddUser(srv.AddDomain(infinitysip.Domain{}), infinitysip.User{ID: 1})
 		},

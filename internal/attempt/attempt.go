@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/infinitysip/infinitysip/internal/ratelimit"
+	"github.com/infinitysip/infinitysip/internal/retry"
 )
 
 // Account is what all attempts of one account share. Several accounts may share a
@@ -30,14 +31,19 @@ type Account struct {
 type Call struct {
 	Account          *Account
 	Op, Method, Path string
-	Header           http.Header // that the caller asks for, beside those of the account
-	Long             bool        // a list, whose answer may be of any length
+	Header           http.Header      // that the caller asks for, beside those of the account
+	Long             bool             // a list, whose answer may be of any length
+	Write            bool             // it may change something
+	Place            *ratelimit.Place // in the queue for turns
+	Pause            time.Duration    // before the next attempt
 
-	Attempts int // how many were made
+	Attempts int // how many were sent, or may have been
+	Free     int // how many of them use up nothing: refused as too many, or reads that were Stale
 	last     struct {
-		status int // 0: there was no answer
-		header http.Header
-		watch  *watch // nil: there was no turn
+		status  int // 0: there was no answer
+		header  http.Header
+		refused bool
+		watch   *watch // nil: there was no turn
 	}
 }
 
@@ -55,7 +61,19 @@ func (c *Call) Succeeded() bool {
 }
 
 // Sent reports whether the last attempt may have reached the server.
-func (c *Call) Sent() bool { return c.last.watch != nil && c.last.watch.sent.Load() }
+func (c *Call) Sent() bool { return c.last.watch != nil && c.last.watch.reached() }
+
+// Refused reports whether the last attempt's answer says that there are too many
+// requests.
+func (c *Call) Refused() bool { return c.last.refused }
+
+// Replayed reports whether the last attempt ended because net/http began to send
+// its request again: the connection had ended, or the server had reset the stream.
+func (c *Call) Replayed() bool { return c.last.watch != nil && c.last.watch.replayed() }
+
+// Stale reports whether that was on a connection of HTTP/1.1 that had served a call
+// before: the server had closed it in between.
+func (c *Call) Stale() bool { return c.Replayed() && c.last.watch.stale() }
 
 // Base returns the call itself: it makes an Owner of what embeds a Call.
 func (c *Call) Base() *Call { return c }
@@ -113,17 +131,18 @@ func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error
 
 // begin waits for the turn of an attempt, and returns its request.
 func (c *Call) begin(req *http.Request) (*http.Request, error) {
-	c.Attempts++
 	c.last.watch = nil
-	if err := c.Account.Turns.Wait(req.Context()); err != nil {
+	turn, err := c.turn(req.Context())
+	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close()
 		}
 		return nil, err
 	}
-	c.last.status, c.last.header = 0, nil
-	watch := newWatch(req.Context(), c.Account.Timeouts.Header)
-	watch.sent.Store(true)
+	c.Attempts++
+	c.last.status, c.last.header, c.last.refused = 0, nil, false
+	watch := newWatch(req.Context(), c.Account.Timeouts)
+	watch.turn = turn
 	c.last.watch = watch
 	out := req.Clone(watch.ctx)
 	for name, values := range c.Header {
@@ -141,6 +160,15 @@ func (c *Call) begin(req *http.Request) (*http.Request, error) {
 	return out, nil
 }
 
+// turn waits until the next attempt may go.
+func (c *Call) turn(ctx context.Context) (ratelimit.Turn, error) {
+	if err := retry.Sleep(ctx, c.Pause); err != nil {
+		return ratelimit.Turn{}, err
+	}
+	c.Pause = 0
+	return c.Account.Turns.Wait(ctx, c.Place, c.Write)
+}
+
 // end notes what came of an attempt, and goes on to watch the body of an answer.
 func (c *Call) end(resp *http.Response, err error) (*http.Response, error) {
 	watch := c.last.watch
@@ -153,12 +181,23 @@ func (c *Call) end(resp *http.Response, err error) (*http.Response, error) {
 		err = errors.New("the transport returned neither an answer nor an error")
 	case err == nil && resp.Body == nil:
 		resp.Body = http.NoBody
+	case err == nil && resp.StatusCode == http.StatusSwitchingProtocols:
+		_ = resp.Body.Close() // it is the connection, which no context and no timer ends
+		resp.Body = http.NoBody
 	}
 	if err != nil {
+		if c.Stale() && !c.Write && watch.conn.used {
+			c.Free++
+		}
 		return nil, watch.end(err)
 	}
 	c.last.status, c.last.header = resp.StatusCode, resp.Header
-	c.Account.Turns.Note(resp.StatusCode == http.StatusTooManyRequests)
+	if c.last.refused = watch.turn.Answer(kindOf(resp.StatusCode), retry.After(resp)); c.last.refused {
+		c.Free++
+	}
+	if c.Long {
+		watch.turn.Done() // a loop over its rows may make calls, which must not wait for its end
+	}
 	if resp.Header["Location"] != nil {
 		// net/http looks at it, and shows it in an error, though redirects are not
 		// followed.
@@ -172,6 +211,19 @@ func (c *Call) end(resp *http.Response, err error) (*http.Response, error) {
 	}
 	resp.Body = watch.body(resp.Body, timeouts.ofBody(c.Succeeded(), c.Long, watch.began), drain)
 	return resp, nil
+}
+
+// kindOf tells what a status says about the server's limits.
+func kindOf(status int) ratelimit.Answer {
+	switch {
+	case status == http.StatusTooManyRequests:
+		return ratelimit.TooMany
+	case status == http.StatusServiceUnavailable:
+		return ratelimit.Unavailable
+	case status/100 == 2, status/100 == 4 && status != http.StatusRequestTimeout:
+		return ratelimit.Accepted
+	}
+	return ratelimit.Other
 }
 
 // log writes the record of an attempt that has just ended.

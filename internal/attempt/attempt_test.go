@@ -32,9 +32,9 @@ func (*owner) Clean(err error) error {
 
 // newOwner returns a call of an account at https://gw.example.com:8443.
 func newOwner() *owner {
-	return &owner{attempt.Call{Op: "Users.Get", Method: "GET", Path: "/users/1", Account: &attempt.Account{
+	return &owner{attempt.Call{Op: "Users.Get", Method: "GET", Path: "/users/1", Place: new(ratelimit.Place), Account: &attempt.Account{
 		Scheme: "https", Host: "gw.example.com:8443", Authorization: func() string { return "ApiKey key" }, UserAgent: "agent/1",
-		Turns:    new(ratelimit.Limiter),
+		Turns:    ratelimit.New(ratelimit.Options{Patience: time.Minute}),
 		Timeouts: attempt.Timeouts{Header: time.Second, Progress: 2 * time.Second, Error: 3 * time.Second, Attempt: 4 * time.Second},
 	}}}
 }
@@ -154,7 +154,7 @@ func TestNoTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o, sent, closed := newOwner(), 0, false
-		o.Account.Turns = ratelimit.New(1, 1)
+		o.Account.Turns = ratelimit.New(ratelimit.Options{PerSecond: 1, Burst: 1, Patience: time.Minute})
 		base := func(*http.Request) (*http.Response, error) {
 			sent++
 			return &http.Response{StatusCode: 503, Header: http.Header{}, Body: http.NoBody}, nil

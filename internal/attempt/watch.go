@@ -6,8 +6,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/infinitysip/infinitysip/internal/ratelimit"
 )
 
 // MaxDrain is how many bytes of an answer are read only to keep its connection.
@@ -42,14 +45,20 @@ type watch struct {
 	timer  *time.Timer
 	missed string // the text of the timeout error, before the time
 	wait   time.Duration
+	waits  Timeouts
 	late   atomic.Bool // the timer has ended the attempt
+	turn   ratelimit.Turn
 
-	// Until there is a connection, nothing was sent. With a transport that does
-	// not trace, sent stays as it was set. Once there was a connection, nothing
-	// takes that back.
-	trace           httptrace.ClientTrace
-	connected, sent atomic.Bool
+	trace httptrace.ClientTrace
+	mu    sync.Mutex  // what follows is set by the trace, perhaps from other goroutines
+	sent  bool        // the server may have the request; true until a trace says otherwise
+	wrote bool        // the head of the request was written to host
+	host  string      // that the transport connects to
+	conn  *connection // the last that there was, or nil
 }
+
+// errReplayed ends an attempt that net/http begins to send a second time.
+var errReplayed = errors.New("the connection ended before an answer, after the request was sent")
 
 // timeoutError: a wait of this package ran out. It is a timeout of net.Error, and
 // not context.DeadlineExceeded, because the caller's context is alive.
@@ -63,19 +72,94 @@ func (e timeoutError) Timeout() bool { return true }
 // Temporary reports true, as net.Error has it.
 func (e timeoutError) Temporary() bool { return true }
 
-func newWatch(ctx context.Context, wait time.Duration) *watch {
-	w := &watch{began: time.Now(), missed: "no answer for ", wait: wait}
+func newWatch(ctx context.Context, waits Timeouts) *watch {
+	w := &watch{began: time.Now(), missed: noAnswer, wait: waits.Header, waits: waits, sent: true}
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
-	w.trace.GetConn = func(string) { w.sent.Store(w.connected.Load()) }
-	w.trace.GotConn = func(httptrace.GotConnInfo) { w.connected.Store(true); w.sent.Store(true) }
+	w.trace = httptrace.ClientTrace{GetConn: w.getConn, GotConn: w.gotConn, PutIdleConn: w.putIdleConn, WroteHeaders: w.wroteHeaders}
 	w.ctx = httptrace.WithClientTrace(w.ctx, &w.trace)
-	w.timer = time.AfterFunc(wait, func() { w.late.Store(true); w.cancel(timeoutError(w.missed + w.wait.String())) })
+	w.timer = time.AfterFunc(w.wait, func() { w.late.Store(true); w.cancel(timeoutError(w.missed + w.wait.String())) })
 	return w
 }
 
-// end stops the watch and returns err, or the timeout that is behind it.
+// The texts of timeouts, before the time.
+const noAnswer, noConnection = "no answer for ", "no connection for "
+
+// waitFor starts another wait, unless one has run out.
+func (w *watch) waitFor(missed string, wait time.Duration) {
+	if w.timer.Stop() {
+		w.missed, w.wait = missed, wait
+		w.timer.Reset(wait)
+	}
+}
+
+// getConn notes that the transport looks for a connection. If the request was sent
+// to this host before, it would be sent again: net/http does so by itself with a
+// request that has no body, as often as a server resets streams or closes idle
+// connections. A request to another host is that of a transport in between.
+func (w *watch) getConn(host string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case !w.wrote:
+		w.sent = w.sent && w.host != ""          // the first one: so there is a trace
+		w.waitFor(noConnection, w.waits.Attempt) // as many callers may wait for one as there are
+	case w.host == host:
+		w.cancel(errReplayed)
+	default:
+		w.wrote = false
+	}
+	w.host = host
+}
+
+func (w *watch) gotConn(info httptrace.GotConnInfo) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	got := newConnection(info)
+	switch {
+	case !w.wrote:
+		w.conn = got
+		w.sent = w.sent || !got.plain
+		w.waitFor(noAnswer, w.waits.Header)
+		return
+	case !got.shared:
+		// HTTP/1.1 would write before it looks at the context.
+		_ = got.Close()
+	}
+	w.cancel(errReplayed)
+}
+
+func (w *watch) wroteHeaders() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wrote, w.sent = true, true
+}
+
+func (w *watch) putIdleConn(error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conn.leave()
+}
+
+// reached reports whether the server may have the request.
+func (w *watch) reached() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sent
+}
+
+func (w *watch) replayed() bool { return context.Cause(w.ctx) == errReplayed }
+
+// stale reports whether the connection had been idle, and speaks HTTP/1.1.
+func (w *watch) stale() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.conn != nil && w.conn.plain && w.conn.reused
+}
+
+// end stops the watch and returns err, or what is behind it.
 func (w *watch) end(err error) error {
 	w.timer.Stop()
+	w.turn.Done()
 	err = w.explain(err)
 	w.cancel(nil)
 	return err
@@ -83,8 +167,12 @@ func (w *watch) end(err error) error {
 
 func (w *watch) explain(err error) error {
 	// The cause alone is not enough: a caller may cancel with such an error.
-	if timeout, ok := errors.AsType[timeoutError](context.Cause(w.ctx)); ok && w.late.Load() {
+	cause := context.Cause(w.ctx)
+	if timeout, ok := errors.AsType[timeoutError](cause); ok && w.late.Load() {
 		return timeout
+	}
+	if err != nil && w.replayed() {
+		return errReplayed
 	}
 	return err
 }
@@ -129,9 +217,6 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 
 // Progress starts the full wait again.
 func (b *watchedBody) Progress() { b.left = b.wait }
-
-// Within bounds how long the rest of the body may take.
-func (b *watchedBody) Within(wait time.Duration) { b.left = min(b.left, wait) }
 
 // Close first reads the rest of the body, so that its connection can serve another
 // call, unless the rest is large or takes long.

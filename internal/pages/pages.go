@@ -6,12 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
 // The errors of a List's own. Those of Ask are yielded as they are.
 var (
-	// ErrStuck: the server gave the same page again.
+	// ErrStuck: the server gave the same page again and again.
 	ErrStuck = errors.New("the server repeats a page")
 	// ErrLost: Ask did not come back.
 	ErrLost = errors.New("the transport did not come back")
@@ -43,7 +44,8 @@ type Page[R any] struct {
 // By id, a run begins with the first id greater than the last one, and a page
 // joins the one before if it begins with its last row. So no row is passed over
 // or repeated, whatever comes and goes meanwhile. In another order there is the
-// offset alone to go by.
+// offset alone to go by. A page that comes again is passed over once: as many rows
+// may have been inserted before it.
 type List[R any] struct {
 	Ask            func(context.Context, Query) (Page[R], error)
 	ID             func(*R) int64   // of a row; 0: the row does not say
@@ -66,11 +68,12 @@ type pager[R any] struct {
 	List[R]
 	yield func(R, error) bool
 
-	anyOrder    bool   // see Query
-	full        int    // rows of a page that is not short
-	seen        int    // rows yielded
-	first, last int64  // ids of the page before
-	before      string // that page, if its rows do not say their ids
+	anyOrder bool  // see Query
+	full     int   // rows of a page that is not short
+	seen     int   // rows yielded, or passed over
+	before   []R   // the page before, of which rows were yielded
+	last     int64 // the last id in it
+	again    bool  // it came again
 }
 
 // run makes a run, and reports whether there is another.
@@ -91,8 +94,8 @@ func (p *pager[R]) run(ctx context.Context) bool {
 			return true
 		}
 	}
-	if err == nil {
-		err = p.repeated(page.Rows)
+	if err == nil && p.repeated(page.Rows) {
+		return p.pass(page)
 	}
 	if err != nil || len(page.Rows) == 0 {
 		return p.end(page, err)
@@ -150,10 +153,10 @@ func (p *pager[R]) readAhead(ctx context.Context, query Query, step int, page Pa
 			return true
 		case p.ByID:
 			page.Rows = page.Rows[1:]
-		default:
-			if err := p.repeated(page.Rows); err != nil || len(page.Rows) == 0 {
-				return p.end(page, err)
-			}
+		case len(page.Rows) == 0:
+			return p.end(page, nil)
+		case p.repeated(page.Rows):
+			return p.pass(page)
 		}
 		if len(next.page.Rows) != p.full {
 			return p.take(page)
@@ -173,11 +176,20 @@ func (p *pager[R]) take(page Page[R]) bool {
 		}
 	}
 	if n := len(page.Rows); n > 0 {
-		if p.first, p.last = p.ID(&page.Rows[0]), p.ID(&page.Rows[n-1]); p.first == 0 {
-			p.before = fmt.Sprint(page.Rows)
-		}
+		p.before, p.last, p.again = page.Rows, p.ID(&page.Rows[n-1]), false
 		p.seen += n
 	}
+	return true
+}
+
+// pass goes on behind a page that came again, unless it came twice, or its rows do
+// not say that they are the same.
+func (p *pager[R]) pass(page Page[R]) bool {
+	if p.again || p.last == 0 {
+		return p.end(page, ErrStuck)
+	}
+	p.again = true
+	p.seen += len(page.Rows)
 	return true
 }
 
@@ -206,13 +218,11 @@ func (p *pager[R]) ascend(rows []R) bool {
 	return true
 }
 
-// repeated returns ErrStuck if the server sent the page before again.
-func (p *pager[R]) repeated(rows []R) error {
-	switch {
-	case p.ByID || len(rows) == 0 || p.seen == 0 || p.ID(&rows[0]) != p.first:
-		return nil
-	case p.first == 0 && fmt.Sprint(rows) != p.before:
-		return nil
-	}
-	return ErrStuck
+// repeated reports whether the server sent the page before again. Rows that do not
+// say their ids are told apart by what they say.
+func (p *pager[R]) repeated(rows []R) bool {
+	return !p.ByID && len(rows) > 0 && slices.EqualFunc(rows, p.before, func(a, b R) bool {
+		id := p.ID(&a)
+		return id == p.ID(&b) && (id != 0 || fmt.Sprint(a) == fmt.Sprint(b))
+	})
 }

@@ -630,19 +630,19 @@ func TestServersThatDoOtherwise(t *testing.T) {
 			habits{ignoresSize: true, ignoresAfter: true}, from1(5), from1(5), []string{"0", ">5+0", "5"}, nil,
 		},
 		"it ignores the offset and what the rows come behind": {
-			habits{ignoresOffset: true, ignoresAfter: true}, from1(5), from1(3), []string{"0", "2", ">3+0", "3"}, pages.ErrStuck,
+			habits{ignoresOffset: true, ignoresAfter: true}, from1(5), from1(3), []string{"0", "2", ">3+0", "3", "6"}, pages.ErrStuck,
 		},
 		"it ignores paging": {
-			habits{ignoresSize: true, ignoresOffset: true, ignoresAfter: true}, from1(5), from1(5), []string{"0", ">5+0", "5"}, pages.ErrStuck,
+			habits{ignoresSize: true, ignoresOffset: true, ignoresAfter: true}, from1(5), from1(5), []string{"0", ">5+0", "5", "10"}, pages.ErrStuck,
 		},
 		"it ignores the offset, in another order": {
-			habits{named: true, ignoresOffset: true}, from1(5), from1(3), []string{"0", "3"}, pages.ErrStuck,
+			habits{named: true, ignoresOffset: true}, from1(5), from1(3), []string{"0", "3", "6"}, pages.ErrStuck,
 		},
 		"it ignores the offset and the size, in another order": {
-			habits{named: true, ignoresSize: true, ignoresOffset: true}, from1(5), from1(5), []string{"0", "5"}, pages.ErrStuck,
+			habits{named: true, ignoresSize: true, ignoresOffset: true}, from1(5), from1(5), []string{"0", "5", "10"}, pages.ErrStuck,
 		},
 		"it ignores the offset, and gives one row at a time": {
-			habits{named: true, most: 1, ignoresOffset: true}, from1(5), from1(1), []string{"0", "1"}, pages.ErrStuck,
+			habits{named: true, most: 1, ignoresOffset: true}, from1(5), from1(1), []string{"0", "1", "2"}, pages.ErrStuck,
 		},
 		"it does not sort": {
 			habits{ignoresOrder: true}, []int64{5, 1, 4, 2, 3}, []int64{5, 1, 4, 2, 3}, []string{"0", "3", "5"}, nil,
@@ -663,7 +663,7 @@ func TestServersThatDoOtherwise(t *testing.T) {
 			habits{refusesAfter: true}, from1(4), from1(4), []string{"0", "2", ">4+0", "4"}, nil,
 		},
 		"it refuses to filter, and is stuck": {
-			habits{refusesAfter: true, ignoresOffset: true}, from1(4), from1(3), []string{"0", "2", ">3+0", "3"}, pages.ErrStuck,
+			habits{refusesAfter: true, ignoresOffset: true}, from1(4), from1(3), []string{"0", "2", ">3+0", "3", "6"}, pages.ErrStuck,
 		},
 	} {
 		s := newServer(3, test.ids...)
@@ -822,7 +822,7 @@ func TestRowsWithoutIDs(t *testing.T) {
 	}
 }
 
-// In another order, a page is the one before if it begins with the same row.
+// In another order, a page is the one before if it has the same rows.
 func TestStuckInAnotherOrder(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -833,6 +833,11 @@ func TestStuckInAnotherOrder(t *testing.T) {
 	}{
 		"nothing comes":             {2, func(*server) {}, from1(9), nil},
 		"one row comes":             {2, func(s *server) { s.addFirst(10) }, []int64{1, 2, 3, 3, 4, 5, 6, 7, 8, 9}, nil},
+		"a page comes":              {2, func(s *server) { s.addFirst(10, 11, 12) }, from1(9), nil},
+		"a page comes, and at last": {4, func(s *server) { s.addFirst(10, 11, 12) }, from1(9), nil},
+		"a page comes, and one goes": {
+			2, func(s *server) { s.addFirst(10, 11, 12); s.remove(2) }, []int64{1, 2, 3, 1, 3, 4, 5, 6, 7, 8, 9}, nil,
+		},
 		"more than a page comes":    {2, func(s *server) { s.addFirst(10, 11, 12, 13) }, []int64{1, 2, 3, 13, 1, 2, 3, 4, 5, 6, 7, 8, 9}, nil},
 		"a page goes":               {2, func(s *server) { s.remove(1, 2, 3) }, []int64{1, 2, 3, 7, 8, 9}, nil},
 		"all but the first page go": {2, func(s *server) { s.rows = s.rows[:3] }, from1(3), nil},
@@ -904,7 +909,7 @@ func TestReadOfAPage(t *testing.T) {
 		"the first page fails":       {ids: from1(5), fails: "0", want: []any{"0", errBroken}},
 		"the second page fails":      {ids: from1(5), fails: "2", want: []any{"0", 1, 2, 3, "2", errBroken}},
 		"the next run fails":         {ids: from1(5), fails: ">5+0", want: []any{"0", 1, 2, 3, "2", 4, 5, "4", ">5+0", errBroken}},
-		"the server is stuck":        {habits: habits{named: true, ignoresOffset: true}, ids: from1(5), want: []any{"0", 1, 2, 3, "3", pages.ErrStuck}},
+		"the server is stuck":        {habits: habits{named: true, ignoresOffset: true}, ids: from1(5), want: []any{"0", 1, 2, 3, "6", pages.ErrStuck}},
 		"the server refuses":         {habits: habits{refusesOrder: true}, ids: from1(2), want: []any{"0 in any order", 1, 2}},
 		"a page that does not join":  {habits: habits{ignoresOffset: true}, ids: from1(5), want: []any{"0", 1, 2, 3, ">3+0", 4, 5}},
 		"the reader does not go on":  {ids: from1(5), stops: 3, want: []any{"0", 1, 2, 3}},

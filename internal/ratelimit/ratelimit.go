@@ -1,137 +1,300 @@
-// Package ratelimit gives out turns: every attempt of every call waits for one.
-// They come at a rate that is configured, or else at one that is learnt from
-// what the server refuses.
+// Package ratelimit gives out turns, one for each attempt: at a configured rate, or as
+// fast as the server accepts. A call that was refused goes before all that came later.
 package ratelimit
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
+// Errors of Wait, besides the context's.
+var (
+	ErrNoTurn  = errors.New("no turn before the context's deadline")
+	ErrRefused = errors.New("refused")
+)
+
+// Options are the settings of a Limiter.
+type Options struct {
+	PerSecond float64       // 0: learn
+	Burst     int           // turns at once, with PerSecond
+	Patience  time.Duration // of a call since its first refusal, and of all while nobody is accepted
+}
+
+// Answer is what the server answered.
+type Answer int
+
+// The kinds of answers.
 const (
-	listenFor   = 2 * time.Second // after the first refusal, to learn what the server accepts
-	leastLearnt = 10              // calls a second; what seems to be less may be that few were made
-	leastLimit  = 1               // calls a second
-	forgetAfter = 2 * time.Minute // without a refusal
+	Other       Answer = iota // says nothing about limits: 500, a broken connection
+	Accepted                  // 2xx, and 4xx except 429: the server took the request in
+	TooMany                   // 429
+	Unavailable               // 503: a refusal if calls of the class were accepted lately
 )
 
-// ErrNoTurn is the error of a wait that could not end before the context's
-// deadline.
-var ErrNoTurn = errors.New("no turn before the context's deadline")
+// Place is a call's place in the queue. All attempts of a call, and the looks for
+// what it made, share one. The zero Place is that of a call that had no turn yet.
+type Place struct { // the Limiter's mutex guards it
+	number                  int
+	write                   bool      // the call's first turn was to write
+	refused, end, notBefore time.Time // the first refusal, the ends of patience and of Retry-After
+}
 
-// Limiter holds back all attempts together: to the limit that is configured, or
-// else to one that it learns from the server. The zero Limiter learns.
-//
-// Before the first refusal there is none. How fast the server accepts calls in the
-// two seconds after that becomes the limit. From then on each second may change
-// it. One with refusals lowers it by their share of the answers, but by a
-// twentieth at least and a third at most. What follows does not count until all
-// calls that wait have had their turns, which are by the limit before, and a
-// second more. One that used it up without a refusal raises it: by a tenth until
-// it was lowered once, by a hundredth after that. Two minutes without a refusal, and
-// it is forgotten.
+// Turn is the turn of one attempt.
+type Turn struct {
+	limiter      *Limiter // nil: ended
+	place        *Place
+	write        bool
+	number, with int // turns so far, and others in flight, when it was given
+}
+
+type waiter struct {
+	*Place
+	timer *time.Timer // wakes it
+}
+
+// Limiter gives turns to all attempts of a client. Until the first refusal they come
+// at once. Then limit bounds what is in flight. If that does not help, turns come one
+// in each every. From a refusal to the next accept the Limiter is then closed: it lets
+// out one attempt at a time, a probe.
 type Limiter struct {
-	configured *rate.Limiter
-
-	learning     atomic.Bool // a refusal was seen and is not forgotten
-	mu           sync.Mutex
-	learnt       *rate.Limiter // nil as long as the server is listened to
-	lowered      bool          // at least once
-	settled      time.Time     // when it shows what came of that
-	lastAccepted time.Time     // the last answer that was no refusal
-	lastRefused  time.Time
-
-	second                     time.Time // since when these count
-	started, accepted, refused int
+	patience                  time.Duration
+	fixed                     bool          // the rate is configured
+	burst                     time.Duration // by which turns may be early
+	mu                        sync.Mutex
+	queue                     []*waiter // by number; the first takes its turn when it is woken
+	places, turns             int       // given so far
+	flight, limit             int       // limit is math.MaxInt if there is none
+	every                     time.Duration
+	closed, probing           bool
+	hopeless                  bool               // nobody was accepted for as long as patience
+	due                       time.Time          // of the next turn
+	changed, inRow            int                // turns before the last change, whose refusals say nothing new; refusals since the last accept
+	refusedSince, lastRefused time.Time          // the first of them, and the last of all
+	classes                   map[bool]*evidence // of writes, and of others
+	accepted                  int                // since began
+	began, closedAt           time.Time          // the last reopening (without a rate, a minute ago at most) and closing
+	cost                      time.Duration      // that the refusals then took from somebody
+	slowest                   time.Duration      // every after it last rose
+	raiseAt                   time.Time          // when the limit may grow
 }
 
-// New returns a Limiter for so many attempts a second, after a first burst.
-func New(perSecond float64, burst int) *Limiter {
-	return &Limiter{configured: rate.NewLimiter(rate.Limit(perSecond), burst)}
+// evidence is what is known about calls of one class.
+type evidence struct {
+	accepted, vain time.Time // the last accept, and the first 503 more than a second after it
 }
 
-// Wait waits for the turn of an attempt.
-func (l *Limiter) Wait(ctx context.Context) error {
-	limit := l.configured
-	if limit == nil && l.learning.Load() {
-		limit = l.current(time.Now())
+// New returns a Limiter.
+func New(o Options) *Limiter {
+	l := &Limiter{patience: o.Patience, fixed: o.PerSecond > 0, limit: math.MaxInt, classes: map[bool]*evidence{false: {}, true: {}}}
+	if l.fixed {
+		l.every = time.Duration(float64(time.Second) / o.PerSecond)
+		l.burst = time.Duration(max(o.Burst, 1)-1) * l.every
 	}
-	if limit != nil && limit.Wait(ctx) != nil && ctx.Err() == nil {
-		return ErrNoTurn
-	}
-	return ctx.Err()
+	return l
 }
 
-// current returns the limit for an attempt that starts now, or nil.
-func (l *Limiter) current(now time.Time) *rate.Limiter {
+// Wait waits for the turn of one attempt. write is its class. It returns ErrNoTurn if
+// the turn would come after the deadline, and ErrRefused if patience is at its end.
+func (l *Limiter) Wait(ctx context.Context, p *Place, write bool) (Turn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	since := now.Sub(l.second)
-	switch {
-	case now.Sub(l.lastRefused) >= forgetAfter:
-		l.learnt = nil
-		l.learning.Store(false)
-	case l.learnt == nil && since >= listenFor:
-		// A server that counts by the clock's seconds refuses all of the rest
-		// of one. That is not counted.
-		perSecond := float64(l.accepted) / max(l.lastAccepted.Sub(l.second), time.Second).Seconds()
-		l.learnt = rate.NewLimiter(rate.Limit(max(perSecond, leastLearnt)), 1)
-		l.lowered, l.settled = false, time.Time{}
-		l.begin(now)
-	case l.learnt != nil && since >= time.Second:
-		l.learnt.SetLimit(l.next(l.learnt.Limit(), since.Seconds(), now))
-		l.begin(now)
+	if p.number == 0 {
+		l.places++
+		p.number, p.write, p.end = l.places, write, time.Unix(1<<40, 0)
 	}
-	l.started++
-	return l.learnt
+	if l.every == 0 && l.limit == math.MaxInt && !l.closed && p.refused.IsZero() && ctx.Err() == nil {
+		return l.begin(p, write, time.Time{}), nil
+	}
+	w := &waiter{p, time.NewTimer(0)}
+	defer func() { l.queue = slices.DeleteFunc(l.queue, func(v *waiter) bool { return v == w }); l.wake(1) }()
+	for {
+		l.mu.Unlock()
+		select {
+		case <-w.timer.C:
+		case <-ctx.Done():
+		}
+		l.mu.Lock()
+		now := time.Now()
+		switch wait, err := l.join(ctx, w, now); {
+		case err != nil:
+			return Turn{}, err
+		case wait > 0:
+			w.timer.Reset(wait)
+		default:
+			return l.begin(p, write, now), nil
+		}
+	}
 }
 
-// next returns what follows a limit that was in force for so many seconds.
-func (l *Limiter) next(limit rate.Limit, seconds float64, now time.Time) rate.Limit {
+// join puts a waiter into the queue, unless a Retry-After holds it. It returns 0 if
+// its turn is due, or else when to look again.
+func (l *Limiter) join(ctx context.Context, w *waiter, now time.Time) (time.Duration, error) {
+	if !l.fixed && !l.closed && now.Sub(l.lastRefused) >= 2*time.Minute && l.every <= l.slowest/2 {
+		l.every, l.limit = 0, math.MaxInt // the server's limit seems to be gone
+	}
+	asked, wait, left := w.notBefore.Sub(w.refused), w.notBefore.Sub(now), w.end.Sub(now)
+	held, first := wait > 0, false
+	if !held {
+		at := slices.Index(l.queue, w)
+		if at < 0 {
+			at, _ = slices.BinarySearchFunc(l.queue, w.number, func(w *waiter, number int) int { return w.number - number })
+			l.queue = slices.Insert(l.queue, at, w)
+		}
+		wait, first = l.due.Add(time.Duration(at)*l.every-l.burst).Sub(now), at == 0 && !l.probing && l.flight < l.limit
+	}
+	deadline, ok := ctx.Deadline()
+	switch due := first && wait <= 0; {
+	case ctx.Err() != nil, due:
+		return 0, ctx.Err()
+	case asked > l.patience, left <= 0, l.hopeless:
+		return 0, fmt.Errorf("%w for %v", ErrRefused, max(l.patience, asked.Round(time.Second)))
+	case ok && deadline.Before(now.Add(wait)):
+		return 0, ErrNoTurn
+	case !first && !held:
+		wait = left // the first is to go before
+	}
+	return min(left, wait), nil
+}
+
+// wake wakes the first n in the queue.
+func (l *Limiter) wake(n int) {
+	for _, w := range l.queue[:min(n, len(l.queue))] {
+		w.timer.Reset(0)
+	}
+}
+
+func (l *Limiter) begin(p *Place, write bool, now time.Time) Turn {
+	l.turns, l.flight = l.turns+1, l.flight+1
+	if l.probing = l.closed; l.every > 0 && !l.closed {
+		l.due = now.Add(max(l.due.Sub(now), 0) + l.every)
+	}
+	return Turn{l, p, write, l.turns, l.flight - 1}
+}
+
+// Done ends the turn: the answer is read, or there is none.
+func (t *Turn) Done() {
+	if l := t.limiter; l != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		t.limiter, l.flight = nil, l.flight-1
+		l.probing = l.probing && t.number <= l.changed
+		l.wake(1)
+	}
+}
+
+// A Retry-After that is long holds all calls when it comes twice in a row. A refusal
+// takes some time from a call: after a 503 a create looks for what it made.
+const long = 3 * time.Second
+
+var costs = [...]time.Duration{TooMany: 300 * time.Millisecond, Unavailable: long}
+
+// works reports whether a 503 is a refusal: calls of the class were accepted in the
+// last minute, and have not been tried in vain since for as long as within.
+func (e *evidence) works(now time.Time, within time.Duration) bool {
+	since := now.Sub(e.accepted)
+	if e.vain.IsZero() && since > time.Second {
+		e.vain = now
+	}
+	return since < time.Minute && (e.vain.IsZero() || now.Sub(e.vain) <= within)
+}
+
+// Answer tells what the server answered, as soon as the status is known, and
+// reports whether that is a refusal. asked is Retry-After, or 0.
+func (t *Turn) Answer(a Answer, asked time.Duration) (refused bool) {
+	l, p := t.limiter, t.place
+	if l == nil || a == Other {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, fresh, within := time.Now(), t.number > l.changed, max(5*time.Second, 10*l.every)
+	if l.every == 0 && !l.closed && now.Sub(l.began) > time.Minute {
+		l.began, l.accepted = now, 0
+	}
+	l.probing = l.probing && !fresh
+	refused = a == TooMany || a == Unavailable && (l.classes[t.write].works(now, within) || p.write && l.classes[true].works(now, within))
 	switch {
-	case now.Before(l.settled):
-		return limit
-	case l.refused > 0:
-		l.lowered = true
-		waits := max(-l.learnt.TokensAt(now), 0) / float64(limit)
-		l.settled = now.Add(time.Duration((1 + waits) * float64(time.Second)))
-		share := float64(l.accepted) / float64(l.accepted+l.refused)
-		return max(limit*rate.Limit(min(max(share, 2./3), 0.95)), leastLimit)
-	case float64(l.started) < 0.9*seconds*float64(limit):
-		return limit
-	case l.lowered:
-		return limit * 1.01
+	case a == Accepted:
+		*l.classes[t.write] = evidence{accepted: now}
+		l.accept(t.with, fresh, now)
+	case refused:
+		if p.notBefore = now.Add(asked); p.refused.IsZero() {
+			p.refused, p.end = now, now.Add(max(l.patience, asked+l.patience/10)) // the tenth is to try
+		}
+		l.refuse(t.with, fresh, asked, costs[a], now)
+	case l.closed && fresh: // an outage is no limit
+		l.closed, l.changed = false, l.turns
+	}
+	if l.wake(1); refused && (asked > long || l.hopeless) {
+		l.wake(len(l.queue)) // their turns may come too late now
+	}
+	return refused
+}
+
+// accept lets the rate or the limit grow, the slower, the more refusals cost.
+func (l *Limiter) accept(with int, fresh bool, now time.Time) {
+	l.accepted, l.inRow, l.hopeless = l.accepted+1, 0, false
+	slow := max(1, 2*l.cost.Seconds())
+	growth := 0.0008 * math.Sqrt(min(1, l.every.Seconds())) / slow * math.Exp2(float64(l.accepted)/50/slow)
+	switch {
+	case l.fixed || !fresh:
+	case l.closed:
+		l.reopen(now)
+	case l.every > 0:
+		l.every = time.Duration(float64(l.every) / (1 + min(growth, 0.01)))
+	case with+1 == l.limit && now.After(l.raiseAt):
+		l.limit, l.raiseAt = l.limit+1, now.Add(time.Second)
+	}
+}
+
+// refuse lowers the limit to what was in flight with the request. If that was
+// nothing, or the server names a time, or nobody is accepted, it closes the Limiter.
+func (l *Limiter) refuse(with int, fresh bool, asked, cost time.Duration, now time.Time) {
+	if l.lastRefused = now; l.inRow == 0 {
+		l.refusedSince = now
+	}
+	l.hopeless = now.Sub(l.refusedSince) >= l.patience
+	if fresh || asked > long {
+		l.inRow++
+	}
+	switch rated := l.closed || l.every > 0; {
+	case l.fixed || rated && !fresh:
+	case rated || l.inRow > 1 && (with == 0 || asked > long || l.inRow > 2):
+		if !l.closed {
+			l.closed, l.closedAt, l.limit, l.changed, l.cost = true, now, math.MaxInt, l.turns, cost
+		}
+		gap := time.Duration((0.35 + 0.35*rand.Float64()) * float64(now.Sub(l.closedAt)))
+		gap = min(max(gap, l.every/20, 10*time.Millisecond), 2*time.Second)
+		if l.inRow > 1 && asked > long {
+			gap, l.cost = min(asked, l.patience), asked
+		}
+		l.due = now.Add(gap)
+	case with > 0:
+		l.limit, l.changed, l.raiseAt = min(l.limit, with), l.turns, now.Add(10*cost)
+	}
+}
+
+// reopen sets the rate to what the server accepted since the last reopening, when
+// it had no more to give either. For the first rate it accepts one in a pause at least.
+func (l *Limiter) reopen(now time.Time) {
+	n, pause, first, held := time.Duration(l.accepted), now.Sub(l.closedAt), l.every == 0, l.cost > long
+	switch {
+	case first:
+		l.every = min(now.Sub(l.began)/max(n-1, 1), max(pause, 10*time.Millisecond))
+	case held: // how much of the pause had to be is not known
+		l.every += l.every / 20
 	default:
-		return limit * 1.1
+		l.every += min(max(pause/n, l.every/50), l.every/2)
 	}
-}
-
-// Note learns from an answer: whether the server refused the attempt.
-func (l *Limiter) Note(refused bool) {
-	if l.configured != nil || !refused && !l.learning.Load() {
-		return
+	l.slowest, l.cost = min(max(l.every, 100*time.Microsecond), 10*time.Second), max(l.cost, pause)
+	if l.every = l.slowest; first && !held {
+		l.every /= 2 // too high a rate is soon found out
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	if !refused {
-		l.lastAccepted = now
-		l.accepted++
-		return
-	}
-	l.lastRefused = now
-	if !l.learning.Load() {
-		l.learning.Store(true)
-		l.begin(now)
-	}
-	l.refused++
-}
-
-func (l *Limiter) begin(now time.Time) {
-	l.second, l.started, l.accepted, l.refused = now, 0, 0, 0
+	l.closed, l.changed, l.began, l.accepted, l.due = false, l.turns, now, 1, now.Add(l.every)
 }

@@ -48,7 +48,7 @@ func (n Names) given(text string) bool {
 		}
 		word := value[:strings.IndexAny(value+" ", ends)]
 		word = " " + strings.ToLower(strings.Trim(word, `.;:!\[]({})`)) + " "
-		if !strings.Contains(noValues, word) && !(sentence && strings.Contains(sentences, word)) {
+		if !strings.Contains(noValues, word) && (!sentence || !strings.Contains(sentences, word)) {
 			return true
 		}
 	}
@@ -78,6 +78,23 @@ func Pieces(name string, values ...string) []string {
 		all = append(all, strings.FieldsFunc(value, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(";,=", r) })...)
 	}
 	return slices.DeleteFunc(all, func(piece string) bool { return len(piece) < leastPiece })
+}
+
+// Labels returns what a header openly says beside its secrets: the names of cookies,
+// and the scheme of a credential.
+func Labels(name string, values ...string) []string {
+	labels := []string{"Bearer", "Basic", "Digest", "ApiKey", "Token"}
+	if !strings.EqualFold(name, "Cookie") {
+		return labels
+	}
+	for _, value := range values {
+		for cookie := range strings.SplitSeq(value, ";") {
+			if label, _, named := strings.Cut(cookie, "="); named {
+				labels = append(labels, label)
+			}
+		}
+	}
+	return labels
 }
 
 // Sensitive reports whether a name such as X-Api-Key or voicemailPin says that its

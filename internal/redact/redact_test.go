@@ -48,6 +48,8 @@ func TestSpellings(t *testing.T) {
 		"HTML":                        html.EscapeString(secret),
 		"HTML within HTML":            html.EscapeString(html.EscapeString(secret)),
 		"HTML with named quotes":      `s3cr3t&apos;pa&quot;ss`,
+		"HTML with named letters":     `\w&ouml;rd/&lt;&eacute;`,
+		"the same within HTML":        `\w&amp;ouml;rd/&amp;lt;&amp;eacute;`,
 		"HTML, zeros":                 `s3c&#000114;3&#X0074;`,
 		"HTML with tags":              `s3c<b>r3t'</b>`,
 		"HTML with line breaks":       "s3c<br />\nr3t<BR>'",

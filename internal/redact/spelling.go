@@ -5,6 +5,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -92,14 +93,32 @@ func unescape(text string) string {
 	return string(b)
 }
 
-var entities = map[string]rune{"amp": '&', "lt": '<', "gt": '>', "quot": '"', "apos": '\'', "nbsp": ' '}
+// entities are what HTML calls characters: the usual ones, and those of Latin-1. Package
+// html has all, and is heavy.
+var entities = sync.OnceValue(func() map[string]rune {
+	all := map[string]rune{"amp": '&', "lt": '<', "gt": '>', "quot": '"', "apos": '\''}
+	for i, name := range strings.Fields(latin1) {
+		all[name] = 0xa0 + rune(i)
+	}
+	return all
+})
+
+// The names of U+00A0 to U+00FF.
+const latin1 = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 sup3 " +
+	"acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml " +
+	"Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc " +
+	"Otilde Ouml times Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml " +
+	"aring aelig ccedil egrave eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc " +
+	"otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml"
 
 // entity returns the character that HTML gives a name or a number, or 0.
 func entity(name string) rune {
 	base := 10
 	switch {
+	case name == "nbsp":
+		return ' '
 	case !strings.HasPrefix(name, "#"):
-		return entities[name]
+		return entities()[name]
 	case strings.ContainsAny(name, "xX"):
 		base = 16
 	}

@@ -18,7 +18,7 @@ import (
 
 // allKinds are the kinds of calls, and whether each writes.
 var allKinds = map[retry.Kind]bool{
-	retry.Read: false, retry.Stream: false, retry.Update: true, retry.Delete: true, retry.Remove: true, retry.Add: true, retry.Create: true,
+	retry.Read: false, retry.Stream: false, retry.Update: true, retry.Delete: true, retry.Remove: true, retry.Add: true, retry.Create: true, retry.Append: true,
 }
 
 func TestWrites(t *testing.T) {
@@ -32,8 +32,8 @@ func TestWrites(t *testing.T) {
 func TestRuleFor(t *testing.T) {
 	t.Parallel()
 	const once = retry.Rule(1)
-	type rules struct{ read, stream, update, remove, delete, add, create retry.Rule }
-	same := func(rule retry.Rule) rules { return rules{rule, rule, rule, rule, rule, rule, rule} }
+	type rules struct{ read, stream, update, remove, delete, add, create, append retry.Rule }
+	same := func(rule retry.Rule) rules { return rules{rule, rule, rule, rule, rule, rule, rule, rule} }
 	for _, test := range []struct {
 		name    string
 		failure retry.Failure
@@ -41,49 +41,61 @@ func TestRuleFor(t *testing.T) {
 	}{
 		{"the answer would be the same again", retry.Final, same(once)},
 		{"the server saw nothing, so all of it can be sent again", retry.NotSent, same(4)},
-		{"the server took nothing, and says so", retry.Refused, same(4)},
+		{"the server took nothing, and says so: the call keeps its place", retry.Refused, same(retry.NextTurn)},
+		{
+			"503 where others are accepted: a refusal too, but a proxy may have handed it on", retry.Throttled,
+			rules{retry.NextTurn, retry.NextTurn, retry.NextTurn, retry.NextTurn, retry.NextTurn, retry.SendMissing, retry.LookAndTurn, retry.Verify},
+		},
 		{
 			"503: the server is busy, and a write may have been taken", retry.Unavailable,
-			rules{read: 4, stream: 4, update: 3, remove: 3, delete: 3, add: retry.SendMissing, create: retry.Resend},
+			rules{4, 4, 3, 3, 3, retry.SendMissing, retry.Resend, retry.Verify},
 		},
 		{
-			"500: it may fail for good, so once less than a 503", retry.Broken,
-			rules{read: 3, stream: 3, update: 2, remove: 2, delete: 2, add: retry.SendMissing, create: retry.Resend},
+			"the server says that it did not take it: as a 503", retry.Declined,
+			rules{4, 4, 3, 3, 3, retry.SendMissing, retry.Resend, retry.Verify},
 		},
 		{
-			"silence: as a 503, but a create may still be under way, so it is not sent again", retry.Lost,
-			rules{read: 4, stream: 4, update: 3, remove: 3, delete: 3, add: retry.SendMissing, create: retry.Verify},
+			"500: it may fail for good, so once less than a 503, and it may have been applied", retry.Broken,
+			rules{3, 3, 2, 2, 2, retry.SendMissing, retry.Verify, retry.Verify},
 		},
 		{
-			"an answer that nobody expects: nothing is sent again, and a create is looked for", retry.Unexpected,
-			rules{read: once, stream: once, update: once, remove: once, delete: once, add: once, create: retry.Verify},
+			"silence: a create may still be under way, so it is not sent again", retry.Lost,
+			rules{4, 4, 3, 3, 3, retry.SendMissing, retry.Verify, retry.Verify},
+		},
+		{
+			"the connection had been closed: a read goes again at once", retry.Stale,
+			rules{4, 4, 3, 3, 3, retry.SendMissing, retry.Verify, retry.Verify},
+		},
+		{
+			"an answer that nobody expects: nothing is sent again, and creates and adds are looked for", retry.Unexpected,
+			rules{once, once, once, once, once, retry.SendMissing, retry.Verify, retry.Verify},
 		},
 		{
 			"a cut answer: read again unless its rows were handed on; a write has its status", retry.Cut,
-			rules{read: 3, stream: once, update: once, remove: once, delete: once, add: once, create: once},
+			rules{3, once, once, once, once, once, once, once},
 		},
 		{
 			"404 after an attempt that may have been applied: a delete is done", retry.Gone,
-			rules{read: once, stream: once, update: once, remove: once, delete: retry.Done, add: retry.SendMissing, create: retry.Verify},
+			rules{once, once, once, once, retry.Done, retry.SendMissing, retry.Verify, retry.Verify},
 		},
 		{
 			"409 after an attempt that may have been applied: it may be there", retry.Clash,
-			rules{read: once, stream: once, update: once, remove: once, delete: once, add: retry.SendMissing, create: retry.Verify},
+			rules{once, once, once, once, once, retry.SendMissing, retry.Verify, retry.Verify},
 		},
 	} {
 		got := func(kind retry.Kind) retry.Rule { return retry.RuleFor(test.failure, kind) }
 		require.Equal(t, test.want, rules{
 			read: got(retry.Read), stream: got(retry.Stream), update: got(retry.Update), remove: got(retry.Remove),
-			delete: got(retry.Delete), add: got(retry.Add), create: got(retry.Create),
+			delete: got(retry.Delete), add: got(retry.Add), create: got(retry.Create), append: got(retry.Append),
 		}, test.name)
 	}
 }
 
-// A rule is a count of attempts, or one of four that are no count.
+// A rule is a count of attempts, or one of six that are no count.
 func TestRulesAreApart(t *testing.T) {
 	t.Parallel()
 	seen := make(map[retry.Rule]bool)
-	for _, rule := range []retry.Rule{retry.Done, retry.SendMissing, retry.Verify, retry.Resend} {
+	for _, rule := range []retry.Rule{retry.Done, retry.SendMissing, retry.Verify, retry.Resend, retry.NextTurn, retry.LookAndTurn} {
 		require.Negative(t, int(rule))
 		require.False(t, seen[rule], rule)
 		seen[rule] = true
@@ -93,8 +105,8 @@ func TestRulesAreApart(t *testing.T) {
 func TestMayHaveApplied(t *testing.T) {
 	t.Parallel()
 	for failure, may := range map[retry.Failure]bool{
-		retry.Final: false, retry.NotSent: false, retry.Refused: false, retry.Unavailable: true, retry.Broken: true,
-		retry.Lost: true, retry.Unexpected: true, retry.Cut: false, retry.Gone: false, retry.Clash: false,
+		retry.Final: false, retry.NotSent: false, retry.Refused: false, retry.Throttled: true, retry.Unavailable: true, retry.Declined: true,
+		retry.Broken: true, retry.Lost: true, retry.Stale: true, retry.Unexpected: true, retry.Cut: false, retry.Gone: false, retry.Clash: false,
 	} {
 		require.Equal(t, may, failure.MayHaveApplied(), failure)
 	}
@@ -113,12 +125,14 @@ func TestOfStatus(t *testing.T) {
 		if !ok {
 			want = classes[status/100]
 		}
-		require.Equal(t, want, retry.OfStatus(status, false), status)
+		require.Equal(t, want, retry.OfStatus(status, false, false), status)
 		if late, ok := unsettled[status]; ok {
 			want = late
 		}
-		require.Equal(t, want, retry.OfStatus(status, true), "%d, unsettled", status)
+		require.Equal(t, want, retry.OfStatus(status, false, true), "%d, unsettled", status)
 	}
+	require.Equal(t, retry.Throttled, retry.OfStatus(503, true, false))
+	require.Equal(t, retry.Refused, retry.OfStatus(429, true, true))
 }
 
 func TestOfError(t *testing.T) {
@@ -133,23 +147,33 @@ func TestOfError(t *testing.T) {
 		sent bool
 		want retry.Failure
 	}{
-		"sent":                               {t.Context(), io.EOF, true, retry.Lost},
-		"sent, and the context ended":        {ended, context.Canceled, true, retry.Lost},
-		"sent, whatever the error says":      {t.Context(), unknownHost, true, retry.Lost},
-		"no connection":                      {t.Context(), dial, false, retry.NotSent},
-		"no connection, and the context":     {ended, dial, false, retry.Final},
-		"the context ended":                  {ended, context.Canceled, false, retry.Final},
-		"another's context ended":            {t.Context(), context.Canceled, false, retry.NotSent},
-		"no such host":                       {t.Context(), unknownHost, false, retry.Final},
-		"no answer of the name server":       {t.Context(), &net.DNSError{Err: "server misbehaving", IsTemporary: true}, false, retry.NotSent},
-		"a timeout of the name server":       {t.Context(), &net.DNSError{Err: "i/o timeout", IsTimeout: true}, false, retry.NotSent},
-		"a certificate":                      {t.Context(), &tls.CertificateVerificationError{Err: errors.New("expired")}, false, retry.Final},
-		"a certificate, deep down":           {t.Context(), fmt.Errorf("dial: %w", &tls.CertificateVerificationError{Err: errors.New("expired")}), false, retry.Final},
-		"an unknown authority":               {t.Context(), x509.UnknownAuthorityError{}, false, retry.Final},
-		"a certificate of another host":      {t.Context(), x509.HostnameError{Certificate: new(x509.Certificate), Host: "gw.example.com"}, false, retry.Final},
-		"a handshake that broke off":         {t.Context(), tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, false, retry.NotSent},
-		"an error that nobody knows of, new": {t.Context(), errors.New("odd"), false, retry.NotSent},
+		"sent":                                {t.Context(), io.EOF, true, retry.Lost},
+		"sent, and the context ended":         {ended, context.Canceled, true, retry.Lost},
+		"sent, and reset with REFUSED_STREAM": {t.Context(), errors.New("http2: Transport: cannot retry err [stream error: stream ID 3; REFUSED_STREAM; received from peer] after Request.Body was written"), true, retry.Declined},
+		"sent, and after the last stream":     {t.Context(), errors.New("http2: Transport: cannot retry err [http2: Transport received Server's graceful shutdown GOAWAY] after Request.Body was written"), true, retry.Declined},
+		"lost before it was written":          {t.Context(), errors.New("net/http: cannot rewind body after connection loss"), true, retry.Declined},
+		"sent, and the server's own words":    {t.Context(), errors.New(`malformed HTTP response "x; REFUSED_STREAM; received from peer"`), true, retry.Lost},
+		"sent, and a GOAWAY that says so":     {t.Context(), errors.New(`http2: server sent GOAWAY and closed the connection; LastStreamID=5, ErrCode=NO_ERROR, debug="Server's graceful shutdown GOAWAY"`), true, retry.Lost},
+		"sent, and reset otherwise":           {t.Context(), errors.New("stream error: stream ID 3; PROTOCOL_ERROR; received from peer"), true, retry.Lost},
+		"sent, and reset by ourselves":        {t.Context(), errors.New("stream error: stream ID 3; REFUSED_STREAM"), true, retry.Lost},
+		"sent, and a GOAWAY after it":         {t.Context(), errors.New("http2: server sent GOAWAY and closed the connection; LastStreamID=5, ErrCode=NO_ERROR"), true, retry.Lost},
+		"sent, whatever the error says":       {t.Context(), unknownHost, true, retry.Lost},
+		"no connection":                       {t.Context(), dial, false, retry.NotSent},
+		"no connection, and the context":      {ended, dial, false, retry.Final},
+		"the context ended":                   {ended, context.Canceled, false, retry.Final},
+		"another's context ended":             {t.Context(), context.Canceled, false, retry.NotSent},
+		"no such host":                        {t.Context(), unknownHost, false, retry.Final},
+		"no answer of the name server":        {t.Context(), &net.DNSError{Err: "server misbehaving", IsTemporary: true}, false, retry.NotSent},
+		"a timeout of the name server":        {t.Context(), &net.DNSError{Err: "i/o timeout", IsTimeout: true}, false, retry.NotSent},
+		"a certificate":                       {t.Context(), &tls.CertificateVerificationError{Err: errors.New("expired")}, false, retry.Final},
+		"a certificate, deep down":            {t.Context(), fmt.Errorf("dial: %w", &tls.CertificateVerificationError{Err: errors.New("expired")}), false, retry.Final},
+		"an unknown authority":                {t.Context(), x509.UnknownAuthorityError{}, false, retry.Final},
+		"a certificate of another host":       {t.Context(), x509.HostnameError{Certificate: new(x509.Certificate), Host: "gw.example.com"}, false, retry.Final},
+		"a handshake that broke off":          {t.Context(), tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"}, false, retry.NotSent},
+		"an error that nobody knows of, new":  {t.Context(), errors.New("odd"), false, retry.NotSent},
 	} {
-		require.Equal(t, test.want, retry.OfError(test.ctx, test.err, test.sent), name)
+		require.Equal(t, test.want, retry.OfError(test.ctx, test.err, test.sent, false), name)
 	}
+	require.Equal(t, retry.Stale, retry.OfError(t.Context(), io.EOF, true, true))
+	require.Equal(t, retry.NotSent, retry.OfError(t.Context(), io.EOF, false, true))
 }

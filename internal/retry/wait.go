@@ -23,10 +23,10 @@ const (
 
 // Policy is how often and how soon calls are tried again.
 type Policy struct {
-	MaxAttempts   int           // most attempts of a call, the first included
-	BaseWait      time.Duration // most of the first wait, doubled each time
-	MaxWait       time.Duration // most that this grows to
-	MaxRetryAfter time.Duration // the longest Retry-After that is obeyed
+	MaxAttempts int           // most attempts of a call, the first included
+	BaseWait    time.Duration // most of the first wait, doubled each time
+	MaxWait     time.Duration // most that this grows to
+	MaxAfter    time.Duration // the longest Retry-After that is obeyed
 }
 
 // Attempts is how many attempts a rule allows under the policy: none or fewer
@@ -43,18 +43,7 @@ func (p Policy) Attempts(rule Rule) int {
 // long, and over before the context's deadline.
 func (p Policy) Accepts(ctx context.Context, asked time.Duration) bool {
 	deadline, bounded := ctx.Deadline()
-	return asked == 0 || asked <= p.MaxRetryAfter && (!bounded || asked+p.BaseWait <= time.Until(deadline))
-}
-
-// AfterAnswer returns how long to wait after attempt n, from 0, and its answer,
-// nil for none. After a 429 it is twice BaseWait at least: most limits are for a
-// second, and a call that came back sooner would use up its attempts.
-func (p Policy) AfterAnswer(n int, resp *http.Response) time.Duration {
-	asked := After(resp)
-	if resp != nil && resp.StatusCode == http.StatusTooManyRequests {
-		asked = max(asked, min(2*p.BaseWait, p.MaxWait))
-	}
-	return p.Wait(n, asked)
+	return asked == 0 || asked <= p.MaxAfter && (!bounded || asked+p.BaseWait <= time.Until(deadline))
 }
 
 // Wait returns how long to wait after attempt n, from 0: what the server asks
@@ -134,14 +123,13 @@ func (q *Quota) Refund() {
 }
 
 // Spend pays for an attempt after one that failed so, or reports that it cannot.
-// A timeout costs double. A refusal costs nothing: a server that says when to
-// come back is not down.
+// A timeout costs double.
 func (q *Quota) Spend(f Failure, err error) bool {
 	cost := 5
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		cost = 10
 	}
-	if f == Refused {
+	if f.Free() {
 		cost = 0
 	}
 	q.mu.Lock()

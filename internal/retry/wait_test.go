@@ -18,7 +18,7 @@ import (
 )
 
 // policy is an ordinary one.
-var policy = retry.Policy{MaxAttempts: 4, BaseWait: 500 * time.Millisecond, MaxWait: 10 * time.Second, MaxRetryAfter: time.Minute}
+var policy = retry.Policy{MaxAttempts: 4, BaseWait: 500 * time.Millisecond, MaxWait: 10 * time.Second, MaxAfter: time.Minute}
 
 // A policy with fewer attempts than the table bounds its counts; one with more
 // raises them by as much, but for those that are tried once.
@@ -127,40 +127,6 @@ func TestWaitAsAsked(t *testing.T) {
 			require.Less(t, least, asked+policy.BaseWait/4)
 			require.Greater(t, most, asked+policy.BaseWait/4*3)
 		}
-	}
-}
-
-func TestAfterAnswer(t *testing.T) {
-	t.Parallel()
-	slow := retry.Policy{BaseWait: 8 * time.Second, MaxWait: 10 * time.Second}
-	for name, test := range map[string]struct {
-		policy        retry.Policy
-		status        int // 0: no answer
-		after         string
-		attempt       int
-		atLeast, less time.Duration
-	}{
-		"no answer":                       {policy, 0, "", 0, 0, 500*time.Millisecond + 1},
-		"no answer, for the third time":   {policy, 0, "", 2, 0, 2*time.Second + 1},
-		"no answer, for long":             {policy, 0, "", 100, 0, 10*time.Second + 1},
-		"503":                             {policy, 503, "", 1, 0, time.Second + 1},
-		"503 that says when":              {policy, 503, "7", 1, 7 * time.Second, 7500 * time.Millisecond},
-		"503 that says at once":           {policy, 503, "0", 1, 0, time.Second + 1},
-		"429":                             {policy, 429, "", 0, time.Second, 1500 * time.Millisecond},
-		"429, for the hundredth time":     {policy, 429, "", 100, time.Second, 1500 * time.Millisecond},
-		"429 that says at once":           {policy, 429, "0", 0, time.Second, 1500 * time.Millisecond},
-		"429 that says when":              {policy, 429, "7", 0, 7 * time.Second, 7500 * time.Millisecond},
-		"429 under a policy that is slow": {slow, 429, "", 0, 10 * time.Second, 18 * time.Second},
-		"429 that makes no sense":         {policy, 429, "soon", 0, time.Second, 1500 * time.Millisecond},
-	} {
-		var resp *http.Response
-		if test.status != 0 {
-			resp = &http.Response{StatusCode: test.status, Header: http.Header{"Retry-After": {test.after}}}
-		}
-		least, most := waits(func() time.Duration { return test.policy.AfterAnswer(test.attempt, resp) })
-		require.GreaterOrEqual(t, least, test.atLeast, name)
-		require.Less(t, most, test.less, name)
-		require.Greater(t, most, test.atLeast+(test.less-test.atLeast)/4*3, name)
 	}
 }
 

@@ -109,12 +109,13 @@ func Text(value []byte) (text string, ok bool) {
 	if len(value) == 0 {
 		return "", false
 	}
-	end, escaped := len(value), false
-	var err error
+	escaped := false
 	if value[0] == '"' {
-		if end, escaped, err = jsonText(value).value(0); err != nil || end != len(value) {
+		end, slashed, err := jsonText(value).value(0)
+		if err != nil || end != len(value) {
 			return "", false
 		}
+		escaped = slashed
 	}
 	inside, err := scalar(value, escaped)
 	return string(inside), err == nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -107,12 +108,25 @@ type call struct {
 	look    string // what the client looks with, for what the call did
 	before  int    // looks that come before the call
 	pages   bool   // a look takes as many requests as there are pages
+	secret  bool   // it sends a password and a PIN
 	do      func(context.Context, *acme) (any, error)
 	handsOn bool // rows as they arrive, before it is known that it succeeds
 }
 
+// proof counts the requests that a look takes beyond its first to prove that
+// nothing is there: for the whole list, and for its last row.
+func (c call) proof(a *acme) int {
+	switch {
+	case c.look == "Users.GetDevice":
+		return 0
+	case c.look == "Queues.ListMembers" && len(a.QueueMembers(a.domain, a.queue)) == 0, c.look == "TrustedNetworks.List" && len(a.TrustedNetworks(a.domain)) == 0:
+		return 1
+	}
+	return 2
+}
+
 var (
-	usersCreate = call{op: "Users.Create", look: "Users.List", do: func(ctx context.Context, a *acme) (any, error) {
+	usersCreate = call{op: "Users.Create", look: "Users.List", secret: true, do: func(ctx context.Context, a *acme) (any, error) {
 		return a.client.Users.Create(ctx, a.domain, newUser())
 	}}
 	groupsCreate = call{op: "Groups.Create", look: "Groups.List", do: func(ctx context.Context, a *acme) (any, error) {
@@ -219,6 +233,7 @@ var (
 	}}
 
 	creates = []call{usersCreate, groupsCreate, queuesCreate, queuesCreateMember, trustedNetworksCreate, devicesCreate}
+	keyed   = slices.DeleteFunc(slices.Clone(creates), func(c call) bool { return c.op == queuesCreateMember.op }) // what a key identifies
 	reads   = []call{usersGet, usersList, usersAll}
 	updates = []call{usersUpdate, queuesSetMemberOrder, usersDelete, groupsRemoveUsers}
 	adds    = []call{groupsAddUsers, usersAddGroups}
@@ -272,6 +287,34 @@ func afterAGet(c call) call {
 		return do(ctx, a)
 	}
 	return c
+}
+
+// afterAnUpdate makes a call on a server that has just accepted a write.
+func afterAnUpdate(c call) call {
+	do := c.do
+	c.do = func(ctx context.Context, a *acme) (any, error) {
+		if err := move(ctx, a.client); err != nil {
+			return nil, err
+		}
+		return do(ctx, a)
+	}
+	return c
+}
+
+// move updates user 1.
+func move(ctx context.Context, c *infinitysip.Client) error {
+	return c.Users.Update(ctx, 1, 1, infinitysip.UserUpdateParams{OfficeName: new("London")})
+}
+
+func moved(s *siptest.Server) { must(0, move(context.Background(), somebody(s))) }
+
+// calls changes calls.
+func calls(list []call, by func(call) call) []call {
+	changed := make([]call, len(list))
+	for i, c := range list {
+		changed[i] = by(c)
+	}
+	return changed
 }
 
 // stale makes a call on a connection that the server closed meanwhile.
@@ -347,11 +390,39 @@ func tenDevices(a *acme) {
 // sameJoe makes the very user that usersCreate makes.
 func sameJoe(s *siptest.Server) { must(somebody(s).Users.Create(context.Background(), 1, newUser())) }
 
+// secretJoe makes the same user, with secrets that are not those of usersCreate.
+func secretJoe(s *siptest.Server) {
+	params := newUser()
+	params.Password, params.PIN = infinitysip.NewSecret("somebody else's"), infinitysip.NewSecret("907531")
+	must(somebody(s).Users.Create(context.Background(), 1, params))
+}
+
+// setSecrets gives a user the secrets of usersCreate.
+func setSecrets(a *acme, id infinitysip.UserID) {
+	must(0, a.client.Users.Update(context.Background(), a.domain, id, infinitysip.UserUpdateParams{
+		Password: new(infinitysip.NewSecret(canaryPassword)), PIN: new(infinitysip.NewSecret(canaryPIN)),
+	}))
+}
+
 // otherJoe makes another user of the same name.
 func otherJoe(s *siptest.Server) {
 	params := newUser()
 	params.DisplayName, params.Email, params.ExtensionNumber = "Another Joe", "joe@example.com", "0199"
 	must(somebody(s).Users.Create(context.Background(), 1, params))
+}
+
+// listed waits until lists that lag show all that there is.
+func listed(*acme) { time.Sleep(time.Minute) } // the bubble's clock
+
+// renamed is a key of two parts where a server has but one. Addresses stay.
+func renamed(column, key string) string {
+	switch column {
+	case "network":
+		return key
+	case "deviceMacAddress":
+		return "SEP" + strings.ReplaceAll(key, ":", "")
+	}
+	return key + "@acme"
 }
 
 // sameMember adds the very member that queuesCreateMember adds.

@@ -33,12 +33,28 @@ func badAnswers() []badInput {
 			outcome: notApplied, says: "HTML", hits: once,
 		}},
 		{name: "HTML with 200", answer: fault{
-			calls: slices.Concat(updates, adds), setUp: furnish, faults: body(200, "<html><body>Log in</body></html>"),
+			calls: updates, setUp: furnish, faults: body(200, "<html><body>Log in</body></html>"),
+			outcome: unknown, says: "this does not look like the API's answer", hits: once,
+		}},
+		{name: "HTML with 200", answer: fault{
+			calls: adds, setUp: furnish, faults: body(200, "<html><body>Log in</body></html>"),
+			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 1},
+		}},
+		{name: "200 and nothing, as a gateway that asks for the empty list", answer: fault{
+			calls: adds, setUp: furnish, faults: body(200, ""),
+			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 1},
+		}},
+		{name: "200 and nothing, though it is done", answer: fault{
+			calls: adds, setUp: furnish, faults: func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(200).Body("")} },
+			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+		}},
+		{name: "200 and blanks for long", answer: fault{
+			calls: []call{usersUpdate, usersDelete}, faults: body(200, strings.Repeat(" ", 300<<10)+"Fatal error"),
 			outcome: unknown, says: "this does not look like the API's answer", hits: once,
 		}},
 		{name: "HTML with 200", answer: fault{
 			calls: slices.Concat(creates, []call{usersAddDevice}), faults: body(200, "<html><body>Log in</body></html>"),
-			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		}},
 		{name: "HTML with 201", answer: fault{
 			calls: []call{usersUpdate}, faults: body(201, "<html>"),
@@ -49,16 +65,16 @@ func badAnswers() []badInput {
 			outcome: notApplied, says: "row 1: no field of this kind of row is in it", hits: once,
 		}},
 		{name: "an error with 200", answer: fault{
-			calls: []call{usersUpdate, usersDelete, groupsAddUsers}, faults: body(200, `{"error":"access denied"}`),
+			calls: []call{usersUpdate, usersDelete}, faults: body(200, `{"error":"access denied"}`),
 			outcome: unknown, says: "this does not look like the API's answer", hits: once,
 		}},
 		{name: "an error with 200", answer: fault{
 			calls: slices.Concat(creates, []call{usersAddDevice}), faults: body(200, `{"error":"exists"}`),
-			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		}},
 		{name: "204 for a create", answer: fault{
 			calls: slices.Concat(creates, []call{usersAddDevice}), faults: body(204, ""),
-			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		}},
 		{name: "204 for a read", answer: fault{
 			calls: reads, faults: body(204, ""),
@@ -97,8 +113,9 @@ func badAnswers() []badInput {
 		{name: "two rows", answer: fault{calls: []call{usersGet}, faults: body(200, `[{"userId":"1"},{"userId":"1"}]`), outcome: notApplied, says: "more than one row", hits: once}},
 		{name: "another id's row", answer: fault{calls: []call{usersGet}, faults: body(200, `{"userId":"11"}`), outcome: notApplied, says: "this is the row of another id, 11", hits: once}},
 
+		// It is created, and so are its secrets: a look only gives the id.
 		{name: "201 without the id", answer: fault{
-			calls: []call{devicesCreate}, faults: func(c call) faults { return faults{faultOn(c.op).Times(1).Body("{}")} },
+			calls: creates, faults: func(c call) faults { return faults{faultOn(c.op).Times(1).Body("{}")} },
 			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1}, // which finds it
 		}},
 		{name: "201 without the id", answer: fault{
@@ -108,6 +125,7 @@ func badAnswers() []badInput {
 			applied: true, outcome: applied, says: "created, but its id is not known", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
 		}},
 	}
+	list = append(list, misfits()...)
 	for name, text := range map[string]string{
 		"201 of an association without anything": `{}`, "201 of an association without a token": `{"pbxDeviceId":"1","userId":"1"}`,
 		"201 of another association": `{"pbxDeviceId":"9","userId":"8","pbxDeviceToken":"` + canaryPIN + `"}`, "201 of an association, HTML": "<html>",
@@ -175,18 +193,22 @@ func badAnswers() []badInput {
 				outcome: notApplied, says: fmt.Sprintf(": %d", status), hits: once,
 			}},
 			badInput{name: name, answer: fault{
-				calls: slices.Concat(updates, adds), setUp: furnish, faults: body(status, ""),
+				calls: updates, setUp: furnish, faults: body(status, ""),
 				outcome: unknown, says: fmt.Sprintf(": %d", status), hits: once,
 			}},
 			badInput{name: name, answer: fault{
+				calls: adds, setUp: furnish, faults: body(status, ""),
+				outcome: unknown, says: fmt.Sprintf(": %d", status), hits: hits{"call": 1, "look": 1},
+			}},
+			badInput{name: name, answer: fault{
 				calls: []call{usersCreate, devicesCreate, usersAddDevice}, faults: body(status, ""),
-				outcome: unknown, says: fmt.Sprintf(": %d", status), hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+				outcome: unknown, says: fmt.Sprintf(": %d", status), hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 			}},
 		)
 	}
 	list = append(list, badInput{name: "status 202", answer: fault{ // and it is made all the same
 		everywhere: true, faults: func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(202)} },
-		applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+		applied: true, outcome: found, hits: hits{"call": 1, "look": 1},
 	}})
 	raw := func(text string, times int) func(call) faults {
 		return func(c call) faults { return faults{faultOn(c.op).Times(times).Raw(text)} }
@@ -195,16 +217,16 @@ func badAnswers() []badInput {
 	const lengths = "HTTP/1.1 200 OK\r\nContent-Length: 14\r\nContent-Length: 2\r\n\r\n{\"userId\":\"1\"}"
 	list = append(list,
 		badInput{name: "status 000", answer: fault{calls: reads, faults: raw(nothing, 1), outcome: notApplied, says: "hi", hits: once}},
-		badInput{name: "status 000", answer: fault{calls: []call{usersUpdate, groupsAddUsers}, faults: raw(nothing, 1), outcome: unknown, says: "hi", hits: once}},
+		badInput{name: "status 000", answer: fault{calls: []call{usersUpdate}, faults: raw(nothing, 1), outcome: unknown, says: "hi", hits: once}},
 		badInput{name: "status 000", answer: fault{
 			calls: creates, faults: raw(nothing, 1),
-			outcome: unknown, says: "hi", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			outcome: unknown, says: "hi", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		}},
 		badInput{name: "two Content-Lengths", answer: fault{calls: reads, faults: raw(lengths, 4), outcome: notApplied, says: "Content-Length", hits: hits{"call": 4}, most: 3500 * time.Millisecond}},
 		badInput{name: "two Content-Lengths", answer: fault{calls: []call{usersUpdate}, faults: raw(lengths, 3), outcome: unknown, says: "Content-Length", hits: hits{"call": 3}, most: 1500 * time.Millisecond}},
 		badInput{name: "two Content-Lengths", answer: fault{
 			calls: creates, faults: raw(lengths, 1),
-			outcome: unknown, says: "Content-Length", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			outcome: unknown, says: "Content-Length", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		}},
 	)
 	for name, text := range map[string]string{
@@ -324,6 +346,123 @@ func TestWordsThatComeLate(t *testing.T) {
 		require.Equal(t, "Fatal error: o", failed.Message) // a secret may begin where it breaks off
 		require.ErrorContains(t, err, "row 1: ")
 	})
+}
+
+// misfits are answers to creates that are not believed, because they do not fit what
+// was sent.
+func misfits() (list []badInput) {
+	for name, test := range map[string]struct {
+		status int
+		body   string
+	}{
+		// A gateway that makes a GET of the POST answers with the list.
+		"200, the list":                  {200, `{"userId":"1","user":"first","extensionNumber":"0101"}` + "\n" + `{"userId":"2","user":"joe.blogs","extensionNumber":"0100"}`},
+		"200, a list of one, another":    {200, `{"userId":"1","user":"first","extensionNumber":"0101"}`},
+		"200, with the number alone":     {200, `{"userId":"7","extensionNumber":"0100"}`},
+		"200, without the id":            {200, `{"user":"joe.blogs"}`},
+		"201, another's name and number": {201, `{"userId":"1","user":"first","extensionNumber":"0101"}`},
+		"201, another's name alone":      {201, `{"userId":"1","user":"first"}`},
+		"201, another's domain":          {201, `{"userId":"7","domainId":"9","user":"joe.blogs","extensionNumber":"0100"}`},
+	} {
+		list = append(list,
+			badInput{name: name, answer: fault{
+				calls: []call{usersCreate}, faults: func(c call) faults { return faults{faultOn(c.op).Times(1).Status(test.status).Body(test.body)} },
+				outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
+			}},
+			badInput{name: name + ", and it is made", answer: fault{
+				calls: []call{usersCreate}, faults: func(c call) faults {
+					return faults{faultOn(c.op).Times(1).CommitThenStatus(test.status).Body(test.body)}
+				},
+				applied: true, outcome: found, hits: hits{"call": 1, "look": 1},
+			}},
+		)
+	}
+	return list
+}
+
+// Answers to a create that are believed: no look comes after them.
+func TestAnswersThatFit(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status         int
+		body, location string
+	}{
+		"201, a name that was rewritten":  {201, `{"userId":"7","user":"joe_blogs","extensionNumber":"100"}`, ""},
+		"201, a number that was replaced": {201, `{"userId":"7","user":"joe.blogs","extensionNumber":"0190"}`, ""},
+		"201, the id alone":               {201, `{"userId":"7"}`, ""},
+		"201, its place alone":            {201, "", "/config/v2/sip/domains/1/users/7"},
+		"201, its place, as a URL":        {201, "{}", "https://api.infinitycloud.com/config/v2/sip/domains/1/users/7?x=1"},
+		"201, its place, singular":        {201, "", "/config/v2/sip/domains/1/user/7"},
+		"201, its place, and the list":    {201, `{"userId":"1","user":"first"}` + "\n" + `{"userId":"7","user":"joe.blogs"}`, "/config/v2/sip/domains/1/users/7"},
+	} {
+		s := always(test.status, test.body, "Location", test.location)
+		id, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+		require.NoError(t, err, name)
+		require.Equal(t, infinitysip.UserID(7), id, name)
+		require.Equal(t, 1, s.count(), name)
+	}
+	// A row of a 200 is believed if it is as it was sent, and there was no secret to send.
+	for body, requests := range map[string]int{
+		`{"groupId":"7","groupName":"sales"}`:                        1,
+		`{"groupId":"7","groupName":"sales","displayName":"Sales"}`:  1,
+		`{"groupId":"7","groupName":"Sales"}`:                        2,
+		`{"groupId":"7","groupName":"sales","displayName":"Others"}`: 2,
+		`{"groupId":"7"}`: 2,
+	} {
+		s := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 1 {
+				return answer(200, body), nil
+			}
+			return answer(200, `{"groupId":"7","groupName":"sales","displayName":"Sales"}`), nil
+		}}
+		id, err := stubClient(t, s).Groups.Create(t.Context(), 1, infinitysip.GroupCreateParams{Name: "sales", DisplayName: "Sales", ExtensionNumber: "0200", CallerNameFormat: "{displayName}"})
+		require.NoError(t, err, body)
+		require.Equal(t, infinitysip.GroupID(7), id, body)
+		require.Equal(t, requests, s.count(), body)
+	}
+	// A place that is not below that of the create tells nothing.
+	for _, location := range []string{"", "/config/v2/sip/domains/1/users", "/config/v2/sip/domains/2/users/8", "/config/v2/sip/domains/1/groups/8", "/login/8", "/config/v2/sip/domains/1/users/-8", "%zz"} {
+		s := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 1 {
+				return answer(201, "", "Location", location), nil
+			}
+			return answer(200, `{"userId":"7","user":"joe.blogs","displayName":"Joe Blogs","extensionNumber":"0100"}`), nil
+		}}
+		id, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+		require.NoError(t, err, location)
+		require.Equal(t, infinitysip.UserID(7), id, location)
+		require.Equal(t, 2, s.count(), location)
+	}
+	// An id that is none is looked for.
+	for _, none := range []string{`"-8"`, `0`, `""`, `"abc"`, `null`} {
+		s := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 1 {
+				return answer(201, `{"userId":`+none+`}`), nil
+			}
+			return answer(200, `{"userId":"7","user":"joe.blogs","displayName":"Joe Blogs","extensionNumber":"0100"}`), nil
+		}}
+		id, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+		require.NoError(t, err, none)
+		require.Equal(t, infinitysip.UserID(7), id, none)
+		require.Equal(t, 2, s.count(), none)
+	}
+}
+
+// A 201 without a positive id does not say the id: a look does.
+func TestCreatedWithoutAnID(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{"userId":"-5"}`, `{"userId":-5}`, `{"userId":"0"}`, `{"userId":"+5"}`, `{"userId":5.5}`, `{"userId":9223372036854775808}`, `{}`, "\x00\x00"} {
+		s := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 1 {
+				return answer(201, body), nil
+			}
+			return answer(200, `{"userId":"7","user":"joe.blogs","displayName":"Joe Blogs","extensionNumber":"0100"}`), nil
+		}}
+		id, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+		require.NoError(t, err, body)
+		require.Equal(t, infinitysip.UserID(7), id, body)
+		require.Equal(t, 2, s.count(), body)
+	}
 }
 
 // An answer of one row that goes on for ever is not read to its end.

@@ -2,6 +2,7 @@ package suite_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -87,7 +88,7 @@ func TestSecretsOfCallOptions(t *testing.T) {
 }
 
 // A look has the headers of its call, the one before a create too, and no call of
-// somebody else has them. It compares no parameter that this package does not know.
+// somebody else has them. It does not compare a secret.
 func TestHeadersOfLooks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -112,8 +113,12 @@ func TestHeadersOfLooks(t *testing.T) {
 		client = stubClient(t, s)
 		id, err := client.Queues.CreateMember(t.Context(), 1, 2, infinitysip.QueueMemberCreateParams{GroupID: 3, RingStrategy: infinitysip.RingAll},
 			infinitysip.CallHeader("X-Tenant", "acme"), infinitysip.CallParam("voicemailPin", "4711"))
-		require.NoError(t, err)
-		require.Equal(t, infinitysip.QueueMemberID(9), id)
+		require.Zero(t, id)
+		failed, ok := errors.AsType[*infinitysip.Error](err)
+		require.True(t, ok, "%v", err)
+		require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+		require.Equal(t, []int64{9}, failed.Found)
+		require.ErrorContains(t, err, "the row with id 9 is as it was sent, but somebody else may have made it, with another voicemailPin")
 		for _, req := range other.hits {
 			require.Empty(t, req.Header.Get("X-Tenant"), "it is for one call of one client")
 		}
@@ -214,8 +219,9 @@ func TestNoTurnOfAnotherClient(t *testing.T) {
 			}
 			return answer(200, `{"userId":"2","user":"joe.blogs","displayName":"Joe Blogs","extensionNumber":"0100"}`), nil
 		}}
-		id, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
-		require.NoError(t, err)
-		require.Equal(t, infinitysip.UserID(2), id)
+		_, err = stubClient(t, s).Users.Create(t.Context(), 1, newUser())
+		require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+		require.ErrorContains(t, err, "the row with id 2 is as it was sent")
+		require.Equal(t, 1, s.countOf("Users.Create"))
 	})
 }

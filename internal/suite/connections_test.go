@@ -218,7 +218,7 @@ func TestNothingIsLeftBehind(t *testing.T) { // not parallel: it counts goroutin
 		require.NoError(t, err)
 	}
 	srv.Fail(siptest.On("Users.Create").Drop())
-	srv.Fail(siptest.On("Users.Get").Status(503))
+	srv.Fail(siptest.On("Users.Get").Status(502))
 	for range 5 {
 		_, err := client.Users.Create(t.Context(), domain, newUser())
 		require.Error(t, err)

@@ -14,7 +14,8 @@
 //
 // The rest is by subject:
 //
-//   - fault_test.go, faults_test.go: the numbered faults; badanswers_test.go: bad answers
+//   - fault_test.go, faults_test.go: the numbered faults; worse_*_test.go: those from 45 on
+//   - badanswers_test.go: bad answers
 //   - retry_test.go, lookups_test.go, ratelimit_test.go, pages_test.go, connections_test.go
 //   - secrets_test.go: where else a secret might show
 //   - life_test.go: the life of a domain, on every kind of server

@@ -66,7 +66,21 @@ func success(e endpoint) *stub {
 	if e.Status == http.StatusNoContent {
 		return always(e.Status, "")
 	}
-	return always(e.Status, anyRow+"\n")
+	s := &stub{}
+	s.respond = func(n int, _ *http.Request) (*http.Response, error) {
+		return answer(e.Status, rowFor(s.form(n))), nil
+	}
+	return s
+}
+
+// rowFor is the answer to a call with this form. The answer to a create is believed
+// only if it fits what was sent.
+func rowFor(form url.Values) string {
+	row := anyRow
+	if group := form.Get("groupId"); group != "" {
+		row = strings.Replace(row, `"groupId":"21"`, `"groupId":"`+group+`"`, 1)
+	}
+	return row + "\n"
 }
 
 // requireEndpoint checks what does not depend on the parameters: one request,

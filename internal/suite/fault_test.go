@@ -2,10 +2,12 @@ package suite_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"reflect"
 	"runtime"
@@ -43,12 +45,16 @@ type fault struct {
 	ctx    func(context.Context) (context.Context, context.CancelFunc)
 	faults func(call) faults
 	calls  []call // tried one by one; none: every call that creates
+	settle bool   // RetryPolicy.SettleSecrets is set
+
+	byDefault bool // one of ways
 
 	applied     bool // the call took effect
 	outcome     infinitysip.Outcome
 	is          []error        // of the error, and of all that it might be no other
 	says        string         // in the error
-	hits        map[string]int // on the wire by call, "call" and "look" being those of the call; nil: they vary
+	found       []int64        // the ids in the error
+	hits        map[string]int // on the wire by call: see checkHits; nil: they vary
 	attempts    int            // of the call; 0: as many as the hits
 	least, most time.Duration  // on the fake clock
 	also        func(*testing.T, *acme)
@@ -63,6 +69,12 @@ const (
 	notApplied = infinitysip.OutcomeNotApplied
 	applied    = infinitysip.OutcomeApplied
 	succeeds   = infinitysip.Outcome(-1)
+
+	// found: no answer says that it is created, and a look finds it, as it was
+	// sent. The secrets of a row do not show. So a call that sends some is tried
+	// twice: its outcome is unknown, and it succeeds with RetryPolicy.SettleSecrets.
+	// What the error is and says is of the former.
+	found = infinitysip.Outcome(-2)
 )
 
 var faultOn = siptest.On
@@ -89,15 +101,36 @@ func (f fault) run(t *testing.T) {
 	}
 	for kind, server := range kinds {
 		for _, call := range calls {
-			where := call.op + " on " + kind
-			try := func(t *testing.T) { f.try(t, where, server, call, kind == "usual") }
-			if f.socket {
-				try(t)
-			} else {
-				synctest.Test(t, try)
+			for _, f := range f.ways(call) {
+				where := fmt.Sprintf("%s on %s, settle %v", call.op, kind, f.settle)
+				try := func(t *testing.T) { f.try(t, where, server, call, kind == "usual") }
+				if f.socket {
+					try(t)
+				} else {
+					synctest.Test(t, try)
+				}
 			}
 		}
 	}
+}
+
+// ways are those in which a call is tried. See found.
+func (f fault) ways(call call) []fault {
+	if f.outcome != found {
+		return []fault{f}
+	}
+	byDefault, settles := f, f
+	byDefault.byDefault, byDefault.outcome, byDefault.says = true, unknown, cmp.Or(f.says, "is as it was sent, but somebody else may have made it, with another password, pin")
+	settles.outcome, settles.settle = succeeds, true
+	if !call.secret {
+		settles.settle = false
+		return []fault{settles}
+	}
+	if f.hits != nil {
+		settles.hits = maps.Clone(f.hits)
+		settles.hits["Users.Update"]++
+	}
+	return []fault{byDefault, settles}
 }
 
 // try has a call meet the fault, and checks everything.
@@ -120,6 +153,7 @@ func (f fault) try(t *testing.T, where string, server siptest.Options, call call
 		}
 	}
 	a.ResetRequests()
+	proof := call.proof(a)
 	ctx, cancel := t.Context(), func() {}
 	if f.ctx != nil {
 		ctx, cancel = f.ctx(ctx)
@@ -136,8 +170,9 @@ func (f fault) try(t *testing.T, where string, server siptest.Options, call call
 		require.LessOrEqual(t, f.least, took, where)
 		require.GreaterOrEqual(t, f.most, took, where)
 	}
-	f.checkError(t, where, call, err)
-	f.checkHits(t, where, call, a.hits(), usual)
+	sent := a.hits()
+	f.checkError(t, where, call, err, sent[call.op])
+	f.checkHits(t, where, call, sent, proof, usual)
 	require.Empty(t, a.UnusedFaults(), where)
 	requireNoSecret(t, where, log.String())
 
@@ -145,8 +180,13 @@ func (f fault) try(t *testing.T, where string, server siptest.Options, call call
 	if f.others != nil {
 		f.others(twin.Server)
 	}
+	if f.settle && !f.applied && err == nil { // a row of somebody else's has got the secrets
+		require.Equal(t, f.found, idOf(got), where)
+		setSecrets(twin, got.(infinitysip.UserID))
+	}
 	before := twin.holds()
 	want, wantErr := call.do(context.Background(), twin)
+	f.checkFound(t, where, err, want)
 	if f.applied {
 		require.NoError(t, wantErr, where)
 		require.Equal(t, twin.holds(), a.holds(), where)
@@ -182,11 +222,12 @@ func (f fault) try(t *testing.T, where string, server siptest.Options, call call
 
 // connect makes the client that the case is about.
 func (f fault) connect(a *acme, logger *slog.Logger) *infinitysip.Client {
-	opts := []infinitysip.Option{infinitysip.WithLogger(logger)}
+	policy := infinitysip.RetryPolicy{}
 	if f.socket {
-		opts = append(opts, quick)
+		policy = quick
 	}
-	opts = append(opts, f.opts...)
+	policy.SettleSecrets = f.settle
+	opts := append([]infinitysip.Option{infinitysip.WithLogger(logger), infinitysip.WithRetryPolicy(policy)}, f.opts...)
 	switch {
 	case f.client != nil:
 		return f.client(a, opts)
@@ -197,7 +238,7 @@ func (f fault) connect(a *acme, logger *slog.Logger) *infinitysip.Client {
 }
 
 // quick waits little, for a real clock: two looks, at once.
-var quick = infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{BaseWait: time.Microsecond, MaxWait: time.Microsecond, VerifyWaits: []time.Duration{0, time.Microsecond}})
+var quick = infinitysip.RetryPolicy{BaseWait: time.Microsecond, MaxWait: time.Microsecond, VerifyWaits: []time.Duration{0, time.Microsecond}}
 
 // unbroken makes a call, and makes an error of a panic.
 func unbroken(ctx context.Context, call call, a *acme) (got any, err error) {
@@ -209,7 +250,7 @@ func unbroken(ctx context.Context, call call, a *acme) (got any, err error) {
 	return call.do(ctx, a)
 }
 
-func (f fault) checkError(t *testing.T, where string, call call, err error) {
+func (f fault) checkError(t *testing.T, where string, call call, err error, sent int) {
 	t.Helper()
 	if f.outcome == succeeds {
 		require.NoError(t, err, where)
@@ -229,11 +270,7 @@ func (f fault) checkError(t *testing.T, where string, call call, err error) {
 		require.Equal(t, slices.Contains(f.is, other), errors.Is(err, other), "%s: it is %v", where, other)
 	}
 	require.ErrorContains(t, err, f.says, where)
-	if n := f.attempts; n > 0 {
-		require.Equal(t, n, failed.Attempts, where)
-	} else if f.hits != nil {
-		require.Equal(t, f.hits["call"], failed.Attempts, where)
-	}
+	require.Equal(t, cmp.Or(f.attempts, sent), failed.Attempts, where)
 	require.Less(t, len(err.Error()), 2000, "%.2000s", where)
 	require.False(t, strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }), "%q", where)
 	require.LessOrEqual(t, len(failed.Message), 512, where)
@@ -242,9 +279,29 @@ func (f fault) checkError(t *testing.T, where string, call call, err error) {
 	requireNoSecret(t, where, err) // and all that is behind it
 }
 
-// checkHits looks at what was sent. How often a client looks varies with the
-// kind of server; what it writes does not.
-func (f fault) checkHits(t *testing.T, where string, call call, got hits, usual bool) {
+// checkFound looks at the ids in the error: those of the case, or that of the row
+// which the call made.
+func (f fault) checkFound(t *testing.T, where string, err error, made any) {
+	t.Helper()
+	failed, ok := errors.AsType[*infinitysip.Error](err)
+	if !ok {
+		return
+	}
+	want := f.found
+	if f.applied && f.byDefault {
+		want = idOf(made)
+	}
+	require.Equal(t, want, failed.Found, where)
+}
+
+// idOf returns the id that a create returned, as errors have it.
+func idOf(got any) []int64 { return []int64{reflect.ValueOf(got).Int()} }
+
+// checkHits looks at what was sent. In the hits of a case, "call" and "look" are
+// the call and its look, and "absent" is how many of the looks prove that nothing
+// is there. How many requests a look takes varies with the kind of server; what
+// the client writes does not.
+func (f fault) checkHits(t *testing.T, where string, call call, got hits, proof int, usual bool) {
 	t.Helper()
 	if f.hits == nil {
 		return
@@ -256,6 +313,8 @@ func (f fault) checkHits(t *testing.T, where string, call call, got hits, usual 
 			op = call.op
 		case "look":
 			op = call.look
+		case "absent":
+			op, n = call.look, n*proof
 		}
 		want[op] += n
 	}

@@ -53,42 +53,42 @@ func listOfFaults() []fault {
 		{
 			n: 1, name: "create applied, then FIN", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenDrop()} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: found, is: []error{io.EOF}, hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 2, name: "create applied, then RST", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenReset()} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: found, is: []error{syscall.ECONNRESET}, hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 3, name: "create not applied, FIN", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Drop()} },
-			outcome: unknown, is: []error{io.EOF}, says: "absent", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			outcome: unknown, is: []error{io.EOF}, says: "absent", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
 			n: 4, name: "create not applied, RST", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Reset()} },
-			outcome: unknown, is: []error{syscall.ECONNRESET}, says: "absent", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			outcome: unknown, is: []error{syscall.ECONNRESET}, says: "absent", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
 			n: 1, name: "on a socket", socket: true, calls: []call{usersCreate},
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenDrop()} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: found, hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 2, name: "on a socket", socket: true, calls: []call{usersCreate},
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenReset()} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: found, hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 3, name: "on a socket", socket: true, calls: []call{usersCreate},
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Drop()} },
-			outcome: unknown, hits: hits{"call": 1, "look": 2},
+			outcome: unknown, hits: hits{"call": 1, "look": 2, "absent": 1},
 		},
 		{
 			n: 4, name: "on a socket", socket: true, calls: []call{usersCreate},
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Reset()} },
-			outcome: unknown, hits: hits{"call": 1, "look": 2},
+			outcome: unknown, hits: hits{"call": 1, "look": 2, "absent": 1},
 		},
 		{
 			n: 1, name: "the token is lost", calls: []call{usersAddDevice},
@@ -98,29 +98,29 @@ func listOfFaults() []fault {
 		{
 			n: 3, name: "no association", calls: []call{usersAddDevice},
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Drop()} },
-			outcome: unknown, is: []error{io.EOF}, hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			outcome: unknown, is: []error{io.EOF}, hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 
 		// 5-6: the same, with a gateway that answers for the server.
 		{
 			n: 5, name: "create applied, then 502", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(502)} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: found, is: []error{infinitysip.ErrUnavailable}, hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 5, name: "create not applied, 502", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Status(502)} },
-			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "502", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "502", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
 			n: 6, name: "create applied, then 504", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(504)} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: found, is: []error{infinitysip.ErrUnavailable}, hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 6, name: "create not applied, 504", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Status(504)} },
-			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "504", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "504", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
 			n: 6, name: "the token is lost", calls: []call{usersAddDevice},
@@ -132,42 +132,79 @@ func listOfFaults() []fault {
 		{
 			n: 7, name: "create applied, then 503", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(503)} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: found, is: []error{infinitysip.ErrUnavailable}, hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 7, name: "create applied, then 500", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(500)} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: found, hits: hits{"call": 1, "look": 1},
 		},
 		{
-			n: 8, name: "503, then healthy", everywhere: true,
+			n: 8, name: "503, then healthy", everywhere: true, calls: keyed,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Status(503)} },
-			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
+		},
+		{
+			n: 8, name: "503, then healthy, and nothing identifies it", everywhere: true, calls: []call{queuesCreateMember},
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Status(503)} },
+			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "absent", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
 			n: 8, name: "500, then healthy", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Status(500)} },
-			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			outcome: unknown, says: "absent", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
 			n: 8, name: "an association", calls: []call{usersAddDevice},
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Status(503)} },
-			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
-			n: 8, name: "503, which says when to come back", everywhere: true,
+			n: 8, name: "an association, 500", calls: []call{usersAddDevice},
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Status(500)} },
+			outcome: unknown, says: "absent", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+		},
+		{
+			// A page of HTML is not the API's, so it does not say that there is none.
+			n: 8, name: "an association, 503, and looks that a proxy answers", calls: []call{usersAddDevice},
+			faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).Status(503), faultOn(c.look).Times(3).Status(404).Body("<html>Not found</html>")}
+			},
+			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "failed", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+		},
+		{
+			// A list that lags shows it to the last look.
+			n: 8, name: "create applied, then 503, and lists lag", server: siptest.Options{ListLag: 2 * time.Second}, calls: keyed,
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(503)} },
+			applied: true, outcome: found, is: []error{infinitysip.ErrUnavailable}, hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+		},
+		{
+			n: 8, name: "create applied, then 503, and lists lag longer than is looked", setUp: listed, server: siptest.Options{ListLag: 10 * time.Second}, calls: []call{usersCreate},
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(503)} },
+			applied: true, outcome: unknown, is: []error{infinitysip.ErrConflict}, says: "absent", hits: hits{"call": 2, "look": 6, "absent": 2}, least: 8 * time.Second, most: 8 * time.Second,
+		},
+		{
+			// The only way to make a thing twice: the README says so.
+			n: 8, name: "the same, on a server that allows duplicates", setUp: listed, server: siptest.Options{ListLag: 10 * time.Second, AllowDuplicates: true}, calls: []call{usersCreate}, others: sameJoe,
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(503)} },
+			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
+		},
+		{
+			n: 8, name: "503, which says when to come back", everywhere: true, calls: keyed,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Status(503).Header("Retry-After", "30")} },
-			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 4}, least: 30 * time.Second, most: 30 * time.Second,
+			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 4, "absent": 2}, least: 30 * time.Second, most: 30 * time.Second,
 		},
 		{
-			n: 9, name: "503 twice", everywhere: true,
+			n: 9, name: "503 twice", everywhere: true, calls: keyed,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(2).Status(503)} },
-			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, hits: hits{"call": 2, "look": 6}, least: 8 * time.Second, most: 8 * time.Second,
+			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, hits: hits{"call": 2, "look": 6, "absent": 2}, least: 8 * time.Second, most: 8 * time.Second,
 		},
 		{
-			n: 9, name: "500 twice", everywhere: true,
-			faults:  func(c call) faults { return faults{faultOn(c.op).Times(2).Status(500)} },
-			outcome: unknown, says: "sent at 00:00:00.000Z and 00:00:04.000Z", hits: hits{"call": 2, "look": 6}, least: 8 * time.Second, most: 8 * time.Second,
+			n: 9, name: "503, then 500", everywhere: true, calls: keyed,
+			faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).Status(503), faultOn(c.op).Times(1).Status(500)}
+			},
+			outcome: unknown, says: "sent at 00:00:00.000Z and 00:00:04.000Z", hits: hits{"call": 2, "look": 6, "absent": 2}, least: 8 * time.Second, most: 8 * time.Second,
 		},
 
 		// 10: there is no doubt about a 429.
@@ -178,35 +215,51 @@ func listOfFaults() []fault {
 		},
 		{
 			n: 10, name: "429 and no end", calls: every, setUp: furnish,
-			faults:  func(c call) faults { return faults{faultOn(c.op).Times(4).Status(429)} },
-			outcome: notApplied, is: []error{infinitysip.ErrRateLimited}, hits: hits{"call": 4}, most: 4500 * time.Millisecond,
+			faults:  func(c call) faults { return faults{faultOn(c.op).Status(429)} },
+			outcome: notApplied, is: []error{infinitysip.ErrRateLimited}, says: "refused for 5m0s", least: 5 * time.Minute, most: 5 * time.Minute,
+		},
+		{
+			// So there is no doubt about such a 503, but for what it may have applied.
+			n: 10, name: "503 where others are accepted", calls: calls(keyed, afterAnUpdate),
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(3).Status(503)} },
+			applied: true, outcome: succeeds, hits: hits{"Users.Update": 1, "call": 4, "look": 9, "absent": 3}, least: 12 * time.Second, most: 20 * time.Second,
+		},
+		{
+			n: 10, name: "503 where others are accepted, and it was applied", calls: calls(creates, afterAnUpdate),
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(503)} },
+			applied: true, outcome: found, is: []error{infinitysip.ErrUnavailable}, hits: hits{"Users.Update": 1, "call": 1, "look": 1},
+		},
+		{
+			n: 10, name: "503 where others are accepted, and nothing identifies it", calls: calls([]call{queuesCreateMember}, afterAnUpdate), others: moved,
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Status(503)} },
+			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, hits: hits{"Users.Update": 1, "call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 20 * time.Second,
 		},
 
 		// 11-13: silence. Headers are waited for half a minute.
 		{
 			n: 11, name: "applied at once, and then silence", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenHang()} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1}, least: 30 * time.Second, most: 30 * time.Second,
+			applied: true, outcome: found, hits: hits{"call": 1, "look": 1}, least: 30 * time.Second, most: 30 * time.Second,
 		},
 		{
 			n: 11, name: "applied just before the timeout", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).HangThenCommit(29 * time.Second)} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1}, least: 30 * time.Second, most: 30 * time.Second,
+			applied: true, outcome: found, hits: hits{"call": 1, "look": 1}, least: 30 * time.Second, most: 30 * time.Second,
 		},
 		{
 			n: 12, name: "applied 5 s after the timeout", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).HangThenCommit(35 * time.Second)} },
-			applied: true, outcome: unknown, says: "no answer for 30s", hits: hits{"call": 1, "look": 3}, least: 34 * time.Second, most: 34 * time.Second,
+			applied: true, outcome: unknown, says: "no answer for 30s", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 34 * time.Second, most: 34 * time.Second,
 		},
 		{
 			n: 13, name: "applied between two looks", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).HangThenCommit(32 * time.Second)} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 3}, least: 34 * time.Second, most: 34 * time.Second,
+			applied: true, outcome: found, hits: hits{"call": 1, "look": 3}, least: 34 * time.Second, most: 34 * time.Second,
 		},
 		{
 			n: 13, name: "never applied", everywhere: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Hang()} },
-			outcome: unknown, says: "no answer for 30s", hits: hits{"call": 1, "look": 3}, least: 34 * time.Second, most: 34 * time.Second,
+			outcome: unknown, says: "no answer for 30s", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 34 * time.Second, most: 34 * time.Second,
 		},
 
 		// 14-16: a 201 says that it is made. Which id it has may need a look.
@@ -233,18 +286,70 @@ func listOfFaults() []fault {
 			applied: true, outcome: applied, is: []error{infinitysip.ErrTokenLost}, hits: hits{"call": 1},
 		},
 		{
+			n: 15, name: "201 that tells the id in its Location alone",
+			faults: func(c call) faults {
+				path := map[string]string{"Users.Create": "users/2", "Groups.Create": "groups/2", "Queues.Create": "queues/2", "Queues.CreateMember": "queues/1/members/1", "TrustedNetworks.Create": "trustedNetworks/1", "Devices.Create": "devices/2"}
+				return faults{faultOn(c.op).Times(1).Body("").Header("Location", "/config/v2/sip/domains/1/"+path[c.op])}
+			},
+			applied: true, outcome: succeeds, hits: hits{"call": 1},
+		},
+		{
+			n: 15, name: "201 whose Location leads elsewhere", everywhere: true,
+			faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).Body("").Header("Location", "/config/v2/sip/domains/7/elsewhere/77")}
+			},
+			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+		},
+		{
+			n: 15, name: "201 with the row of another", calls: []call{usersCreate},
+			faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).Body(`{"userId":"1","user":"first","extensionNumber":"0101"}`)}
+			},
+			applied: true, outcome: found, hits: hits{"call": 1, "look": 1},
+		},
+		{
+			n: 15, name: "200 with the list, where a gateway made a GET of it", everywhere: true,
+			faults: func(c call) faults {
+				row := `{"userId":"1","user":"first","groupId":"1","groupName":"all","queueId":"1","queueName":"first","pbxDeviceId":"1","deviceMacAddress":"10:20:30:00:00:01"}`
+				return faults{faultOn(c.op).Times(1).Status(200).Body(row + "\n" + row)}
+			},
+			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
+		},
+		{
+			n: 15, name: "200 with the only row of the list", calls: []call{usersCreate},
+			faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).Status(200).Body(`{"userId":"1","user":"first","extensionNumber":"0101"}`)}
+			},
+			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
+		},
+		{
+			n: 15, name: "200 with the only member, of the same group", calls: []call{queuesCreateMember}, setUp: func(a *acme) { sameMember(a.Server) },
+			faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).Status(200).Body(`{"queueMemberId":"1","queueId":"1","groupId":"1"}`)}
+			},
+			outcome: unknown, says: "this does not look like the API's answer", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+		},
+		{
 			n: 16, name: "201, then a look-up that is refused", everywhere: true,
 			faults: func(c call) faults {
-				return faults{faultOn(c.op).Times(1).Body(""), faultOn(c.look).Times(3).Status(403)}
+				return faults{faultOn(c.op).Times(1).Body(""), faultOn(c.look).Times(3 + c.before).Status(403)}
 			},
 			applied: true, outcome: applied, says: "created, but its id is not known", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
 			n: 16, name: "201, then a look-up that is cut", calls: []call{usersCreate},
 			faults: func(c call) faults {
-				return faults{faultOn(c.op).Times(1).Body(""), faultOn(c.look).Times(9).Truncate(10)}
+				return faults{faultOn(c.op).Times(1).Body(""), faultOn(c.look).Times(3).Truncate(10)}
 			},
-			applied: true, outcome: applied, says: "created, but its id is not known", hits: hits{"call": 1, "look": 9}, least: 4 * time.Second, most: 9 * time.Second,
+			applied: true, outcome: applied, says: "created, but its id is not known", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+		},
+		{
+			n: 16, name: "201, then lists that show a namesake alone, and a look-up that is refused", calls: []call{usersCreate},
+			server: siptest.Options{AllowDuplicates: true, ListLag: 2 * time.Second}, setUp: func(a *acme) { otherJoe(a.Server); listed(a) },
+			faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).Body(""), faultOn(c.look).Nth(3).Status(403)}
+			},
+			applied: true, outcome: applied, says: "created, but its id is not known", found: []int64{2}, hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 
 		// 17-20: a look-up that fails is not absence, and a row that is there
@@ -252,16 +357,16 @@ func listOfFaults() []fault {
 		{
 			n: 17, name: "the look-up is refused", everywhere: true,
 			faults: func(c call) faults {
-				return faults{faultOn(c.op).Times(1).Drop(), faultOn(c.look).Times(3).Status(403)}
+				return faults{faultOn(c.op).Times(1).Drop(), faultOn(c.look).Times(3 + c.before).Status(403)}
 			},
 			outcome: unknown, is: []error{io.EOF}, says: "failed", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
 			n: 17, name: "the look-up is cut", calls: []call{usersCreate},
 			faults: func(c call) faults {
-				return faults{faultOn(c.op).Times(1).Status(503), faultOn(c.look).Times(9).Truncate(10)}
+				return faults{faultOn(c.op).Times(1).Status(503), faultOn(c.look).Times(3).Truncate(10)}
 			},
-			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "cut short", hits: hits{"call": 1, "look": 9}, least: 4 * time.Second, most: 9 * time.Second,
+			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "cut short", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
 			n: 17, name: "the look-up is a page of HTML", calls: []call{usersCreate},
@@ -298,7 +403,7 @@ func listOfFaults() []fault {
 			faults: func(c call) faults {
 				return faults{faultOn(c.op).Times(1).Status(503), faultOn(c.look).Nth(1).Status(403)}
 			},
-			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
+			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
 			n: 18, name: "the key is taken, and nothing fails", calls: []call{usersCreate}, setUp: func(a *acme) { otherJoe(a.Server) },
@@ -307,12 +412,24 @@ func listOfFaults() []fault {
 		{
 			n: 18, name: "the key is taken by another, and the create is lost", calls: []call{usersCreate}, setUp: func(a *acme) { otherJoe(a.Server) },
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Drop()} },
-			outcome: unknown, is: []error{infinitysip.ErrConflict, io.EOF}, says: "the row with id 2 has the same name and another displayName, extensionNumber than was sent", hits: hits{"call": 1, "look": 1},
+			outcome: unknown, is: []error{infinitysip.ErrConflict, io.EOF}, found: []int64{2}, says: "the row with id 2 has the same name and another displayName, extensionNumber than was sent", hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 18, name: "the very same is there already, and the create is lost", calls: []call{usersCreate}, setUp: func(a *acme) { sameJoe(a.Server) },
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Drop()} },
-			outcome: succeeds, hits: hits{"call": 1, "look": 1},
+			outcome: found, is: []error{io.EOF}, found: []int64{2}, hits: hits{"call": 1, "look": 1},
+		},
+		{
+			n: 18, name: "the very same is there already with other secrets, and the create is lost", calls: []call{usersCreate}, setUp: func(a *acme) { secretJoe(a.Server) },
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Drop()} },
+			outcome: found, is: []error{io.EOF}, found: []int64{2}, hits: hits{"call": 1, "look": 1},
+		},
+		{
+			n: 18, name: "its secrets cannot be set", calls: []call{usersCreate}, settle: true,
+			faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).CommitThenDrop(), faultOn("Users.Update").Times(1).Status(403)}
+			},
+			applied: true, outcome: unknown, is: []error{io.EOF}, found: []int64{2}, says: "setting its secrets failed", hits: hits{"call": 1, "look": 1, "Users.Update": 1},
 		},
 		{
 			n: 18, name: "members of the same group are there already", calls: []call{queuesCreateMember}, setUp: furnish,
@@ -324,6 +441,7 @@ func listOfFaults() []fault {
 			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
 		},
 		{
+			// Absence is all that it could prove, and no absence lets a member be sent again.
 			n: 18, name: "members of the same group are there already, and the create is lost", calls: []call{queuesCreateMember}, setUp: furnish,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Drop()} },
 			outcome: unknown, is: []error{io.EOF}, says: "absent", hits: hits{"call": 1, "look": 3}, least: 4 * time.Second, most: 4 * time.Second,
@@ -333,46 +451,55 @@ func listOfFaults() []fault {
 			faults: func(c call) faults {
 				return faults{faultOn(c.look).Times(1).Status(403), faultOn(c.op).Times(1).CommitThenDrop()}
 			},
-			applied: true, outcome: unknown, is: []error{io.EOF}, says: "may have been there before", hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: unknown, is: []error{io.EOF}, found: []int64{1}, says: "may have been there before", hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 19, name: "somebody else's insert, and the create is lost", calls: []call{usersCreate}, others: otherJoe,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Before(otherJoe).Drop()} },
-			outcome: unknown, is: []error{infinitysip.ErrConflict, io.EOF}, says: "the row with id 2 has the same name and another displayName, extensionNumber than was sent", hits: hits{"call": 1, "look": 1},
+			outcome: unknown, is: []error{infinitysip.ErrConflict, io.EOF}, found: []int64{2}, says: "the row with id 2 has the same name and another displayName, extensionNumber than was sent", hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 19, name: "somebody else's insert after the last look", calls: []call{usersCreate}, others: otherJoe,
 			faults: func(c call) faults {
-				return faults{faultOn(c.op).Times(1).Status(503), faultOn(c.look).Nth(3).After(otherJoe)}
+				return faults{faultOn(c.op).Times(1).Status(503), faultOn(c.look).Nth(5).After(otherJoe)}
 			},
-			outcome: unknown, is: []error{infinitysip.ErrConflict}, says: "the row with id 2", hits: hits{"call": 2, "look": 4}, least: 4 * time.Second, most: 4 * time.Second,
+			outcome: unknown, is: []error{infinitysip.ErrConflict}, found: []int64{2}, says: "the row with id 2", hits: hits{"call": 2, "look": 4, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
 			n: 19, name: "somebody else makes the very same after the last look", calls: []call{usersCreate}, others: sameJoe,
 			faults: func(c call) faults {
-				return faults{faultOn(c.op).Times(1).Status(503), faultOn(c.look).Nth(3).After(sameJoe)}
+				return faults{faultOn(c.op).Times(1).Status(503), faultOn(c.look).Nth(5).After(sameJoe)}
 			},
-			outcome: succeeds, hits: hits{"call": 2, "look": 4}, least: 4 * time.Second, most: 4 * time.Second,
+			outcome: found, is: []error{infinitysip.ErrConflict}, found: []int64{2}, hits: hits{"call": 2, "look": 4, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
 		},
 		{
 			n: 20, name: "two rows", calls: []call{usersCreate}, server: siptest.Options{AllowDuplicates: true}, setUp: func(a *acme) { sameJoe(a.Server) },
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenDrop()} },
-			applied: true, outcome: unknown, is: []error{io.EOF}, says: "several rows match what was sent, with the ids [2 3]", hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: unknown, is: []error{io.EOF}, found: []int64{2, 3}, says: "several rows match what was sent, with the ids [2 3]", hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 20, name: "two rows, one of them another", calls: []call{usersCreate}, server: siptest.Options{AllowDuplicates: true}, setUp: func(a *acme) { otherJoe(a.Server) },
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenDrop()} },
-			applied: true, outcome: unknown, is: []error{io.EOF}, says: "several rows match what was sent, with the ids [2 3]", hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: unknown, is: []error{io.EOF}, found: []int64{2, 3}, says: "several rows match what was sent, with the ids [2 3]", hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 20, name: "two rows, and a 201 without an id", calls: []call{usersCreate}, server: siptest.Options{AllowDuplicates: true}, setUp: func(a *acme) { sameJoe(a.Server) },
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Body("")} },
-			applied: true, outcome: applied, says: "with the ids [2 3]", hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: applied, found: []int64{2, 3}, says: "with the ids [2 3]", hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 20, name: "two members, one of them somebody else's", calls: []call{queuesCreateMember}, others: sameMember,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Before(sameMember).CommitThenDrop()} },
-			applied: true, outcome: unknown, is: []error{io.EOF}, says: "several rows match what was sent, with the ids [1 2]", hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: unknown, is: []error{io.EOF}, found: []int64{1, 2}, says: "several rows match what was sent, with the ids [1 2]", hits: hits{"call": 1, "look": 1},
+		},
+		{
+			n: 20, name: "a row with a key that the server changed", calls: []call{usersCreate, groupsCreate, queuesCreate, devicesCreate}, server: siptest.Options{RewriteKey: renamed},
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(503)} },
+			applied: true, outcome: unknown, is: []error{infinitysip.ErrConflict, infinitysip.ErrUnavailable}, found: []int64{2}, says: "the row with id 2 has the same ", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 4 * time.Second, most: 4 * time.Second,
+		},
+		{
+			n: 20, name: "a 201 with a key that the server changed", server: siptest.Options{RewriteKey: renamed, CreateBody: siptest.CreateBodyRow},
+			applied: true, outcome: succeeds, hits: hits{"call": 1},
 		},
 
 		// 21-22: what never left may be sent again, where that can help.
@@ -416,7 +543,22 @@ func listOfFaults() []fault {
 		// 23-25: what net/http might do on its own.
 		{
 			n: 23, name: "the server closed the idle connection", calls: []call{stale(usersList)}, socket: true,
-			applied: true, outcome: succeeds,
+			applied: true, outcome: succeeds, hits: hits{"Users.Get": 1, "call": 1},
+		},
+		{
+			n: 23, name: "the server closes the connection at what may be repeated", calls: []call{afterAGet(usersList), afterAGet(usersUpdate), afterAGet(usersDelete)}, socket: true,
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Drop()} },
+			applied: true, outcome: succeeds, hits: hits{"Users.Get": 1, "call": 2},
+		},
+		{
+			n: 23, name: "the server closes the connection at every read", calls: []call{afterAGet(usersList)}, socket: true,
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(5).Drop()} },
+			outcome: notApplied, hits: hits{"Users.Get": 1, "call": 5}, // the first one is free
+		},
+		{
+			n: 23, name: "the server applies a delete and closes the connection", calls: []call{afterAGet(usersDelete)}, socket: true,
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenReset()} },
+			applied: true, outcome: succeeds, hits: hits{"Users.Get": 1, "call": 2},
 		},
 		{
 			n: 23, name: "the server closed the idle connection, then a create", calls: []call{stale(careful(usersCreate))}, socket: true,
@@ -425,27 +567,42 @@ func listOfFaults() []fault {
 		{
 			n: 23, name: "the server closes the connection at a create", calls: []call{afterAGet(usersCreate)}, socket: true,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Drop()} },
-			outcome: unknown, hits: hits{"Users.Get": 1, "call": 1, "look": 2},
+			outcome: unknown, hits: hits{"Users.Get": 1, "call": 1, "look": 2, "absent": 1},
 		},
 		{
 			n: 24, name: "HTTP/2 stream reset", calls: []call{usersCreate}, socket: true, server: siptest.Options{HTTP2: true},
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).ResetStream()} },
-			outcome: unknown, says: "stream error", hits: hits{"call": 1, "look": 2},
+			outcome: unknown, says: "stream error", hits: hits{"call": 1, "look": 2, "absent": 1},
 		},
 		{
 			n: 24, name: "HTTP/2 create applied, then stream reset", calls: []call{usersCreate}, socket: true, server: siptest.Options{HTTP2: true},
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenResetStream()} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: found, hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 24, name: "HTTP/2 GOAWAY", calls: []call{usersCreate}, socket: true, server: siptest.Options{HTTP2: true},
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).GoAway()} },
-			outcome: unknown, hits: hits{"call": 1, "look": 2},
+			applied: true, outcome: succeeds, hits: hits{"call": 2, "look": 2, "absent": 1},
+		},
+		{
+			n: 24, name: "HTTP/2 GOAWAY twice", calls: []call{usersCreate}, socket: true, server: siptest.Options{HTTP2: true},
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(2).GoAway()} },
+			applied: true, outcome: succeeds, hits: hits{"call": 3, "look": 4, "absent": 2},
+		},
+		{
+			n: 24, name: "HTTP/2 GOAWAY each time", calls: []call{usersCreate}, socket: true, server: siptest.Options{HTTP2: true},
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(4).GoAway()} },
+			outcome: unknown, hits: hits{"call": 4, "look": 8, "absent": 4},
+		},
+		{
+			n: 24, name: "HTTP/2 GOAWAY at a member", calls: []call{queuesCreateMember}, socket: true, server: siptest.Options{HTTP2: true},
+			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).GoAway()} },
+			outcome: unknown, hits: hits{"call": 1, "look": 2, "absent": 1},
 		},
 		{
 			n: 24, name: "HTTP/2 create applied, then GOAWAY", calls: []call{usersCreate}, socket: true, server: siptest.Options{HTTP2: true},
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenGoAway()} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: found, hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 24, name: "HTTP/2 reset or GOAWAY on what may be repeated", calls: []call{usersList, usersGet, usersUpdate, usersDelete}, socket: true, server: siptest.Options{HTTP2: true},
@@ -484,6 +641,13 @@ func listOfFaults() []fault {
 			n: 27, name: "404 after a 503, which may have", calls: []call{usersRemoveDevice}, setUp: withDevice,
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).CommitThenStatus(503)} },
 			applied: true, outcome: succeeds, hits: hits{"call": 2}, most: 500 * time.Millisecond,
+		},
+		{
+			n: 27, name: "404 of a proxy, after what may have", calls: []call{usersDelete, usersRemoveDevice}, setUp: withDevice,
+			faults: func(c call) faults {
+				return faults{faultOn(c.op).Times(1).CommitThenDrop(), faultOn(c.op).Times(1).Status(404).Body("<html>Not found</html>")}
+			},
+			applied: true, outcome: unknown, is: []error{infinitysip.ErrNotFound}, hits: hits{"call": 2}, most: 500 * time.Millisecond,
 		},
 		{
 			n: 28, name: "a proxy strips the body of a delete", calls: []call{groupsRemoveUsers}, setUp: furnish,
@@ -631,7 +795,7 @@ func listOfFaults() []fault {
 		{
 			n: 37, name: "a create's answer without end",
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Endless()} },
-			applied: true, outcome: succeeds, hits: hits{"call": 1},
+			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
 		},
 		{
 			n: 37, name: "an update's answer without end", calls: []call{usersUpdate},
@@ -669,7 +833,7 @@ func listOfFaults() []fault {
 			faults: func(c call) faults {
 				return faults{faultOn(c.op).Times(1).Raw("HTTP/1.1 201 Created\r\n\r\n").SlowBody(1, 10*time.Second)}
 			},
-			outcome: unknown, says: "no answer for 30s", hits: hits{"call": 1, "look": 3}, least: 34 * time.Second, most: 34 * time.Second,
+			outcome: unknown, says: "no answer for 30s", hits: hits{"call": 1, "look": 3, "absent": 1}, least: 34 * time.Second, most: 34 * time.Second,
 		},
 		{
 			n: 38, name: "a list byte by byte", calls: []call{usersList},
@@ -705,7 +869,7 @@ func listOfFaults() []fault {
 		// 40: the caller's context ends.
 		{
 			n: 40, name: "cancelled before", calls: every, setUp: furnish, ctx: cancelAfter(0),
-			outcome: notApplied, is: []error{context.Canceled}, hits: hits{}, attempts: 1,
+			outcome: notApplied, is: []error{context.Canceled}, hits: hits{},
 		},
 		{
 			n: 40, name: "cancelled while a read is under way", calls: reads, ctx: cancelAfter(time.Second),
@@ -781,7 +945,7 @@ func listOfFaults() []fault {
 			applied: true, outcome: succeeds,
 		},
 		{
-			n: 42, name: "200 goroutines, and faults", calls: []call{manyAtOnce}, socket: true,
+			n: 42, name: "200 goroutines, and faults", calls: []call{manyAtOnce}, socket: true, settle: true, server: siptest.Options{UndocumentedQuery: siptest.HonourQuery},
 			faults: func(call) faults {
 				return faults{faultOn("Users.Create").Nth(50).CommitThenDrop(), faultOn("Users.Create").Nth(100).Status(503), faultOn("Users.Update").Nth(50).Reset(), faultOn("Users.Get").Nth(50).Truncate(9), faultOn("Users.Delete").Nth(50).CommitThenReset()}
 			},
@@ -848,12 +1012,16 @@ func redirects() []fault {
 					outcome: notApplied, says: fmt.Sprint(status), hits: hits{"call": 1},
 				},
 				fault{
-					n: 25, name: fmt.Sprintf("write, %d to %s", status, where), calls: slices.Concat(updates, adds), setUp: furnish, faults: strike,
+					n: 25, name: fmt.Sprintf("write, %d to %s", status, where), calls: updates, setUp: furnish, faults: strike,
 					outcome: unknown, says: fmt.Sprint(status), hits: hits{"call": 1},
 				},
 				fault{
-					n: 25, name: fmt.Sprintf("create, %d to %s", status, where), calls: []call{usersCreate, queuesCreateMember, usersAddDevice}, faults: strike,
+					n: 25, name: fmt.Sprintf("add, %d to %s", status, where), calls: adds, setUp: furnish, faults: strike,
 					outcome: unknown, says: fmt.Sprint(status), hits: hits{"call": 1, "look": 1},
+				},
+				fault{
+					n: 25, name: fmt.Sprintf("create, %d to %s", status, where), calls: []call{usersCreate, queuesCreateMember, usersAddDevice}, faults: strike,
+					outcome: unknown, says: fmt.Sprint(status), hits: hits{"call": 1, "look": 1, "absent": 1},
 				},
 			)
 		}
@@ -910,45 +1078,50 @@ func cuts() []fault {
 
 // retryAfters are number 39. In a bubble it is midnight of 1 January 2000.
 func retryAfters() []fault {
-	const jitter = 4500 * time.Millisecond // at most, in three waits
+	const jitter = 5 * time.Second // at most, in two waits
 	var list []fault
 	for _, test := range []struct {
 		name, value string
 		clock       string // the server's
-		hits        int
 		least, most time.Duration
-		says        string
+		says        string // by a call that fails at once
 	}{
-		{name: "none", hits: 4, most: jitter},
-		{name: "0", value: "0", hits: 4, most: jitter},
-		{name: "seconds", value: "7", hits: 4, least: 21 * time.Second, most: 23 * time.Second, says: "(try again in 7s)"},
-		{name: "a minute", value: "60", hits: 4, least: 3 * time.Minute, most: 3*time.Minute + 2*time.Second, says: "(try again in 1m0s)"},
-		{name: "more than a minute", value: "61", hits: 1, says: "(try again in 1m1s)"},
-		{name: "277 hours", value: "999999", hits: 1, says: "(try again in 277h46m39s)"},
-		{name: "absurd", value: "99999999999999999999999", hits: 4, most: jitter},
-		{name: "more than a year", value: "99999999", hits: 4, most: jitter},
-		{name: "negative", value: "-5", hits: 4, most: jitter},
-		{name: "nonsense", value: "soon", hits: 4, most: jitter},
-		{name: "a fraction", value: "1.5", hits: 4, most: jitter},
-		{name: "a date", value: "Sat, 01 Jan 2000 01:00:09 GMT", clock: "Sat, 01 Jan 2000 01:00:00 GMT", hits: 4, least: 27 * time.Second, most: 29 * time.Second, says: "(try again in 9s)"},
-		{name: "a date, by our own clock", value: "Sat, 01 Jan 2000 00:00:09 GMT", clock: "no idea", hits: 4, least: 9 * time.Second, most: 9*time.Second + jitter},
-		{name: "a date that has passed", value: "Fri, 31 Dec 1999 23:59:00 GMT", hits: 4, most: jitter},
-		{name: "a date in 2099", value: "Thu, 01 Jan 2099 00:00:00 GMT", hits: 4, most: jitter},
+		{name: "none", most: jitter},
+		{name: "0", value: "0", most: jitter},
+		{name: "seconds", value: "7", least: 14 * time.Second, most: 14*time.Second + jitter},
+		{name: "a minute", value: "60", least: 2 * time.Minute, most: 2*time.Minute + jitter},
+		{name: "less than five minutes, together", value: "149", least: 298 * time.Second, most: 298*time.Second + jitter},
+		{name: "more than five minutes", value: "301", says: "(try again in 5m1s)"},
+		{name: "277 hours", value: "999999", says: "(try again in 277h46m39s)"},
+		{name: "absurd", value: "99999999999999999999999", most: jitter},
+		{name: "more than a year", value: "99999999", most: jitter},
+		{name: "negative", value: "-5", most: jitter},
+		{name: "nonsense", value: "soon", most: jitter},
+		{name: "a fraction", value: "1.5", most: jitter},
+		{name: "a date", value: "Sat, 01 Jan 2000 01:00:09 GMT", clock: "Sat, 01 Jan 2000 01:00:00 GMT", least: 18 * time.Second, most: 18*time.Second + jitter},
+		{name: "a date, by our own clock", value: "Sat, 01 Jan 2000 00:00:09 GMT", clock: "no idea", least: 9 * time.Second, most: 9*time.Second + jitter},
+		{name: "a date that has passed", value: "Fri, 31 Dec 1999 23:59:00 GMT", most: jitter},
+		{name: "a date in 2099", value: "Thu, 01 Jan 2099 00:00:00 GMT", most: jitter},
 	} {
-		list = append(list, fault{
+		f := fault{
 			n: 39, name: test.name, calls: []call{usersCreate, usersGet, usersUpdate, groupsAddUsers},
-			faults: func(c call) faults {
-				f := faultOn(c.op).Times(test.hits).Status(429)
-				if test.value != "" {
-					f = f.Header("Retry-After", test.value)
-				}
-				if test.clock != "" {
-					f = f.Header("Date", test.clock)
-				}
-				return faults{f}
-			},
-			outcome: notApplied, is: []error{infinitysip.ErrRateLimited}, says: test.says, hits: hits{"call": test.hits}, least: test.least, most: test.most,
-		})
+			applied: true, outcome: succeeds, hits: hits{"call": 3}, least: test.least, most: test.most,
+		}
+		if test.says != "" {
+			f.applied, f.outcome, f.is, f.says, f.hits = false, notApplied, []error{infinitysip.ErrRateLimited}, test.says, hits{"call": 1}
+		}
+		times := f.hits["call"]
+		f.faults = func(c call) faults {
+			refusal := faultOn(c.op).Times(min(times, 2)).Status(429)
+			if test.value != "" {
+				refusal = refusal.Header("Retry-After", test.value)
+			}
+			if test.clock != "" {
+				refusal = refusal.Header("Date", test.clock)
+			}
+			return faults{refusal}
+		}
+		list = append(list, f)
 	}
 	return append(list,
 		fault{
@@ -959,19 +1132,19 @@ func retryAfters() []fault {
 		fault{
 			n: 39, name: "longer than a create waits",
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Status(503).Header("Retry-After", "3600")} },
-			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "(try again in 1h0m0s)", hits: hits{"call": 1, "look": 1},
+			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "(try again in 1h0m0s)", hits: hits{"call": 1, "look": 1, "absent": 1},
 		},
 		fault{
 			n: 39, name: "longer than a create waits, and it was applied",
 			faults: func(c call) faults {
 				return faults{faultOn(c.op).Times(1).CommitThenStatus(503).Header("Retry-After", "3600")}
 			},
-			applied: true, outcome: succeeds, hits: hits{"call": 1, "look": 1},
+			applied: true, outcome: found, is: []error{infinitysip.ErrUnavailable}, hits: hits{"call": 1, "look": 1},
 		},
 		fault{
 			n: 39, name: "past the deadline of a create", ctx: deadlineIn(20 * time.Second),
 			faults:  func(c call) faults { return faults{faultOn(c.op).Times(1).Status(503).Header("Retry-After", "30")} },
-			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "(try again in 30s)", hits: hits{"call": 1, "look": 1},
+			outcome: unknown, is: []error{infinitysip.ErrUnavailable}, says: "(try again in 30s)", hits: hits{"call": 1, "look": 1, "absent": 1},
 		},
 		fault{
 			n: 39, name: "longer than an add waits", calls: adds,

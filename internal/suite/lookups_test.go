@@ -3,7 +3,9 @@ package suite_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -188,22 +190,200 @@ func TestVerifyANameThatLooksLikeAnAddress(t *testing.T) {
 	}
 }
 
-// Of a list as long as the server gives at the most, absence is not believed.
+// Absence needs the whole list. A server does not say that it cut one, so the client
+// asks for the last row, and those after it. Where the server does not know offset, a list of
+// a length at which servers cut may be cut, and so may one of 10,000 rows anywhere.
 func TestVerifyAListThatMayGoOn(t *testing.T) {
 	t.Parallel()
-	for rows, resent := range map[int]bool{9_999: true, 10_000: false} {
+	const ignores, refuses, honours, fails = "ignores offset", "refuses offset", "honours offset", "fails for offset"
+	for _, test := range []struct {
+		rows   int
+		offset string
+		resent bool
+	}{
+		{0, honours, true},
+		{1, ignores, true}, {1, refuses, true}, {1, honours, true}, {2, honours, true}, {2, fails, false},
+		{49, ignores, true}, {50, ignores, false}, {50, refuses, false}, {50, honours, true},
+		{99, refuses, true}, {128, refuses, false}, {100, ignores, false}, {128, ignores, false}, {101, ignores, true}, {1000, honours, true}, {1000, ignores, false},
+		{9_999, ignores, true}, {9_999, refuses, true}, {10_000, ignores, false}, {10_000, honours, false},
+	} {
 		synctest.Test(t, func(t *testing.T) {
+			list := strings.Repeat(`{"userId":"1","user":"somebody.else"}`+"\n", test.rows)
 			s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
-				if req.Method == http.MethodPost {
+				offset := req.URL.Query().Get("offset")
+				switch {
+				case req.Method == http.MethodPost:
 					return answer(503, ""), nil
+				case offset == "" || test.offset == ignores:
+					return answer(200, list), nil // whatever the filter is
+				case test.offset == refuses:
+					return answer(400, "unknown parameter offset"), nil
+				case test.offset == fails:
+					return answer(500, ""), nil
 				}
-				return answer(200, strings.Repeat(`{"userId":"1","user":"somebody.else"}`+"\n", rows)), nil // whatever the filter is
+				require.Equal(t, fmt.Sprint(test.rows-1), offset)
+				require.Empty(t, req.URL.Query()["sort[]"], "a server that sorts may know no offset")
+				return answer(200, list[:len(list)/test.rows]), nil
 			}}
 			_, err := stubClient(t, s).Users.Create(t.Context(), 1, newUser())
 			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
-			require.Equal(t, resent, s.countOf("Users.Create") == 2, rows)
+			require.Equal(t, test.resent, s.countOf("Users.Create") == 2, test)
 		})
 	}
+}
+
+// A list may be cut to nothing, and not show it. Another client may delete rows while
+// the pages of a list are read, so that the last one moves to a page that was read.
+func TestVerifyListsThatHideTheLastRow(t *testing.T) {
+	t.Parallel()
+	for _, c := range alike {
+		synctest.Test(t, func(t *testing.T) {
+			a := newWorse(t, siptest.Options{AllowDuplicates: true})
+			a.Fail(siptest.On(c.op).Times(1).CommitThenStatus(503))
+			a.Fail(siptest.On(c.look).TruncateRows(0).Framing(siptest.FramingClose))
+			m := a.create(t, "no length", c, 1)
+			m.requireUnknown(t, "no length")
+		})
+	}
+	for _, deleted := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			const rows = 40
+			a := newWorse(t, siptest.Options{AllowDuplicates: true, MaxRows: rows, IgnoreFilters: true})
+			a.fill("Devices.Create", rows)
+			others, next := a.Devices(a.domain)[:deleted], a.Transport()
+			a.client = a.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: transportFunc(func(req *http.Request) (*http.Response, error) {
+				if req.URL.Query().Get("offset") != "" {
+					for _, device := range others {
+						must(0, somebody(a.Server).Devices.Delete(context.Background(), a.domain, device.ID))
+					}
+					others = nil
+				}
+				return next.RoundTrip(req)
+			})}))
+			a.Fail(siptest.On("Devices.Create").Times(1).CommitThenStatus(503))
+			m := a.create(t, "a row goes", devicesCreate, 1)
+			require.Len(t, m.rows, 1)
+			require.NoError(t, m.err)
+		})
+	}
+}
+
+// A filter proves presence only. A row that it leaves out, of another name and of the
+// same number, may be the one: the server may have changed the name.
+func TestVerifyARival(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		row   string
+		found []int64
+		do    func(context.Context, *infinitysip.Client) error
+	}{
+		"a user's number": {`{"userId":"5","user":"joe_blogs","extensionNumber":"0100"}`, []int64{5}, func(ctx context.Context, c *infinitysip.Client) error {
+			return errorOf(c.Users.Create(ctx, 1, newUser()))
+		}},
+		"less its zeros": {`{"userId":"5","user":"joe_blogs","extensionNumber":"100"}`, []int64{5}, func(ctx context.Context, c *infinitysip.Client) error {
+			return errorOf(c.Users.Create(ctx, 1, newUser()))
+		}},
+		"another number": {`{"userId":"5","user":"joe_blogs","extensionNumber":"1001"}`, nil, func(ctx context.Context, c *infinitysip.Client) error {
+			return errorOf(c.Users.Create(ctx, 1, newUser()))
+		}},
+		"a group's number":  {`{"groupId":"5","groupName":"SALES-2","extensionNumber":"0201"}`, []int64{5}, salesGroup},
+		"a device's name":   {`{"pbxDeviceId":"5","deviceMacAddress":"","pbxDeviceName":"Lobby"}`, []int64{5}, lobbyDevice},
+		"another's device":  {`{"pbxDeviceId":"5","deviceMacAddress":"","pbxDeviceName":"Hall"}`, nil, lobbyDevice},
+		"a row without any": {`{"groupId":"5","groupName":"night"}`, nil, salesGroup},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			posts := 0
+			s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+				switch {
+				case req.Method == http.MethodPost:
+					posts++
+					return answer(503, ""), nil
+				case len(req.URL.Query()) > 0:
+					return answer(200, ""), nil // what the filter leaves out, or there is after the last row
+				}
+				return answer(200, test.row), nil
+			}}
+			err := test.do(t.Context(), stubClient(t, s))
+			failed, ok := errors.AsType[*infinitysip.Error](err)
+			require.True(t, ok, name)
+			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown, name)
+			require.Equal(t, len(test.found) > 0, errors.Is(err, infinitysip.ErrConflict), name)
+			require.Equal(t, test.found, failed.Found, name)
+			require.Equal(t, map[bool]int{true: 1, false: 2}[len(test.found) > 0], posts, name)
+		})
+	}
+}
+
+func salesGroup(ctx context.Context, c *infinitysip.Client) error {
+	return errorOf(c.Groups.Create(ctx, 1, infinitysip.GroupCreateParams{Name: "sales", DisplayName: "Sales", ExtensionNumber: "0201", CallerNameFormat: "{displayName}"}))
+}
+
+func lobbyDevice(ctx context.Context, c *infinitysip.Client) error {
+	return errorOf(c.Devices.Create(ctx, 1, infinitysip.DeviceCreateParams{Name: "Lobby", MACAddress: "10:20:30:00:00:02"}))
+}
+
+// What looks saw before a create was sent again says nothing of what that did.
+func TestVerifyAfterEachCreate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAcme(t, siptest.Options{})
+		require.NoError(t, a.client.Users.Update(t.Context(), a.domain, a.user, infinitysip.UserUpdateParams{Email: new("x@example.com")}))
+		a.ResetRequests()
+		a.Fail(siptest.On("Users.Create").Times(2).Status(503)) // refusals
+		a.Fail(siptest.On("Users.List").Nth(6).Times(2).Status(403))
+		a.Fail(siptest.On("Users.List").Nth(11).Times(3).Status(403))
+		_, err := a.client.Users.Create(t.Context(), a.domain, newUser())
+		require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown, "one look of six was answered")
+		require.Equal(t, 2, a.sent("Users.Create"))
+	})
+}
+
+// A row does not show its secrets. So a user who is found after a lost answer is no
+// success, unless the client is told to set them.
+func TestSettleSecrets(t *testing.T) {
+	t.Parallel()
+	for _, settle := range []bool{false, true} {
+		for _, made := range []bool{false, true} { // by the call, or by somebody else
+			synctest.Test(t, func(t *testing.T) {
+				a := newAcme(t, siptest.Options{}, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{SettleSecrets: settle}))
+				fault := siptest.On("Users.Create").Times(1).CommitThenDrop()
+				if !made {
+					fault = siptest.On("Users.Create").Times(1).Drop().Before(func(srv *siptest.Server) {
+						params := newUser()
+						params.Password = infinitysip.NewSecret("the other's")
+						must(somebody(srv).Users.Create(context.Background(), 1, params))
+					})
+				}
+				a.Fail(fault)
+				id, err := a.client.Users.Create(t.Context(), a.domain, newUser())
+				user := a.Users(a.domain)[1]
+				require.Equal(t, 1, a.sent("Users.Create"))
+				if settle {
+					require.NoError(t, err)
+					require.Equal(t, user.ID, id)
+					require.Equal(t, 1, a.sent("Users.Update"))
+				} else {
+					failed, ok := errors.AsType[*infinitysip.Error](err)
+					require.True(t, ok, "%v", err)
+					require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+					require.Equal(t, []int64{int64(user.ID)}, failed.Found)
+					require.Zero(t, a.sent("Users.Update"))
+				}
+				require.Equal(t, settle || made, user.Password.Reveal() == canaryPassword)
+				require.Equal(t, canaryPIN, user.PIN.Reveal())
+			})
+		}
+	}
+	// A secret that cannot be set is no success.
+	synctest.Test(t, func(t *testing.T) {
+		a := newAcme(t, siptest.Options{}, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{SettleSecrets: true}))
+		a.Fail(siptest.On("Users.Create").Times(1).CommitThenDrop())
+		a.Fail(siptest.On("Users.Update").Status(403))
+		_, err := a.client.Users.Create(t.Context(), a.domain, newUser())
+		require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
+		require.NotErrorIs(t, err, infinitysip.ErrForbidden, "it is not the create's")
+		require.ErrorContains(t, err, "setting its secrets failed")
+	})
 }
 
 // Where the server said that a thing is there, the one row of its key is it,
@@ -283,4 +463,41 @@ func TestATokenWithoutIDs(t *testing.T) {
 	require.Equal(t, canaryPIN, token.Token.Reveal())
 	require.Equal(t, infinitysip.DeviceID(3), token.DeviceID)
 	require.Equal(t, infinitysip.UserID(2), token.UserID)
+}
+
+// A create that is refused, as one of too many, is not lost because a look fails: the
+// server accepts others, so the client looks again.
+func TestALookThatFailsAfterARefusal(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []int{3, 6} {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAcme(t, siptest.Options{})
+			require.NoError(t, a.client.Users.Update(t.Context(), a.domain, a.user, infinitysip.UserUpdateParams{FirstName: new("Busy")}))
+			a.Fail(siptest.On("Groups.Create").Times(1).Status(503))
+			a.Fail(siptest.On("Groups.List").Times(fails).Status(403))
+			_, err := a.client.Groups.Create(t.Context(), a.domain, infinitysip.GroupCreateParams{Name: "late", DisplayName: "Late", ExtensionNumber: "0700", CallerNameFormat: "{displayName}"})
+			require.Equal(t, fails == 3, err == nil, "%v", err)
+			require.Equal(t, fails > 3, errors.Is(err, infinitysip.ErrOutcomeUnknown))
+		})
+	}
+}
+
+// What follows the row of a create is not waited for longer than an error's text.
+func TestACreateWhoseAnswerGoesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+			resp := answer(201, "")
+			resp.ContentLength, resp.Body = -1, io.NopCloser(io.MultiReader(strings.NewReader(`{"groupId":"7"}`+"\n"), readerFunc(func([]byte) (int, error) {
+				<-req.Context().Done()
+				return 0, req.Context().Err()
+			})))
+			return resp, nil
+		}}
+		start := time.Now()
+		id, err := stubClient(t, s).Groups.Create(t.Context(), 1, infinitysip.GroupCreateParams{Name: "sales", DisplayName: "Sales", ExtensionNumber: "0200", CallerNameFormat: "{displayName}"})
+		require.NoError(t, err)
+		require.Equal(t, infinitysip.GroupID(7), id)
+		require.Equal(t, 2*time.Second, time.Since(start))
+	})
 }

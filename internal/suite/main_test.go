@@ -13,6 +13,7 @@ var (
 	soakCalls = flag.Int("soak", 1000, "TestSoak: the calls, of all its servers together")
 	long      = flag.Duration("long", 0, "TestSoak: run again and again, each time with another seed, for so long")
 	seed      = flag.Uint64("seed", 1, "TestSoak: the seed")
+	allStorms = flag.Bool("storms", false, "TestStorms: every storm, and print what came of each")
 	goTool    = flag.Bool("gotool", false, "make the tests that run the go command, too")
 )
 

@@ -52,8 +52,8 @@ func TestRetryTable(t *testing.T) {
 		{"404", func() http.RoundTripper { return status(404) }, 1, 1, 1, 1, 1, no, infinitysip.ErrNotFound},
 		{"409", func() http.RoundTripper { return status(409) }, 1, 1, 1, 1, 1, no, infinitysip.ErrConflict},
 		{"410", func() http.RoundTripper { return status(410) }, 1, 1, 1, 1, 1, no, infinitysip.ErrNotFound},
+		{"422", func() http.RoundTripper { return status(422) }, 1, 1, 1, 1, 1, no, infinitysip.ErrInvalid},
 		{"501", func() http.RoundTripper { return status(501) }, 1, 1, 1, 1, 1, no, nil},
-		{"429", func() http.RoundTripper { return status(429) }, 4, 4, 4, 4, 4, no, infinitysip.ErrRateLimited},
 		{"503", func() http.RoundTripper { return status(503) }, 4, 3, 3, 1, 1, unknown, infinitysip.ErrUnavailable},
 		{"500", func() http.RoundTripper { return status(500) }, 3, 2, 2, 1, 1, unknown, nil},
 		{"502", func() http.RoundTripper { return status(502) }, 4, 3, 3, 1, 1, unknown, infinitysip.ErrUnavailable},
@@ -67,6 +67,9 @@ func TestRetryTable(t *testing.T) {
 		{"999", func() http.RoundTripper { return status(999) }, 1, 1, 1, 1, 1, unknown, nil},
 		{"EOF", func() http.RoundTripper { return fails(io.EOF) }, 4, 3, 3, 1, 1, unknown, io.EOF},
 		{"reset", func() http.RoundTripper { return fails(dropped) }, 4, 3, 3, 1, 1, unknown, syscall.ECONNRESET},
+		{"declined", func() http.RoundTripper {
+			return fails(errors.New("stream error: stream ID 1; REFUSED_STREAM; received from peer"))
+		}, 4, 3, 3, 1, 1, unknown, nil},
 		// With a transport that does not tell, even this may have been sent.
 		{"refused, says a mock", func() http.RoundTripper { return fails(refused) }, 4, 3, 3, 1, 1, unknown, syscall.ECONNREFUSED},
 		{"refused", func() http.RoundTripper { return undialled(refused) }, 4, 4, 4, 4, 4, no, syscall.ECONNREFUSED},
@@ -105,23 +108,110 @@ func TestRetryTable(t *testing.T) {
 	}
 }
 
-// What a 429 costs of a call's attempts is not given back when the call is
-// looked after.
+// A refused call is no failed call: it waits for another turn, and that uses up no
+// attempt and no quota.
+func TestARefusalIsNoAttempt(t *testing.T) {
+	t.Parallel()
+	const refusals = 6
+	for kind := range oneOfEach(nil) {
+		synctest.Test(t, func(t *testing.T) {
+			var failed *infinitysip.Error
+			s := &stub{}
+			s.respond = func(n int, req *http.Request) (*http.Response, error) {
+				switch {
+				case n <= refusals:
+					return answer(429, ""), nil
+				case kind == "create":
+					return answer(201, `{"userId":"5"}`), nil
+				case kind == "addDevice":
+					return answer(201, `{"pbxDeviceToken":"`+canaryToken+`"}`), nil
+				case req.Method == http.MethodGet:
+					return answer(200, `{"userId":"2"}`), nil
+				}
+				return answer(204, ""), nil
+			}
+			client := stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1, Quota: 1}))
+			require.NoError(t, oneOfEach(client)[kind](t.Context()), kind)
+			require.Equal(t, refusals+1, s.count(), kind)
+
+			// Refused all the time, it ends with its patience, and says what the server said.
+			s = always(429, "slow down")
+			client = stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxThrottleWait: 20 * time.Second}))
+			start := time.Now()
+			err := oneOfEach(client)[kind](t.Context())
+			require.ErrorAs(t, err, &failed, kind)
+			require.ErrorIs(t, err, infinitysip.ErrRateLimited, kind)
+			require.Equal(t, 20*time.Second, time.Since(start), kind)
+			require.Equal(t, 429, failed.StatusCode, kind)
+			require.Equal(t, infinitysip.OutcomeNotApplied, failed.Outcome, kind)
+			require.Equal(t, s.count(), failed.Attempts, kind)
+			require.Greater(t, failed.Attempts, 4, kind)
+		})
+	}
+}
+
+// A 503 is a refusal where a call of its class was just accepted. A create is then
+// looked for, and takes another turn if it is not there; only what nothing
+// identifies is not sent again.
+func TestA503ThatIsARefusal(t *testing.T) {
+	t.Parallel()
+	const refusals = 2
+	for kind, op := range map[string]string{"update": "Users.Update", "delete": "Users.Delete", "add": "Groups.AddUsers", "create": "Users.Create", "member": "Queues.CreateMember"} {
+		for _, recent := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				a := newAcme(t, siptest.Options{}, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1, Quota: 1}))
+				if !recent {
+					time.Sleep(time.Minute) // the bubble's clock
+				}
+				a.Fail(siptest.On(op).Times(refusals).Status(503))
+				err := map[string]func() error{
+					"update": func() error {
+						return a.client.Users.Update(t.Context(), a.domain, a.user, infinitysip.UserUpdateParams{Email: new("x@example.com")})
+					},
+					"delete": func() error { return a.client.Users.Delete(t.Context(), a.domain, a.user) },
+					"add": func() error {
+						return a.client.Groups.AddUsers(t.Context(), a.domain, a.group, []infinitysip.UserID{a.user})
+					},
+					"create": func() error { return errorOf(a.client.Users.Create(t.Context(), a.domain, newUser())) },
+					"member": func() error { return errorOf(queuesCreateMember.do(t.Context(), a)) },
+				}[kind]()
+				if recent && kind != "member" {
+					require.NoError(t, err, kind)
+					require.Equal(t, refusals+1, a.sent(op), kind)
+					require.Equal(t, map[string]int{"create": 2, "delete": 0}[kind]+map[bool]int{true: 1}[kind != "create" && kind != "delete"], len(a.Users(a.domain)), kind)
+					return
+				}
+				require.ErrorIs(t, err, infinitysip.ErrUnavailable, kind)
+				require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown, kind)
+				require.Equal(t, 1, a.sent(op), kind)
+			})
+		}
+	}
+}
+
+// After a refusal, MaxAttempts counts as if there had been none.
 func TestNoMoreThanMaxAttempts(t *testing.T) {
 	t.Parallel()
-	for _, most := range []int{2, 4} {
+	const refusals = 3
+	for most, test := range map[int]struct{ creates, adds int }{1: {1, 1}, 2: {2, 2}, 4: {2, 3}} {
 		synctest.Test(t, func(t *testing.T) {
 			a := newAcme(t, siptest.Options{}, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: most}))
+			time.Sleep(time.Minute) // the bubble's clock: a 503 is no refusal then
 			for _, op := range []string{"Users.Create", "Groups.AddUsers"} {
-				a.Fail(siptest.On(op).Times(most - 1).Status(429))
+				a.Fail(siptest.On(op).Times(refusals).Status(429))
 				a.Fail(siptest.On(op).Status(503))
 			}
+			var failed *infinitysip.Error
 			_, err := a.client.Users.Create(t.Context(), a.domain, newUser())
 			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
-			require.Equal(t, most, a.sent("Users.Create"))
+			require.ErrorAs(t, err, &failed)
+			require.Equal(t, refusals+test.creates, a.sent("Users.Create"), most)
+			require.Equal(t, refusals+test.creates, failed.Attempts, most)
 			err = a.client.Groups.AddUsers(t.Context(), a.domain, a.group, []infinitysip.UserID{a.user})
 			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
-			require.Equal(t, most, a.sent("Groups.AddUsers"))
+			require.ErrorAs(t, err, &failed)
+			require.Equal(t, refusals+test.adds, a.sent("Groups.AddUsers"), most)
+			require.Equal(t, refusals+test.adds, failed.Attempts, most)
 		})
 	}
 }
@@ -134,12 +224,32 @@ func TestRetryPolicy(t *testing.T) {
 		require.Error(t, err)
 		require.Equal(t, 1, s.count())
 
-		s = always(429, "", "Retry-After", "120")
+		// A Retry-After of up to MaxThrottleWait is obeyed, to the second.
+		s = &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			if n == 1 {
+				return answer(429, "", "Retry-After", "120"), nil
+			}
+			return answer(200, ""), nil
+		}}
 		start := time.Now()
-		_, err = stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 2, MaxRetryAfter: time.Hour})).Users.List(t.Context(), 1)
-		require.Error(t, err)
-		require.Equal(t, 2, s.count())
+		_, err = stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxThrottleWait: time.Hour})).Users.List(t.Context(), 1)
+		require.NoError(t, err)
 		require.GreaterOrEqual(t, time.Since(start), 2*time.Minute)
+		require.Less(t, time.Since(start), 2*time.Minute+time.Second)
+
+		// A longer one fails the call at once.
+		for _, status := range []int{429, 503} {
+			s = always(status, "", "Retry-After", "61")
+			start = time.Now()
+			err = stubClient(t, s, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxThrottleWait: time.Minute})).Users.Delete(t.Context(), 1, 2)
+			failed, ok := errors.AsType[*infinitysip.Error](err)
+			require.True(t, ok)
+			require.Equal(t, start, time.Now(), status)
+			require.Equal(t, 1, s.count(), status)
+			require.Equal(t, status, failed.StatusCode)
+			require.Equal(t, 61*time.Second, failed.RetryAfter, status)
+			require.Equal(t, status == 429, errors.Is(err, infinitysip.ErrRateLimited))
+		}
 	})
 }
 
@@ -167,13 +277,27 @@ func TestQuota(t *testing.T) {
 		}
 		require.Equal(t, 100+20, s.count(), "100 calls, and 100 / 5 attempts again")
 
-		s = always(429, "")
+		// A server that says when to come back is no dead server.
+		s = &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+			switch {
+			case n > 60:
+				return answer(503, ""), nil
+			case n%3 > 0:
+				return answer(429, ""), nil
+			}
+			return answer(200, ""), nil
+		}}
 		client = stubClient(t, s)
+		for range 20 {
+			_, err := client.Users.List(t.Context(), 1)
+			require.NoError(t, err)
+		}
+		time.Sleep(time.Minute) // the bubble's clock: a 503 is no refusal then
 		for range 100 {
 			_, err := client.Users.List(t.Context(), 1)
-			require.ErrorIs(t, err, infinitysip.ErrRateLimited)
+			require.ErrorIs(t, err, infinitysip.ErrUnavailable)
 		}
-		require.Equal(t, 400, s.count(), "a server that says when to come back is no dead server")
+		require.Equal(t, 60+100+20, s.count())
 	})
 	// A timeout costs 10, of an add too, each of whose looks gives 1 back: 100
 	// goes down by 17 with every call, and does not pay for all of the sixth.
@@ -348,7 +472,14 @@ func TestTheLastAnswerIsInTheError(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
 		_, err := stubClient(t, always(429, "slow down")).Users.Get(ctx, 1, 2)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, ctx.Err(), "there is no turn before it ends")
+		require.ErrorIs(t, err, infinitysip.ErrRateLimited)
+		require.ErrorContains(t, err, "429 Too Many Requests")
+
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(500*time.Millisecond, cancel)
+		_, err = stubClient(t, always(429, "slow down")).Users.Get(ctx, 1, 2)
+		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, infinitysip.ErrRateLimited)
 		require.ErrorContains(t, err, "429 Too Many Requests")
 
@@ -426,4 +557,43 @@ func TestCalledOffForAnothersTimeout(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.Empty(t, log.String())
 	})
+}
+
+// Nothing is remembered of credentials that the server refused: they may be
+// accepted again.
+func TestCredentialsThatAreAcceptedAgain(t *testing.T) {
+	t.Parallel()
+	s := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+		return answer(map[bool]int{true: 401, false: 200}[n <= 3], ""), nil
+	}}
+	client := stubClient(t, s)
+	for range 3 {
+		_, err := client.Users.List(t.Context(), 1)
+		require.ErrorIs(t, err, infinitysip.ErrUnauthorized)
+	}
+	_, err := client.Users.List(t.Context(), 1)
+	require.NoError(t, err)
+	require.Equal(t, 4, s.count())
+}
+
+// A page of HTML is a proxy's: its 404 after a doubtful delete settles nothing.
+func TestA404OfAProxy(t *testing.T) {
+	t.Parallel()
+	for body, settled := range map[string]bool{"": true, `{"error":"no such user"}`: true, "not found": true, "\n <!DOCTYPE html><h1>404</h1>": false, "<html>": false} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &stub{respond: func(n int, _ *http.Request) (*http.Response, error) {
+				if n == 1 {
+					return answer(502, ""), nil
+				}
+				return answer(404, body), nil
+			}}
+			err := stubClient(t, s).Users.Delete(t.Context(), 1, 2)
+			if settled {
+				require.NoError(t, err, body)
+				return
+			}
+			require.ErrorIs(t, err, infinitysip.ErrNotFound, body)
+			require.ErrorIs(t, err, infinitysip.ErrOutcomeUnknown, body)
+		})
+	}
 }

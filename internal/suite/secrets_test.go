@@ -163,6 +163,27 @@ func TestSecretsInEverySpelling(t *testing.T) {
 	}
 }
 
+// What a secret header says openly is no secret: the names of cookies, and the scheme
+// of a credential.
+func TestLabelsAreNoSecrets(t *testing.T) {
+	t.Parallel()
+	for text, test := range map[string]struct {
+		header, value string
+		shown         bool
+	}{
+		"Your session has expired":  {"Cookie", "session=s3cr3ts3cr3t; lang=en", true},
+		"unknown language":          {"Cookie", "session=s3cr3ts3cr3t; lang=en", true},
+		"a Bearer token is needed":  {"X-Auth", "Bearer s3cr3ts3cr3t", true},
+		"session s3cr3t":            {"Cookie", "session=s3cr3ts3cr3t; lang=en", false},
+		"the s3cr3t is none":        {"Cookie", "s3cr3ts3cr3t", false},
+		"the s3cr3t is none of us":  {"X-Auth", "Bearer s3cr3ts3cr3t", false},
+		"the key s3cr3t is unknown": {"X-Api-Key", "s3cr3t=s3cr3t", false},
+	} {
+		_, err := stubClient(t, always(400, text)).Users.Get(t.Context(), 1, 2, infinitysip.CallHeader(test.header, test.value))
+		require.Equal(t, test.shown, strings.Contains(err.Error(), text), "%s: %v", text, err)
+	}
+}
+
 // An error body that breaks off may end within a secret.
 func TestASecretThatBreaksOff(t *testing.T) {
 	t.Parallel()
@@ -279,4 +300,17 @@ func TestAWrongRowShowsNoPieceOfASecret(t *testing.T) {
 		require.ErrorContains(t, err, "[the server's text held a secret: ", row)
 		require.NotContains(t, err.Error(), canaryKey[:4], row)
 	}
+}
+
+// The query of a call is taken out of the text of a cause, and nothing else is.
+func TestCausesWithoutTheQuery(t *testing.T) {
+	t.Parallel()
+	s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+		return nil, errors.New("is it " + req.URL.RequestURI() + "? no")
+	}}
+	client := stubClient(t, s, atOnce())
+	_, err := client.Domains.Get(t.Context(), 1)
+	require.ErrorContains(t, err, ": is it /config/v2/sip/domains/1? no")
+	_, err = client.Devices.List(t.Context(), 1, &infinitysip.DeviceListOptions{Limit: 7})
+	require.ErrorContains(t, err, ": is it /config/v2/sip/domains/1/devices? no")
 }

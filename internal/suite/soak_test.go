@@ -1,9 +1,12 @@
 package suite_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -28,6 +31,7 @@ const (
 	soakWorkers = 16          // on each
 	soakFaults  = 0.2         // of all requests
 	soakLatest  = time.Minute // that a request is applied after its client gave up
+	soakLag     = 2 * time.Second
 )
 
 // TestSoak makes calls of every kind, by many workers at once, on ten kinds of
@@ -113,6 +117,10 @@ func soakServers() []soakServer {
 			if duplicates {
 				s.name += ", duplicates"
 			}
+			if len(all)%4 > 1 { // the last look after a failure sees what it applied
+				s.name += ", lag"
+				s.options.ListLag = soakLag
+			}
 			switch len(all) % 3 {
 			case 1: // the quota stands in no retry's way
 				s.policy.Quota = 1_000_000
@@ -129,16 +137,16 @@ type soakFigures struct {
 	calls, requests, faults, retries atomic.Int64
 	successes, settled               atomic.Int64 // settled: of writes that no answer called a success
 	refusals                         atomic.Int64 // errors that say what is wrong with the call, rightly
-	unknown                          atomic.Int64
+	unknown, found                   atomic.Int64 // errors; found: those that name the row
 	duplicates, falseSuccesses       atomic.Int64
 	hiddenCreates, wrongOutcomes     atomic.Int64
 	leaks                            atomic.Int64
 }
 
 func (f *soakFigures) String() string {
-	return fmt.Sprintf("%d calls, %d requests, %d faults struck, %d retries; %d successes, %d of them settled by looking; %d errors of unknown outcome; "+
+	return fmt.Sprintf("%d calls, %d requests, %d faults struck, %d retries; %d successes, %d of them settled by looking; %d errors of unknown outcome, %d of them with the ids of rows; "+
 		"duplicates %d, false successes %d, hidden creates %d, wrong outcomes %d, leaks %d",
-		f.calls.Load(), f.requests.Load(), f.faults.Load(), f.retries.Load(), f.successes.Load(), f.settled.Load(), f.unknown.Load(),
+		f.calls.Load(), f.requests.Load(), f.faults.Load(), f.retries.Load(), f.successes.Load(), f.settled.Load(), f.unknown.Load(), f.found.Load(),
 		f.duplicates.Load(), f.falseSuccesses.Load(), f.hiddenCreates.Load(), f.wrongOutcomes.Load(), f.leaks.Load())
 }
 
@@ -149,11 +157,15 @@ func soakOne(t *testing.T, kind soakServer, calls int, seed uint64, sum *soakFig
 	if !kind.calm {
 		way.chance = soakFaults
 	}
-	client := srv.InProcessClient(
-		infinitysip.WithHTTPClient(&http.Client{Transport: way}),
-		infinitysip.WithRetryPolicy(kind.policy),
-		infinitysip.WithLimits(infinitysip.Limits{IDsPerRequest: 3}),
-	)
+	var clients []*infinitysip.Client // for every other worker
+	for _, settle := range []bool{false, true} {
+		kind.policy.SettleSecrets = settle
+		clients = append(clients, srv.InProcessClient(
+			infinitysip.WithHTTPClient(&http.Client{Transport: way}),
+			infinitysip.WithRetryPolicy(kind.policy),
+			infinitysip.WithLimits(infinitysip.Limits{IDsPerRequest: 3}),
+		))
+	}
 	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
 	var (
 		workers sync.WaitGroup
@@ -164,7 +176,7 @@ func soakOne(t *testing.T, kind soakServer, calls int, seed uint64, sum *soakFig
 	for i := range soakWorkers {
 		name := fmt.Sprintf("w%d-", i)
 		w := &worker{
-			t: t, srv: srv, client: client, domain: domain, sum: sum,
+			t: t, srv: srv, client: clients[i%2], settles: i%2 == 1, domain: domain, sum: sum, lag: kind.options.ListLag,
 			home: srv.AddDomain(infinitysip.Domain{DisplayName: name}),
 			n:    i, name: name, steps: soakSteps(),
 			rng: rand.New(rand.NewPCG(seed, uint64(i)+1)),
@@ -205,14 +217,10 @@ type badWay struct {
 func (b *badWay) RoundTrip(req *http.Request) (*http.Response, error) {
 	b.sum.requests.Add(1)
 	op := infinitysip.OperationFromContext(req.Context())
-	a := tried{op: op, write: req.Method != http.MethodGet, refused: b.strike(op)}
-	var (
-		resp *http.Response
-		err  error = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
-	)
-	if a.refused {
-		httptrace.ContextClientTrace(req.Context()).GetConn(req.URL.Host) // and no connection comes of it
-	} else if resp, err = b.next.RoundTrip(req); err == nil {
+	trouble := b.strike(op)
+	a := tried{op: op, write: req.Method != http.MethodGet, refused: trouble == refused}
+	resp, err := b.meet(trouble, op, req)
+	if err == nil {
 		a.status = resp.StatusCode
 	} else {
 		a.unwanted = errors.Is(context.Cause(req.Context()), context.Canceled)
@@ -221,24 +229,97 @@ func (b *badWay) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// strike has a fault lie in wait for a request like this, now and then, and
-// reports whether this one is refused a connection.
-func (b *badWay) strike(op string) (refused bool) {
+// trouble is what happens to a request before or behind the server.
+type trouble int
+
+const (
+	none      trouble = iota
+	refused           // no connection can be made
+	declined          // HTTP/2: the server says that it did not take the request
+	reset             // HTTP/2: not taken, and it does not say so
+	lateReset         // HTTP/2: applied, and then reset
+	asGet             // a gateway makes a GET of it
+	located           // of what is created, the Location alone gives the id
+	troubles
+)
+
+// meet sends a request, in spite of a trouble.
+func (b *badWay) meet(trouble trouble, op string, req *http.Request) (*http.Response, error) {
+	trace := httptrace.ContextClientTrace(req.Context())
+	streamError := func(code string) error {
+		return fmt.Errorf("stream error: stream ID 5; %s; received from peer", code) // net/http's own
+	}
+	switch trouble {
+	case refused:
+		trace.GetConn(req.URL.Host) // and no connection comes of it
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	case declined, reset:
+		trace.GetConn(req.URL.Host)
+		trace.WroteHeaders()
+		return nil, streamError(map[bool]string{true: "REFUSED_STREAM", false: "PROTOCOL_ERROR"}[trouble == declined])
+	case asGet:
+		if made[op].id != "" {
+			req = req.Clone(req.Context())
+			req.Method, req.Body, req.ContentLength = http.MethodGet, nil, 0
+		}
+	}
+	resp, err := b.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case trouble == lateReset:
+		_ = resp.Body.Close()
+		return nil, streamError("PROTOCOL_ERROR")
+	case trouble == located && resp.StatusCode == http.StatusCreated:
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		var row map[string]any
+		if id := made[op].id; json.Unmarshal(body, &row) == nil && row[id] != nil && string(body) != made[op].another {
+			resp.Header.Set("Location", fmt.Sprintf("%s/%v", req.URL.Path, row[id]))
+			body = nil
+		}
+		resp.Header.Del("Content-Length")
+		resp.ContentLength, resp.Body = -1, io.NopCloser(bytes.NewReader(body))
+	}
+	return resp, nil
+}
+
+// made are the names of the ids of what calls make, and rows of something else.
+var made = map[string]struct{ id, another string }{
+	"Users.Create":           {"userId", `{"userId":"999998","user":"another","extensionNumber":"99998"}`},
+	"Groups.Create":          {"groupId", `{"groupId":"999998","groupName":"another","extensionNumber":"99998"}`},
+	"Queues.Create":          {"queueId", `{"queueId":"999998","queueName":"another","extensionNumber":"99998"}`},
+	"Queues.CreateMember":    {"queueMemberId", `{"queueMemberId":"999998","groupId":"999998"}`},
+	"TrustedNetworks.Create": {"trustedNetworkId", `{"trustedNetworkId":"999998","network":"192.0.2.0/24"}`},
+	"Devices.Create":         {"pbxDeviceId", `{"pbxDeviceId":"999998","pbxDeviceName":"another","deviceMacAddress":"00:00:5E:00:53:00"}`},
+}
+
+// strike has a fault lie in wait for a request like this, now and then, or returns
+// the trouble of this one.
+func (b *badWay) strike(op string) trouble {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.rng.Float64() >= b.chance {
-		return false
+		return none
 	}
-	if b.rng.IntN(20) == 0 {
+	if b.rng.IntN(5) == 0 {
 		b.sum.faults.Add(1)
-		return true
+		return refused + trouble(b.rng.IntN(int(troubles-refused)))
+	}
+	if b.rng.IntN(200) == 0 { // nobody is accepted for a while
+		b.arm(siptest.On("*").For(time.Duration(1+b.rng.IntN(30)) * time.Second).Status(503))
+		return none
 	}
 	b.arm(b.fault(op))
 	// What goes wrong often goes wrong with the look-up after it, too.
 	if look := lookOf(op); look != op && b.rng.IntN(2) == 0 {
 		b.arm(b.fault(look).Times(1 + b.rng.IntN(4)))
 	}
-	return false
+	return none
 }
 
 func (b *badWay) arm(f siptest.Fault) {
@@ -260,7 +341,7 @@ func (b *badWay) fault(op string) siptest.Fault {
 	}
 	pick := func(codes ...int) int { return codes[b.rng.IntN(len(codes))] }
 	seconds := func(n int) time.Duration { return time.Duration(b.rng.IntN(n)) * time.Second }
-	switch b.rng.IntN(23) {
+	switch b.rng.IntN(25) {
 	case 0:
 		return f.Drop()
 	case 1:
@@ -276,7 +357,7 @@ func (b *badWay) fault(op string) siptest.Fault {
 	case 6, 7:
 		return f.Status(429)
 	case 8:
-		return f.Status(pick(429, 503)).Header("Retry-After", fmt.Sprint(b.rng.IntN(70)))
+		return f.Status(pick(429, 503)).Header("Retry-After", fmt.Sprint(pick(0, 1, b.rng.IntN(70), b.rng.IntN(400))))
 	case 9, 10:
 		return f.Status(pick(500, 502, 503, 503, 504, 408))
 	case 11, 12:
@@ -289,6 +370,13 @@ func (b *badWay) fault(op string) siptest.Fault {
 		return f.CommitThenStatus(pick(202, 203, 206, 302))
 	case 16:
 		return f.Status(200).Body("<html><title>Log in</title></html>")
+	case 22:
+		return f.Status(404).Body("<html><title>Not found</title></html>")
+	case 23:
+		if made[op].id != "" {
+			return f.Rewrite(func([]byte) []byte { return []byte(made[op].another) })
+		}
+		return f.CommitThenReset()
 	case 17:
 		return f.Hang()
 	case 18:
@@ -415,6 +503,8 @@ type worker struct {
 	t            *testing.T
 	srv          *siptest.Server
 	client       *infinitysip.Client
+	settles      bool                 // RetryPolicy.SettleSecrets is set
+	lag          time.Duration        // of lists
 	domain, home infinitysip.DomainID // home is its own
 	sum          *soakFigures
 	n            int
@@ -445,6 +535,7 @@ func (w *worker) write(e effect, do func(context.Context) (int64, error)) {
 	w.note(err, sent, e.missing && errors.Is(err, infinitysip.ErrNotFound) || e.taken && errors.Is(err, infinitysip.ErrConflict))
 	now := w.now()
 	fine := err != nil || w.judge(now, e, id, err, sent)
+	time.Sleep(w.lag)
 	// What was sent may still be applied.
 	if err != nil || time.Since(start) > 20*time.Second {
 		time.Sleep(2 * soakLatest)
@@ -455,6 +546,17 @@ func (w *worker) write(e effect, do func(context.Context) (int64, error)) {
 		w.sum.settled.Add(1)
 	}
 	w.held = now
+}
+
+// mayFind reports whether there is something of the kind that the call makes with
+// this id.
+func (e effect) mayFind(now state, id int64) bool {
+	for kind := range e.makes {
+		if now[key(kind, id)] != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // judge reports whether what the server holds now is as a call claims.
@@ -473,7 +575,7 @@ func (w *worker) judge(now state, e effect, id int64, err error, sent *trail) bo
 			whole[kind+" "+ids[0]] = value
 		}
 	}
-	_, maybe := sent.applied()
+	surely, maybe := sent.applied()
 	failed, ok := errors.AsType[*infinitysip.Error](err)
 	claimed := err == nil || ok && failed.Outcome == infinitysip.OutcomeApplied
 	switch made := len(ids) > 0; {
@@ -483,6 +585,8 @@ func (w *worker) judge(now state, e effect, id int64, err error, sent *trail) bo
 		w.lied(&w.sum.duplicates, "made the ids %v: %v", ids, err)
 	case err == nil && (e.missing && !maybe || !maps.Equal(now, whole) || e.makes != nil && (!made || ids[0] != fmt.Sprint(id))):
 		w.lied(&w.sum.falseSuccesses, "claims success, and the id %d: made %v; %s", id, ids, difference(whole, now))
+	case err == nil && e.makes["secrets"] != "" && !surely && !w.settles:
+		w.lied(&w.sum.falseSuccesses, "claims success, and nobody said that the secrets are set: %v", ids)
 	case err == nil:
 		return true
 	case !ok:
@@ -497,6 +601,10 @@ func (w *worker) judge(now state, e effect, id int64, err error, sent *trail) bo
 		w.lied(&w.sum.wrongOutcomes, "cannot have been applied: %v", err)
 	case failed.Outcome == infinitysip.OutcomeUnknown && !between(now, w.held, whole, w.held.set(e.between)):
 		w.lied(&w.sum.wrongOutcomes, "did something else (%s): %v", difference(w.held, now), err)
+	case failed.Outcome == infinitysip.OutcomeUnknown && e.makes["secrets"] != "" && len(failed.Found) == 1 && !errors.Is(err, infinitysip.ErrConflict) && !slices.Equal(ids, []string{fmt.Sprint(failed.Found[0])}):
+		w.lied(&w.sum.wrongOutcomes, "found %v, and made %v: %v", failed.Found, ids, err)
+	case slices.ContainsFunc(failed.Found, func(id int64) bool { return !e.mayFind(now, id) }):
+		w.lied(&w.sum.wrongOutcomes, "found %v, which are not there: %v", failed.Found, err)
 	case (failed.Outcome == infinitysip.OutcomeUnknown) != errors.Is(err, infinitysip.ErrOutcomeUnknown):
 		w.lied(&w.sum.wrongOutcomes, "says both: %v", err)
 	default:
@@ -568,6 +676,9 @@ func (w *worker) note(err error, sent *trail, expected bool) {
 	}
 	if errors.Is(err, infinitysip.ErrOutcomeUnknown) {
 		w.sum.unknown.Add(1)
+		if failed, ok := errors.AsType[*infinitysip.Error](err); ok && len(failed.Found) > 0 {
+			w.sum.found.Add(1)
+		}
 	}
 	if leaked := secretsIn(said(err)); len(leaked) > 0 {
 		w.lied(&w.sum.leaks, "shows %v", leaked)

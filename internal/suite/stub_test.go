@@ -44,6 +44,13 @@ func (s *stub) count() int {
 	return len(s.hits)
 }
 
+// form is that of the nth request, from 1.
+func (s *stub) form(n int) url.Values {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.forms[n-1]
+}
+
 // countOf counts the requests of one call, and leaves out the looks that go
 // with it.
 func (s *stub) countOf(op string) int {

@@ -203,7 +203,8 @@ func look(method, path string, form url.Values) []exchange {
 	if method != "POST" || !strings.HasSuffix(path, "/members") {
 		return nil
 	}
-	return []exchange{{method: "GET", path: path, query: url.Values{"filter[]": {"groupId-eqi-value-" + form.Get("groupId")}}, status: 200}}
+	header := http.Header{"Authorization": {"ApiKey hub-key"}, "User-Agent": {"infinitysip-go"}, "Cache-Control": {"no-cache"}}
+	return []exchange{{method: "GET", path: path, query: url.Values{"filter[]": {"groupId-eqi-value-" + form.Get("groupId")}}, header: header, status: 200}}
 }
 
 func TestWireBasicAuthAndProduct(t *testing.T) {

@@ -22,8 +22,8 @@ func (r Row) Value(name string) (text string, ok bool) {
 func (r Row) ID(names []string) int64 {
 	for _, name := range names {
 		if text, ok := r.Value(name); ok {
-			if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-				return n
+			if n, err := strconv.ParseUint(text, 10, 63); err == nil {
+				return int64(n)
 			}
 			return 0
 		}

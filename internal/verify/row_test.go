@@ -38,6 +38,7 @@ func TestRow(t *testing.T) {
 		"null":                             {[]string{"none"}, 0},
 		"an empty one":                     {[]string{"empty"}, 0},
 		"beyond 64 bits":                   {[]string{"huge"}, 0},
+		"a negative one":                   {[]string{"minus"}, 0},
 		"none of them":                     {[]string{"userId"}, 0},
 		"no names":                         {nil, 0},
 	} {

@@ -4,9 +4,11 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +20,7 @@ import (
 type Candidate struct {
 	ID      int64    // 0: the row does not say
 	Differs []string // the fields that are not as they were sent
+	Rival   string   // it has another key, and the same of this field, which no two should share
 }
 
 // Verdict is the result of the looks for a thing.
@@ -32,23 +35,27 @@ const (
 
 // Search looks for one thing.
 type Search struct {
-	// Look finds the rows that have the key of what was sent. No rows and no error
-	// mean that there is none; an error means that this is not known.
-	Look     func(context.Context) ([]Candidate, error)
+	// Look finds the rows that have the key of what was sent, or, if prove is set
+	// and there are none, its rivals. No rows and no error mean that none was seen,
+	// and, if prove is set, that there is none. An error means that this is not
+	// known.
+	Look     func(ctx context.Context, prove bool) ([]Candidate, error)
 	Where    string // the call that looks: "Users.List"
 	Conflict error  // the error if the only row with the key has other values
+
+	Found []int64 // the ids of the rows that the last look found
 
 	before map[int64]bool // ids that were there before the create
 	blind  bool           // it is not known what was there before
 	sent   []time.Time
 	notes  []string
-	good   int     // looks that were answered
+	good   int     // looks that were answered, since it was sent the last time
 	causes []error // what the create failed with, and what was found in its place
 }
 
 // Sent notes when the create was sent, and what it failed with, or nil.
 func (s *Search) Sent(sent time.Time, err error) {
-	s.sent = append(s.sent, sent)
+	s.sent, s.good = append(s.sent, sent), 0
 	s.addCause(err)
 }
 
@@ -60,7 +67,7 @@ func (s *Search) addCause(err error) {
 
 // Before notes what has the key before the create, where several may have it.
 func (s *Search) Before(ctx context.Context) {
-	there, err := s.Look(ctx)
+	there, err := s.Look(ctx, false)
 	s.blind = err != nil
 	s.before = make(map[int64]bool, len(there))
 	for _, row := range there {
@@ -72,27 +79,37 @@ func (s *Search) Before(ctx context.Context) {
 	}
 }
 
+// New reports whether the row with this id was not there before the create.
+func (s *Search) New(id int64) bool { return !s.blind && !s.before[id] }
+
 // Run looks after each of the waits until the thing is found, and returns its
-// id, or 0 if its row has none. created is whether the server said that it is
-// there: then the one row of its key is it, whatever else the row says, if no
-// look shows one that is as it was sent.
+// id, or 0 if its row has none. The last look must prove that it is absent. A look
+// that got no answer in time is the last one: then the server is silent. created is
+// whether the server said that the thing is there: then the one row of its key is
+// it, whatever else the row says, if no look shows one that is as it was sent.
 func (s *Search) Run(ctx context.Context, created bool, waits []time.Duration) (Verdict, int64) {
 	answered := false
 	var rewritten *Candidate // the one row of its key, which differs
-	for _, wait := range waits {
+	for i, wait := range waits {
 		if err := retry.Sleep(ctx, wait); err != nil {
 			s.addCause(err)
 			return Undecided, 0
 		}
-		found, err := s.Look(ctx)
+		found, err := s.Look(ctx, i == len(waits)-1)
 		now := Clock(time.Now())
 		if answered = err == nil; !answered {
 			s.notes = append(s.notes, now+" failed ("+err.Error()+")")
+			if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+				break
+			}
 			continue
 		}
 		s.good++
 		found = slices.DeleteFunc(found, func(row Candidate) bool { return s.before[row.ID] })
-		rewritten = nil
+		s.Found, rewritten = nil, nil
+		for _, row := range found {
+			s.Found = append(s.Found, row.ID)
+		}
 		equal := slices.DeleteFunc(slices.Clone(found), func(row Candidate) bool { return len(row.Differs) > 0 })
 		switch {
 		case len(found) == 0:
@@ -102,23 +119,20 @@ func (s *Search) Run(ctx context.Context, created bool, waits []time.Duration) (
 			s.addCause(errors.New("rows match what was sent, and may have been there before"))
 		case len(equal) == 1 && (len(found) == 1 || created):
 			return Present, equal[0].ID
-		case len(found) == 1 && created:
+		case len(found) == 1 && created && found[0].Rival == "":
 			rewritten = &found[0]
+			s.notes = append(s.notes, now+" found otherwise")
 			continue
 		case len(found) == 1:
-			s.addCause(fmt.Errorf("%w: the row with id %d has the same name and another %s than was sent", s.Conflict, found[0].ID, strings.Join(found[0].Differs, ", ")))
+			s.addCause(fmt.Errorf("%w: the row with id %d has the same %s and another %s than was sent", s.Conflict, found[0].ID, cmp.Or(found[0].Rival, "name"), strings.Join(found[0].Differs, ", ")))
 		default:
-			ids := make([]int64, len(found))
-			for i, row := range found {
-				ids[i] = row.ID
-			}
-			s.addCause(fmt.Errorf("several rows match what was sent, with the ids %v", ids))
+			s.addCause(fmt.Errorf("several rows match what was sent, with the ids %v", s.Found))
 		}
 		s.notes = append(s.notes, now+" found")
 		return Undecided, 0
 	}
 	switch {
-	case rewritten != nil:
+	case answered && rewritten != nil: // a list that lags shows a namesake from before, until it shows the row itself
 		return Present, rewritten.ID
 	case answered && s.good >= 2:
 		return Absent, 0

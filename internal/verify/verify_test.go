@@ -3,7 +3,9 @@ package verify_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -34,6 +36,10 @@ func differs(id int64, fields ...string) verify.Candidate {
 	return verify.Candidate{ID: id, Differs: fields}
 }
 
+func rival(id int64) verify.Candidate {
+	return verify.Candidate{ID: id, Rival: "extensionNumber", Differs: []string{"user"}}
+}
+
 var (
 	nothing = look{}
 	fails   = look{err: errLook}
@@ -46,7 +52,7 @@ var usual = []time.Duration{0, time.Second, 3 * time.Second}
 // many are left.
 func search(t *testing.T, looks ...look) (s *verify.Search, left func() int) {
 	t.Helper()
-	return &verify.Search{Where: "Users.List", Conflict: errConflict, Look: func(ctx context.Context) ([]verify.Candidate, error) {
+	return &verify.Search{Where: "Users.List", Conflict: errConflict, Look: func(ctx context.Context, prove bool) ([]verify.Candidate, error) {
 		require.NoError(t, ctx.Err())
 		require.NotEmpty(t, looks, "one look too many")
 		next := looks[0]
@@ -128,6 +134,19 @@ func TestRun(t *testing.T) {
 			says:  "several rows match what was sent, with the ids [7 8]; sent at 00:00:00.000Z; looked for with Users.List at 00:00:00.000Z found",
 		},
 
+		"another key, and the number that was sent": {
+			looks: []look{nothing, nothing, finds(rival(7))}, took: 4 * time.Second,
+			says: "conflict: the row with id 7 has the same extensionNumber and another user than was sent; sent at 00:00:00.000Z; looked for with Users.List at 00:00:00.000Z absent, at 00:00:01.000Z absent, at 00:00:04.000Z found",
+		},
+		"created, and another key with its number": {
+			created: true, looks: []look{nothing, nothing, finds(rival(7))}, took: 4 * time.Second,
+			says: "conflict: the row with id 7 has the same extensionNumber and another user than was sent; sent at 00:00:00.000Z; looked for with Users.List at 00:00:00.000Z absent, at 00:00:01.000Z absent, at 00:00:04.000Z found",
+		},
+		"a look that is not answered in time is the last": {
+			looks: []look{nothing, {err: fmt.Errorf("Users.List: %w", os.ErrDeadlineExceeded)}}, took: time.Second,
+			says: "sent at 00:00:00.000Z; looked for with Users.List at 00:00:00.000Z absent, at 00:00:01.000Z failed (Users.List: i/o timeout)",
+		},
+
 		"created": {
 			created: true, looks: []look{finds(equal(7))}, verdict: verify.Present, id: 7,
 		},
@@ -139,8 +158,8 @@ func TestRun(t *testing.T) {
 			verdict: verify.Present, id: 7, took: 4 * time.Second,
 		},
 		"created and rewritten, and the last look failed": {
-			created: true, looks: []look{finds(differs(7, "email")), finds(differs(7, "email")), fails},
-			verdict: verify.Present, id: 7, took: 4 * time.Second,
+			created: true, looks: []look{finds(differs(7, "email")), finds(differs(7, "email")), fails}, took: 4 * time.Second,
+			says: "sent at 00:00:00.000Z; looked for with Users.List at 00:00:00.000Z found otherwise, at 00:00:01.000Z found otherwise, at 00:00:04.000Z failed (503 Service Unavailable)",
 		},
 		"created and rewritten, and late": {
 			created: true, looks: []look{nothing, nothing, finds(differs(7, "email"))}, verdict: verify.Present, id: 7, took: 4 * time.Second,
@@ -162,7 +181,7 @@ func TestRun(t *testing.T) {
 		},
 		"created, and two are not": {
 			created: true, looks: []look{finds(differs(7, "email")), finds(differs(7, "email"), differs(8, "email"))}, took: time.Second,
-			says: "several rows match what was sent, with the ids [7 8]; sent at 00:00:00.000Z; looked for with Users.List at 00:00:01.000Z found",
+			says: "several rows match what was sent, with the ids [7 8]; sent at 00:00:00.000Z; looked for with Users.List at 00:00:00.000Z found otherwise, at 00:00:01.000Z found",
 		},
 
 		"others were there before": {
@@ -231,6 +250,47 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// Only the last look must prove that the thing is absent: that costs more.
+func TestTheLastLookProves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var proofs []bool
+		s := &verify.Search{Where: "Users.List", Look: func(_ context.Context, prove bool) ([]verify.Candidate, error) {
+			proofs = append(proofs, prove)
+			return nil, nil
+		}}
+		s.Before(t.Context())
+		s.Run(t.Context(), false, usual)
+		s.Run(t.Context(), false, []time.Duration{time.Second})
+		require.Equal(t, []bool{false, false, false, true, true}, proofs)
+	})
+}
+
+// Found are the ids of the last look that was answered.
+func TestFound(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for name, test := range map[string]struct {
+			looks []look
+			want  []int64
+		}{
+			"one":                {[]look{nothing, finds(equal(7))}, []int64{7}},
+			"several":            {[]look{finds(equal(7), differs(8, "email"))}, []int64{7, 8}},
+			"a conflict":         {[]look{finds(differs(7, "email"))}, []int64{7}},
+			"another key":        {[]look{nothing, nothing, finds(rival(9))}, []int64{9}},
+			"none":               {[]look{nothing, nothing, nothing}, nil},
+			"one, and it failed": {[]look{nothing, nothing, fails}, nil},
+		} {
+			s, _ := search(t, test.looks...)
+			s.Run(t.Context(), false, usual)
+			require.Equal(t, test.want, s.Found, name)
+		}
+		s, _ := search(t, finds(differs(7, "email")), finds(differs(7, "email")), nothing)
+		s.Run(t.Context(), true, usual)
+		require.Empty(t, s.Found, "it is gone")
+	})
+}
+
 // Two looks are absence, one is not, also if the second comes in a Run of its
 // own.
 func TestLooksAreCounted(t *testing.T) {
@@ -285,7 +345,7 @@ func TestWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var began []time.Duration
 		start := time.Now()
-		s := &verify.Search{Where: "Users.Get", Look: func(context.Context) ([]verify.Candidate, error) {
+		s := &verify.Search{Where: "Users.Get", Look: func(context.Context, bool) ([]verify.Candidate, error) {
 			began = append(began, time.Since(start))
 			time.Sleep(250 * time.Millisecond) // the bubble's clock
 			return nil, nil

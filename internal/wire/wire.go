@@ -57,6 +57,19 @@ func SameAddress(sent, got string) bool {
 	return ok && okToo && (b == a || b == a.Masked())
 }
 
+// NearNetwork reports whether a row's text may be the network that was sent, in a
+// notation that SameAddress does not know: 10.0.20.0/255.255.255.0, or the address alone.
+func NearNetwork(sent, got string) bool {
+	a, _ := Network(sent)
+	text, _, _ := strings.Cut(got, "/")
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return got != ""
+	}
+	b, _ := Network(got)
+	return addr.Unmap() == a.Addr() || addr.Unmap() == a.Masked().Addr() || b.Masked() == a.Masked()
+}
+
 // Addresses are the ways in which a server may keep a MAC address or a network.
 func Addresses(sent string) []any {
 	if mac := MAC(sent); mac != "" {

@@ -139,3 +139,16 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 }
+
+// What cannot be read may be any network. Networks within the one that was sent, and
+// around it, are others.
+func TestNearNetwork(t *testing.T) {
+	t.Parallel()
+	for got, near := range map[string]bool{
+		"10.0.20.0/255.255.255.0": true, "10.0.20.10/255.255.255.0": true, "10.0.20.10": true, "10.0.20.0": true, "10.0.20.1/24": true,
+		"::ffff:10.0.20.0/120": true, "10.0.20.*": true, "010.000.020.010/24": true, "office": true, "/24": true,
+		"": false, "10.0.21.0/24": false, "10.0.0.0/16": false, "10.0.20.5": false, "10.0.20.128/25": false, "2001:db8::/32": false, "10.0.21.0/255.255.255.0": false,
+	} {
+		require.Equal(t, near, wire.NearNetwork("10.0.20.10/24", got), got)
+	}
+}
