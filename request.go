@@ -426,7 +426,7 @@ func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 		return false, nil // it used no attempt, so counting them does not end it
 	case resp == nil:
 		call.body, call.message = nil, ""
-		call.failed(retry.OfError(ctx, err, call.Sent(), call.Stale() && !call.Write))
+		call.failed(retry.OfError(ctx, err, call.Sent(), call.Stale()))
 	case errors.Is(err, rows.ErrCut):
 		call.failed(retry.Cut)
 	case err != nil:

@@ -70,8 +70,8 @@ type Status string
 const (
 	StatusDone    Status = "done"
 	StatusFailed  Status = "failed"  // Err tells why, and whether it may have taken effect
-	StatusBlocked Status = "blocked" // not done to the end: something that it needs failed; of users into or out of a group, it was done for those who could be
-	StatusStopped Status = "stopped" // not done to the end, or not begun: the context ended, or the server refused the credentials
+	StatusBlocked Status = "blocked" // incomplete: something that it needs failed; of users into or out of a group, it was done for those who could be
+	StatusStopped Status = "stopped" // incomplete, or not begun: the context ended, or the server refused the credentials
 )
 
 // Result is what came of a change.
@@ -343,8 +343,8 @@ func (x *execution) secretsOfUser(params *infinitysip.UserCreateParams, result *
 }
 
 // createUser makes a user. If the answer is lost and the user is there, the client
-// does not know whose it is. It was not there when Apply began, so it is the one,
-// unless somebody made it since then. Setting its secrets makes it the one.
+// does not know who made it. It was not there when Apply began, so it is this one,
+// unless somebody else made it since then. Setting its secrets makes it this one.
 func createUser(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, params infinitysip.UserCreateParams) (infinitysip.UserID, error) {
 	id, err := client.Users.Create(ctx, domain, params)
 	failed, ok := errors.AsType[*infinitysip.Error](err)

@@ -25,7 +25,7 @@ var (
 	// ErrTooManyDeletes: pruning would delete more than MaxDeletes allows.
 	// Nothing was changed.
 	ErrTooManyDeletes = errors.New("provision: too many deletes")
-	// ErrBlocked: a change was not done to the end, because what it needs could
+	// ErrBlocked: a change is incomplete, because what it needs could
 	// not be had.
 	ErrBlocked = errors.New("blocked")
 )
@@ -49,7 +49,7 @@ type PlanOptions struct {
 	// RotateTokens names devices of the state, by MAC address, that are to get
 	// another token: because theirs was lost, say. Until the device has it, it
 	// cannot register. The API has no call for that: the device is taken from
-	// its user and given back. So the state must say whose it is, lest a run
+	// its user and given back. So the state must name its owner, lest a run
 	// that ends in between be the end of that. A device of nobody has no token:
 	// the plan's Notes tell.
 	RotateTokens []string

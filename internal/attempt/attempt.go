@@ -71,9 +71,9 @@ func (c *Call) Refused() bool { return c.last.refused }
 // its request again: the connection had ended, or the server had reset the stream.
 func (c *Call) Replayed() bool { return c.last.watch != nil && c.last.watch.replayed() }
 
-// Stale reports whether that was on a connection of HTTP/1.1 that had served a call
-// before: the server had closed it in between.
-func (c *Call) Stale() bool { return c.Replayed() && c.last.watch.stale() }
+// Stale reports whether that was a read on a connection of HTTP/1.1 that had been
+// idle: the server had closed it.
+func (c *Call) Stale() bool { return !c.Write && c.Replayed() && c.last.watch.stale() }
 
 // Base returns the call itself: it makes an Owner of what embeds a Call.
 func (c *Call) Base() *Call { return c }
@@ -186,7 +186,7 @@ func (c *Call) end(resp *http.Response, err error) (*http.Response, error) {
 		resp.Body = http.NoBody
 	}
 	if err != nil {
-		if c.Stale() && !c.Write && watch.conn.used {
+		if c.Stale() && watch.conn.used {
 			c.Free++
 		}
 		return nil, watch.end(err)

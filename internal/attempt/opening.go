@@ -46,7 +46,7 @@ func (o *Opening) Drop() {
 	o.kept, o.left = nil, -1
 }
 
-// Dropped reports whether that was done.
+// Dropped reports whether Drop was called.
 func (o *Opening) Dropped() bool { return o.left < 0 }
 
 // Within bounds how long the rest of an answer may take that is read only to know

@@ -312,7 +312,7 @@ func TestAClassTriedInVain(t *testing.T) {
 	})
 }
 
-// A wait that is as long as patience is waited for, and the call is tried then.
+// A Retry-After that is as long as patience is acceptable, and the call is tried then.
 func TestARetryAfterAsLongAsPatience(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

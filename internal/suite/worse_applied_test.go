@@ -535,16 +535,20 @@ func twoAtOnce(t *testing.T) {
 // deletedAndMadeAgain: the list still shows the user that was deleted, which is as
 // it was sent but for its password.
 func deletedAndMadeAgain(t *testing.T) {
-	const lag = 10 * time.Second
+	again := func(t *testing.T, where string, settle bool, strike func(siptest.Fault) siptest.Fault) (old infinitysip.UserID, m creation) {
+		t.Helper()
+		const lag = 10 * time.Second
+		a := newWorse(t, siptest.Options{ListLag: lag}, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{SettleSecrets: settle}))
+		old = a.namesake()
+		time.Sleep(lag) // the bubble's clock
+		require.NoError(t, a.client.Users.Delete(t.Context(), a.domain, old))
+		a.Fail(strike(siptest.On("Users.Create").Times(1)))
+		return old, a.create(t, where, usersCreate, 1)
+	}
 	for name, strike := range lost {
 		for _, settle := range []bool{false, true} {
 			where := fmt.Sprintf("%s, settle %t", name, settle)
-			a := newWorse(t, siptest.Options{ListLag: lag}, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{SettleSecrets: settle}))
-			old := a.namesake()
-			time.Sleep(lag)
-			require.NoError(t, a.client.Users.Delete(t.Context(), a.domain, old))
-			a.Fail(strike(siptest.On("Users.Create").Times(1)))
-			m := a.create(t, where, usersCreate, 1)
+			old, m := again(t, where, settle, strike)
 			if name == "silence" {
 				continue // by then the list shows what there is
 			}
@@ -559,12 +563,7 @@ func deletedAndMadeAgain(t *testing.T) {
 	} {
 		for _, settle := range []bool{false, true} {
 			where := fmt.Sprintf("applied, %s, settle %t", name, settle)
-			a := newWorse(t, siptest.Options{ListLag: lag}, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{SettleSecrets: settle}))
-			old := a.namesake()
-			time.Sleep(lag)
-			require.NoError(t, a.client.Users.Delete(t.Context(), a.domain, old))
-			a.Fail(strike(siptest.On("Users.Create").Times(1)))
-			m := a.create(t, where, usersCreate, 1)
+			old, m := again(t, where, settle, strike)
 			require.Len(t, m.rows, 1, where)
 			m.requireUnknown(t, where, int64(old))
 		}
