@@ -2,11 +2,15 @@ package infinitysip
 
 import (
 	"cmp"
+	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
 	"os"
+	pathpkg "path"
+	"runtime/debug"
 	"strings"
 	"unicode/utf8"
 
@@ -17,7 +21,7 @@ import (
 	"github.com/infinitysip/infinitysip/internal/retry"
 )
 
-const defaultBaseURL, userAgent = "https://api.infinitycloud.com", "infinitysip-go"
+const defaultBaseURL, module = "https://api.infinitycloud.com", "github.com/infinitysip/infinitysip"
 
 // Client makes the calls of the API. Any number of goroutines may use it. Make one
 // with NewClient and keep it: it holds the connections.
@@ -32,12 +36,16 @@ type Client struct {
 	caller *caller
 }
 
-// Credentials are what a Client authenticates with: APIKey, BasicAuth or
-// CredentialsFromEnv.
+// Credentials are what a Client authenticates with: APIKey, BasicAuth,
+// CredentialsFromEnv or CredentialSource.
 type Credentials struct {
-	authorization Secret
-	secrets       []Secret
-	problem       string // why they cannot be used
+	key     attempt.Key
+	source  func(context.Context) (attempt.Key, error)
+	problem string // why they cannot be used
+}
+
+func newCredentials(authorization string, secrets ...string) Credentials {
+	return Credentials{key: func() (string, []string) { return authorization, secrets }}
 }
 
 // APIKey authenticates with a key made in the Hub.
@@ -48,7 +56,7 @@ func APIKey(key string) Credentials {
 	case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return Credentials{problem: "the API key holds a space, a line break or another character that no key has"}
 	}
-	return Credentials{authorization: NewSecret("ApiKey " + key), secrets: []Secret{NewSecret(key)}}
+	return newCredentials("ApiKey "+key, key)
 }
 
 // BasicAuth authenticates with a Hub user name and password.
@@ -62,7 +70,7 @@ func BasicAuth(username, password string) Credentials {
 		return Credentials{problem: "the user name or the password holds a control character or is not UTF-8"}
 	}
 	encoded := base64.StdEncoding.EncodeToString([]byte(username + ":" + password))
-	return Credentials{authorization: NewSecret("Basic " + encoded), secrets: []Secret{NewSecret(password), NewSecret(encoded)}}
+	return newCredentials("Basic "+encoded, password, encoded)
 }
 
 // CredentialsFromEnv takes the API key in INFINITY_API_KEY, or the Hub user
@@ -78,56 +86,104 @@ func CredentialsFromEnv() (Credentials, error) {
 	return BasicAuth(username, password), nil
 }
 
+// CredentialSource authenticates with what source gives, so that keys can change at run
+// time. The Client asks it for each attempt of a call, right before the attempt is
+// sent. The source keeps what it has fetched: it is asked often, and by many goroutines
+// at once. If it fails, the call fails at once, with an error that wraps the source's.
+// No error or log record shows what it gave to the call, nor the one before, nor a text of
+// the source's error that may hold a secret of its own, such as a URL with a query.
+//
+// The source must obey its context, which ends with the call's or after
+// Limits.AttemptTimeout. The call waits no longer than that. But the source runs in a
+// goroutine of its own, which stays until the source returns.
+func CredentialSource(source func(context.Context) (Credentials, error)) Credentials {
+	if source == nil {
+		return Credentials{problem: "the credential source is nil"}
+	}
+	return Credentials{source: func(ctx context.Context) (attempt.Key, error) {
+		given, err := source(ctx)
+		switch {
+		case err != nil:
+			return given.key, fmt.Errorf("the credential source failed: %w", err)
+		case given.source != nil:
+			return nil, errors.New("the credential source gave another credential source")
+		case given.problem != "":
+			return nil, errors.New("the credential source gave what cannot be used: " + given.problem)
+		case given.key == nil:
+			return nil, errors.New("the credential source gave no credentials")
+		}
+		return given.key, nil
+	}}
+}
+
 // NewClient returns a Client that authenticates with credentials. It makes no
 // call. Its error is a *ValidationError that lists everything that is wrong
 // with the arguments.
 func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
-	s := &settings{baseURL: defaultBaseURL, ahead: readAhead}
+	built, _ := debug.ReadBuildInfo()
+	agent := strings.TrimSuffix("infinitysip-go/"+attempt.Version(built, module), "/")
+	return newClient("NewClient", credentials, settings{baseURL: defaultBaseURL, agent: agent, ahead: readAhead}, opts)
+}
+
+// WithCredentials returns a Client for another account, over the connections of c. It
+// costs little, so a service can have one for each of its tenants. The new Client has
+// the settings of c, such as the rate, the logger, the observer and the debug log, which
+// opts may change. Its quota of retries and its turns are its own. It does not take over the Limiter of WithLimiter, which counts the requests of one
+// account. WithTransport and WithHTTPClient are refused. Its error is a *ValidationError.
+//
+// c may be any tenant's. If none shall come first, make c with a CredentialSource that
+// returns an error, and make no calls with it.
+func (c *Client) WithCredentials(credentials Credentials, opts ...Option) (*Client, error) {
+	const op = "Client.WithCredentials"
+	if c == nil || c.caller == nil {
+		return nil, &ValidationError{Op: op, Fields: []FieldError{{"client", "make it with NewClient"}}}
+	}
+	s := c.caller.settings
+	s.limiter = nil
+	return newClient(op, credentials, s, opts)
+}
+
+// newClient makes a Client, over new connections unless s has some.
+func newClient(op string, credentials Credentials, s settings, opts []Option) (*Client, error) {
 	for _, opt := range opts {
 		if opt != nil {
-			opt(s)
+			opt(&s)
 		}
 	}
-	if credentials.authorization.IsZero() {
-		s.report("credentials", cmp.Or(credentials.problem, "none: use APIKey, BasicAuth or CredentialsFromEnv"))
+	if credentials.key == nil && credentials.source == nil {
+		s.report("credentials", cmp.Or(credentials.problem, "none: use APIKey, BasicAuth, CredentialsFromEnv or CredentialSource"))
 	}
 	base, problem := attempt.ParseBaseURL(s.baseURL, s.insecureHTTP)
+	if version := strings.TrimSuffix(apiRoot, "/sip"); problem == "" && strings.Contains(strings.ToLower(pathpkg.Clean(base.Path))+"/", version+"/") {
+		problem = "leave " + version + " out of the path: this package adds " + apiRoot + " itself"
+	}
 	s.report("WithBaseURL", problem)
 	if len(s.problems) > 0 {
-		return nil, &ValidationError{Op: "NewClient", Fields: s.problems}
+		return nil, &ValidationError{Op: op, Fields: s.problems}
 	}
 
-	policy, limits := s.retry.orDefaults(), s.limits.orDefaults()
-	s.turns.Patience = policy.MaxThrottleWait
+	s.policy, s.limits = s.policy.orDefaults(), s.limits.orDefaults()
+	s.turns.Patience = s.policy.MaxThrottleWait
+	if s.http == nil {
+		s.connections = connect(s.transport)
+	}
 	c := &caller{
-		base: base, policy: policy, limits: limits, ahead: s.ahead,
+		settings: s, base: base,
 		account: &account{
 			Account: attempt.Account{
-				Scheme:        base.Scheme,
-				Host:          base.Host,
-				Authorization: credentials.authorization.Reveal,
-				UserAgent:     strings.TrimSpace(s.product + " " + userAgent),
-				Turns:         ratelimit.New(s.turns),
-				Timeouts:      attempt.Timeouts{Header: limits.HeaderTimeout, Progress: limits.ProgressTimeout, Error: limits.ErrorTimeout, Attempt: limits.AttemptTimeout},
-				Logger:        s.logger,
+				Scheme:    base.Scheme,
+				Host:      base.Host,
+				Keys:      attempt.NewKeys(credentials.key, credentials.source),
+				UserAgent: strings.TrimSpace(s.product + " " + s.agent),
+				Limiter:   s.limiter,
+				Turns:     ratelimit.New(s.turns),
+				Timeouts:  attempt.Timeouts{Header: s.limits.HeaderTimeout, Progress: s.limits.ProgressTimeout, Error: s.limits.ErrorTimeout, Attempt: s.limits.AttemptTimeout},
+				Logger:    s.logger,
+				Debug:     s.debug,
+				Observed:  s.observer.Call != nil || s.observer.Attempt != nil,
 			},
-			secrets: credentials.secrets,
-			quota:   retry.NewQuota(policy.Quota),
+			quota: retry.NewQuota(s.policy.Quota),
 		},
-	}
-	if s.base == nil {
-		c.own = attempt.NewTransport()
-		s.base = c.own
-	}
-	c.http = &retryablehttp.Client{
-		HTTPClient: &http.Client{
-			Transport:     &attempt.Transport{Base: s.base},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		RetryMax:     math.MaxInt, // checkRetry alone counts
-		CheckRetry:   checkRetry,
-		Backoff:      noBackoff,
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	return &Client{
 		Domains:         DomainsService{c},
@@ -140,8 +196,34 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 	}, nil
 }
 
-// CloseIdleConnections closes the connections that no call uses now. It does not
-// touch those of a transport from WithHTTPClient.
+// connections carry the calls of a Client, and of those that WithCredentials makes of it.
+type connections struct {
+	http *retryablehttp.Client
+	own  *http.Transport // nil if they are the user's
+}
+
+// connect returns the connections of a transport, or, if it is nil, of a new one.
+func connect(transport http.RoundTripper) (c connections) {
+	if transport == nil {
+		c.own = attempt.NewTransport()
+		transport = c.own
+	}
+	c.http = &retryablehttp.Client{
+		HTTPClient: &http.Client{
+			Transport:     &attempt.Transport{Base: transport},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		RetryMax:     math.MaxInt, // checkRetry alone counts
+		CheckRetry:   checkRetry,
+		Backoff:      noBackoff,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	return c
+}
+
+// CloseIdleConnections closes the connections that no call uses now. Clients that
+// WithCredentials made share them. It does not touch those of a transport from
+// WithTransport or WithHTTPClient.
 func (c *Client) CloseIdleConnections() {
 	if c != nil && c.caller != nil && c.caller.own != nil {
 		c.caller.own.CloseIdleConnections()

@@ -65,6 +65,14 @@ type naturalKey struct {
 	update  string // the call that sets the secrets of a row: "Users.Update", or ""
 }
 
+// listOr returns the path of the list, or that of the create.
+func (key naturalKey) listOr(r route) route {
+	if key.list.path != "" {
+		return key.list
+	}
+	return r
+}
+
 func (key naturalKey) forVerify() verify.Key {
 	k := verify.Key{Name: key.name, Number: key.number, Same: wire.SameValue}
 	if key.address {
@@ -77,40 +85,46 @@ func (key naturalKey) forVerify() verify.Key {
 }
 
 // create creates a thing and returns its id.
-func create[I ID, R any](ctx context.Context, c *caller, op string, r route, params any, key naturalKey, with []CallOption) (I, error) {
+func create[I ID, R any](ctx context.Context, c *caller, op string, r route, params any, key naturalKey, with []CallOption) (made I, err error) {
+	ctx, seen := c.observe(ctx, op, http.MethodPost, r)
+	err = errAborted // until a return says otherwise
+	defer func() { seen.end(err) }()
 	kind := retry.Create
 	if key.shared {
 		kind = retry.Append
 	}
 	call := newCall(op, kind, http.MethodPost, r, params, with)
-	key.list.path = cmp.Or(key.list.path, r.path)
 	ids := rows.LayoutOf[R](rowFormat).IDNames()
-	made := &creation[verify.Row]{
-		caller: c, call: call, key: key, search: verify.Search{Look: inList(c, key, ids, call), Where: key.op, Conflict: ErrConflict},
+	creation := &creation[verify.Row]{
+		caller: c, call: call, key: key, search: verify.Search{Look: inList(c, key, key.listOr(r), ids, call), Where: key.op, Conflict: ErrConflict},
 		id: func(row *verify.Row) int64 { return row.ID(ids) },
 	}
-	made.fits = func(row *verify.Row, created bool) bool {
-		return call.fits(key.forVerify(), *row) && (created || made.isNew(*row, ids))
+	match := key.forVerify()
+	creation.fits = func(row *verify.Row, created bool) bool {
+		return call.fits(match, *row) && (created || creation.isNew(*row, ids))
 	}
-	if key.shared && c != nil && len(call.problems) == 0 {
-		made.search.Before(ctx)
+	if call.checkLength(); key.shared && c != nil && len(call.problems) == 0 {
+		creation.search.Before(ctx)
 	}
-	if err := c.sendUntilSettled(ctx, call, made); err != nil || made.made != 0 {
-		return I(made.made), err
+	if err := c.sendUntilSettled(ctx, call, creation); err != nil || creation.made != 0 {
+		return I(creation.made), err
 	}
-	made.search.Sent(call.began, nil)
-	if verdict, id := made.search.Run(attempt.NewContext(ctx, call), true, c.policy.VerifyWaits); verdict == verify.Present && id != 0 {
+	creation.search.Sent(call.began, nil)
+	if verdict, id := creation.search.Run(attempt.NewContext(ctx, call), true, c.policy.VerifyWaits); verdict == verify.Present && id != 0 {
 		return I(id), nil
 	}
-	failed := call.applied(join(errors.New("created, but its id is not known"), made.search.Err()))
-	failed.Found = made.search.Found
+	failed := call.applied(join(errors.New("created, but its id is not known"), creation.search.Err()))
+	failed.Found = creation.search.Found
 	return 0, failed
 }
 
 // associate creates a thing and returns the row of the answer, which the server
 // gives only once. lookOp reads the thing at lookAt. If good reports false, the row
 // counts as lost.
-func associate[R, Look any](ctx context.Context, c *caller, op string, r route, params any, lookOp string, lookAt route, good func(*R) bool, with []CallOption) (*R, error) {
+func associate[R, Look any](ctx context.Context, c *caller, op string, r route, params any, lookOp string, lookAt route, good func(*R) bool, with []CallOption) (row *R, err error) {
+	ctx, seen := c.observe(ctx, op, http.MethodPost, r)
+	err = errAborted // until a return says otherwise
+	defer func() { seen.end(err) }()
 	call := newCall(op, retry.Create, http.MethodPost, r, params, with)
 	layout := rows.LayoutOf[R](rowFormat)
 	made := &creation[R]{
@@ -229,7 +243,7 @@ func (m *creation[R]) settle(ctx context.Context, id int64) error {
 	if !m.caller.policy.SettleSecrets || m.key.update == "" || id == 0 {
 		return fmt.Errorf("the row with id %d is as it was sent, but somebody else may have made it, with another %s", id, strings.Join(sortedNames(secrets), ", "))
 	}
-	update := newCall(m.key.update, retry.Update, http.MethodPost, route{path: m.call.Path + "/" + strconv.FormatInt(id, 10)}, nil, append(m.call.forLooks(), func(s *callSettings) { s.attempts = 0 }))
+	update := newCall(m.key.update, retry.Update, http.MethodPost, route{path: m.call.Path + "/" + strconv.FormatInt(id, 10), template: m.call.route.template + "/{userId}", domain: m.call.route.domain}, nil, append(m.call.forLooks(), func(s *callSettings) { s.attempts = 0 }))
 	update.form = form.Form{Values: secrets, Hidden: sortedNames(secrets)}
 	if err := m.caller.do(ctx, update, noRow); err != nil {
 		return fmt.Errorf("the row with id %d is there, but setting its secrets failed (%v)", id, err)
@@ -287,7 +301,10 @@ func (call *call) located() int64 {
 }
 
 // addMembers adds ids to members, whose rows are R.
-func addMembers[I ID, R any](ctx context.Context, c *caller, op string, r route, ids []I, params func([]I) any, members func(context.Context, ...CallOption) iter.Seq2[R, error], with []CallOption) error {
+func addMembers[I ID, R any](ctx context.Context, c *caller, op string, r route, ids []I, params func([]I) any, members func(context.Context, ...CallOption) iter.Seq2[R, error], with []CallOption) (err error) {
+	ctx, seen := c.observe(ctx, op, http.MethodPost, r)
+	err = errAborted // until a return says otherwise
+	defer func() { seen.end(err) }()
 	newBatch := func(batch []I) *call { return newCall(op, retry.Add, http.MethodPost, r, params(batch), with) }
 	return inBatches(c, ids, newBatch, func(call *call, batch []I) error {
 		return c.sendUntilSettled(ctx, call, &addition[I, R]{c, call, batch, params, members})
@@ -361,60 +378,113 @@ func idsOf[R any](list iter.Seq2[R, error]) (map[int64]bool, error) {
 // inList looks in a list of rows for those that have the key that was sent. A
 // filter proves presence only: the server may have changed the key, or ignore the
 // filter and leave out rows.
-func inList(c *caller, key naturalKey, ids []string, sent *call) func(context.Context, bool) ([]verify.Candidate, error) {
-	match := key.forVerify()
+func inList(c *caller, key naturalKey, list route, ids []string, sent *call) func(context.Context, bool) ([]verify.Candidate, error) {
+	op, name, address, match := key.op, key.name, key.address, key.forVerify()
 	return func(ctx context.Context, prove bool) ([]verify.Candidate, error) {
-		want := sent.form.Values.Get(key.name)
-		field := Field[verify.Row](key.name)
+		want := sent.form.Values.Get(name)
+		field := Field[verify.Row](name)
 		where := field.EqFold(want)
-		if key.address {
+		if address {
 			where = field.In(wire.Addresses(want)...)
 		} else if bare := strings.TrimSpace(want); bare != want {
 			where = field.ContainsFold(bare) // the server may have taken the blanks off
 		}
-		list, err := filtered(ctx, c, key.op, key.list, where, sent.forLooks())
-		if err != nil {
-			return nil, err
-		}
-		found, err := match.Candidates(sent.sent(), list, ids)
-		if err != nil || len(found) > 0 || !prove {
+		in := listed[verify.Row]{c, op, list, where, verify.Same, sent.forLooks()}
+		return lookUp(ctx, in, prove, func(list []verify.Row, whole bool) ([]verify.Candidate, error) {
+			found, err := match.Candidates(sent.sent(), list, ids)
+			if err == nil && len(found) == 0 && whole {
+				found = match.Rivals(sent.sent(), list, ids)
+			}
 			return found, err
-		}
-		if list, err = whole(ctx, c, key.op, key.list, sent.forLooks()); err != nil {
-			return nil, err
-		}
-		if found, err = match.Candidates(sent.sent(), list, ids); err != nil || len(found) > 0 {
-			return found, err
-		}
-		return match.Rivals(sent.sent(), list, ids), nil
+		})
 	}
 }
 
-// filtered reads the rows at r that satisfy where, in one request. A server may
-// ignore a filter that the API's page does not have. If it refuses the filter, all
-// rows are read.
-func filtered(ctx context.Context, c *caller, op string, r route, where Filter[verify.Row], with []CallOption) ([]verify.Row, error) {
-	all, err := listPaged(ctx, c, op, r, &ListOptions[verify.Row]{Filter: Where(where)}, with)
-	if errors.Is(err, ErrInvalid) {
-		all, err = list[verify.Row](ctx, c, op, r, with)
-	}
-	return all, err
+// listed is a list of rows R, some of which are looked for.
+type listed[R any] struct {
+	caller *caller
+	op     string
+	route  route
+	where  Filter[R]         // which rows are looked for
+	same   func(a, b R) bool // the two are one row
+	with   []CallOption
 }
 
-// whole reads all rows at r, or fails if the server may have left some out, or if a cut
-// could not be seen.
-func whole(ctx context.Context, c *caller, op string, r route, with []CallOption) ([]verify.Row, error) {
-	with = append(with, func(s *callSettings) { s.bounded = true })
-	return verify.Whole(wire.MaxRows, func(offset int) ([]verify.Row, error) {
-		if offset == 0 {
-			return list[verify.Row](ctx, c, op, r, with)
+// lookUp gives the rows that satisfy the filter to take, in one request. A server
+// may ignore a filter that the API's page does not have. If it refuses the filter, all
+// rows are read. If take takes none, and prove is set, it gets all rows: of a list from
+// which the server may have left some out, or of which a cut could not be seen, none.
+func lookUp[R, M any](ctx context.Context, in listed[R], prove bool, take func(list []R, whole bool) ([]M, error)) ([]M, error) {
+	filtered := func() ([]R, error) {
+		all, err := listPaged(ctx, in.caller, in.op, in.route, &ListOptions[R]{Filter: Where(in.where)}, in.with)
+		if failed, ok := errors.AsType[*Error](err); ok && errors.Is(failed, ErrInvalid) {
+			all, err = list[R](ctx, in.caller, in.op, in.route, in.with)
 		}
-		more, err := listPaged(ctx, c, op, r, &ListOptions[verify.Row]{Offset: offset}, with)
-		if errors.Is(err, ErrInvalid) {
-			return nil, verify.ErrNoOffset
-		}
-		return more, err
+		return all, err
+	}
+	whole := func() ([]R, error) {
+		with := append(slices.Clip(in.with), func(s *callSettings) { s.bounded = true })
+		return verify.Whole(wire.MaxRows, in.same, func(offset int) ([]R, error) {
+			if offset == 0 {
+				return list[R](ctx, in.caller, in.op, in.route, with)
+			}
+			more, err := listPaged(ctx, in.caller, in.op, in.route, &ListOptions[R]{Offset: offset}, with)
+			if errors.Is(err, ErrInvalid) {
+				return nil, verify.ErrNoOffset
+			}
+			return more, err
+		})
+	}
+	return verify.LookUp(prove, filtered, whole, take)
+}
+
+// find returns the one row whose text under the key is want, or else the one that is
+// alike. problem is what is wrong with want.
+func find[R any](ctx context.Context, c *caller, op string, r route, key naturalKey, want, problem string, text func(*R) string, with []CallOption) (row *R, err error) {
+	ctx, seen := c.observe(ctx, op, http.MethodGet, r)
+	err = errAborted // until a return says otherwise
+	defer func() { seen.end(err) }()
+	like, where := wire.LikeName, Field[R](key.name).EqFold(want)
+	if key.address {
+		like, where = wire.LikeAddress, Field[R](key.name).In(wire.Addresses(want)...)
+	}
+	if problem = cmp.Or(problem, where.problem); want == "" {
+		problem = cmp.Or(problem, "required")
+	}
+	where.problem = "" // it is reported under the key's name
+	r.problems.report(key.name, problem)
+	layout := rows.LayoutOf[R](rowFormat)
+	same := func(a, b R) bool {
+		id := layout.ID(&a)
+		return id == layout.ID(&b) && (id != 0 || fmt.Sprint(a) == fmt.Sprint(b))
+	}
+	found, err := lookUp(ctx, listed[R]{c, op, r, where, same, with}, true, func(list []R, whole bool) ([]R, error) {
+		return verify.Pick(list, whole, key.address, func(row *R) verify.Likeness { return like(want, text(row)) })
 	})
+	found = slices.CompactFunc(found, same) // it came twice, if rows were inserted meanwhile
+	switch failed, ok := errors.AsType[*Error](err); {
+	case ok:
+		failed.ofList = true
+		return nil, err
+	case ofCall(err):
+		return nil, err
+	case err != nil:
+		err = fmt.Errorf("it cannot be told whether a row has this %s: %w", key.name, err)
+	case len(found) == 0:
+		err = fmt.Errorf("%w: no row has this %s", ErrNotFound, key.name)
+	case len(found) == 1:
+		return &found[0], nil
+	}
+	failed := readError(op, r, err)
+	for i := range found {
+		if id := layout.ID(&found[i]); id != 0 {
+			failed.Found = append(failed.Found, id)
+		}
+	}
+	if err == nil {
+		failed.Err = fmt.Errorf("%d rows have this %s, the first with the ids %v", len(found), key.name, failed.Found[:min(len(failed.Found), 5)])
+	}
+	return nil, failed
 }
 
 // atPath looks for the one row at a path. A proxy's page does not show that it is

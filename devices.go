@@ -19,27 +19,39 @@ type Device struct {
 	DomainID   DomainID  `json:"domainId"`
 	MACAddress string    `json:"deviceMacAddress"` // as the server has it, such as 10:20:30:1A:2B:3C
 	Created    time.Time `json:"createDatetime"`
-	Updated    time.Time `json:"updateDatetime"`
-	UserID     UserID    `json:"userId"` // the associated user; 0: none
-	User       string    `json:"user"`   // its user name
+	Updated    time.Time `json:"updateDatetime"` // zero: never updated
+	UserID     UserID    `json:"userId"`         // the associated user; 0: none
+	User       string    `json:"user"`           // its user name
 
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
+// MarshalJSON writes the row as the API does; a secret reads "[redacted]".
+func (d Device) MarshalJSON() ([]byte, error) { return marshalRow(&d) }
+
+// UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
+func (d *Device) UnmarshalJSON(text []byte) error { return unmarshalRow(d, text) }
+
 // DeviceCreateParams are the parameters of a new device. Both are required.
 type DeviceCreateParams struct {
-	Name string `url:"pbxDeviceName"` // such as My PBX Device 1
+	Name string `url:"pbxDeviceName" json:"pbxDeviceName"` // such as My PBX Device 1
 
 	// MACAddress is six octets in any form that net.ParseMAC takes; it is
 	// sent as 10:20:30:1A:2B:3C.
-	MACAddress string `url:"deviceMacAddress" check:"mac"`
+	MACAddress string `url:"deviceMacAddress" json:"deviceMacAddress" check:"mac"`
 }
+
+// Validate returns what Devices.Create would refuse of the params, without a call.
+func (p DeviceCreateParams) Validate() error { return validate("Devices.Create", p) }
 
 // DeviceUpdateParams are the parameters of an update. The name is required;
 // the API changes nothing else of a device.
 type DeviceUpdateParams struct {
-	Name string `url:"pbxDeviceName"`
+	Name string `url:"pbxDeviceName" json:"pbxDeviceName"`
 }
+
+// Validate returns what Devices.Update would refuse of the params, without a call.
+func (p DeviceUpdateParams) Validate() error { return validate("Devices.Update", p) }
 
 // DeviceListOptions filter, sort and page Devices.List.
 type DeviceListOptions = ListOptions[Device]
@@ -51,7 +63,8 @@ var DeviceFields = struct {
 	"pbxDeviceId", "pbxDeviceName", "domainId", "deviceMacAddress", "createDatetime", "updateDatetime", "userId", "user",
 }
 
-// List returns the devices of a domain; opts may be nil.
+// List returns the devices of a domain; opts may be nil. It is one request, so
+// perhaps not all of them: All goes on.
 //
 // API: List PBX devices
 func (s DevicesService) List(ctx context.Context, domain DomainID, opts *DeviceListOptions, with ...CallOption) ([]Device, error) {
@@ -70,6 +83,16 @@ func (s DevicesService) All(ctx context.Context, domain DomainID, opts *DeviceLi
 // API: Read PBX devices
 func (s DevicesService) Get(ctx context.Context, domain DomainID, device DeviceID, with ...CallOption) (*Device, error) {
 	return get[Device](ctx, s.caller, "Devices.Get", path("/domains/{domainId}/devices/{pbxDeviceId}", domain, device), with)
+}
+
+// FindByMAC returns the device of this MAC address, in any form that net.ParseMAC
+// takes, however the server spells it. The package documentation tells how it is
+// found, and when it is not.
+//
+// API: List PBX devices
+func (s DevicesService) FindByMAC(ctx context.Context, domain DomainID, mac string, with ...CallOption) (*Device, error) {
+	mac, problem := formFormat.Checks["mac"](mac)
+	return find(ctx, s.caller, "Devices.FindByMAC", path("/domains/{domainId}/devices", domain), naturalKey{name: "deviceMacAddress", address: true}, mac, problem, func(row *Device) string { return row.MACAddress }, with)
 }
 
 // Create adds a device to a domain and returns its id.

@@ -17,6 +17,7 @@
 //
 // Make one [Client] and keep it: it holds the connections, and any number of
 // goroutines may use it. An [Option] changes the Client, a [CallOption] one call.
+// [Client.WithCredentials] makes a Client for another account over the same connections.
 // Package siptest has a server in memory, to test your own code without an account.
 //
 // # Optional fields
@@ -27,24 +28,46 @@
 // of a domain or a group has no optional fields, because the API has none there:
 // start from [Domain.UpdateParams] or [Group.UpdateParams], which repeat the row.
 //
+// Params read JSON with the names of the API. The Validate method of params tells what
+// a call would refuse.
+//
 // # Rows
 //
 // The fields of a row are plain Go values, whatever way the server spells them:
 // "7" or 7, "1" or true, "" or null. Times are UTC, and zero where the server
-// says never. Members that no field decodes are kept in Extra. Passwords, PINs
-// and device tokens are a [Secret], which prints as "[redacted]".
+// says never. Members that no field decodes are kept in Extra, in the form that
+// json.Marshal writes. Passwords, PINs and device tokens are a [Secret], which prints
+// as "[redacted]".
+//
+// A row marshals to JSON as the API writes it, without its id if that is zero. When
+// it is read again, it is the same, except that its secrets are empty: the text
+// "[redacted]" is never read as a secret. A struct that embeds a row has the methods
+// of the row, so encoding/json does not see the struct's own fields: make the row a
+// field with a name instead.
 //
 // # Lists
 //
 // A List is one request. If the answer is cut short, that is an error, never a
-// shorter list. An All is an iterator. It ends after the first error. Break out
-// of the loop, and nothing is left under way.
+// shorter list. But a server may have a limit of its own, and does not say where it
+// stops: the API's siblings give at most 10,000 rows. An All is an iterator. It ends
+// after the first error. Break out of the loop, and nothing is left under way.
 //
-// Where the API documents limit and offset, an All reads page after page, some
-// of them ahead of the loop (see [WithReadAhead]). Rows may come and go while it
-// does. In the order of ids, which is the default, every row that is there all
-// the time comes exactly once, so that a loop may delete what it is given. In an
-// order of your own a row may be passed over, or come twice.
+// Where the API documents limit and offset, an All reads page after page, up to
+// Limit rows, some of them ahead of the loop (see [WithReadAhead]). Rows may come
+// and go while it does. In the order of ids, which is the default, every row that
+// is there all the time comes exactly once, so that a loop may delete what it is
+// given. In an order of your own a row may be passed over, or come twice.
+//
+// # Finding by name
+//
+// A Find returns the one row of a name, a MAC address or a network. The exact name
+// counts before one that differs in case alone, the exact prefix before another of the
+// same network. Where the server's filter works, that is one request. If nothing comes
+// of it, the client reads the whole list. Only if that does not have the row, the error
+// matches [ErrNotFound]. It does not match if the list may not be whole, if a row has a
+// network in a notation that this package does not know, or if the list itself is not
+// found. A list that lags behind does not have what was just created. If several rows
+// match, [Error.Found] has their ids.
 //
 // # Errors
 //
@@ -60,6 +83,12 @@
 //	}
 //
 // No error and no log record holds a password, a PIN, a token or a credential.
+//
+// # What this package does not have yet
+//
+// [Client.Do] makes any call of the API, and [Rows] reads any list, as the methods do:
+// with the credentials, the limits and the retries of the Client. Secrets are known by
+// their names. [Row] reads the row in an answer, [Collect] makes a slice of an iterator.
 //
 // # What is sent again
 //
@@ -82,6 +111,9 @@
 //	any other 4xx, 501                    1      1       1         1           1
 //
 // An HTTP/2 server that says that it did not take a request counts as another 503.
+//
+// A POST of [Client.Do] is sent again only if no connection could be made, or after a
+// 429. After any other doubtful failure the error matches [ErrOutcomeUnknown].
 //
 // Send missing: the client lists the members, and sends only the missing ones. A
 // removal of members is sent as often as an update.

@@ -20,6 +20,12 @@ type Domain struct {
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
+// MarshalJSON writes the row as the API does; a secret reads "[redacted]".
+func (d Domain) MarshalJSON() ([]byte, error) { return marshalRow(&d) }
+
+// UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
+func (d *Domain) UnmarshalJSON(text []byte) error { return unmarshalRow(d, text) }
+
 // UpdateParams returns params that leave the domain as it is in this row. Change
 // what you want, and pass them to Update. A flag that the server left out of the
 // row is off in them.
@@ -31,11 +37,15 @@ func (d Domain) UpdateParams() DomainUpdateParams {
 // parameter here. Start from Domain.UpdateParams. A domain without a display name
 // must be given one.
 type DomainUpdateParams struct {
-	DisplayName string `url:"displayName"`
-	Rec         bool   `url:"rec,int"` // record calls
+	DisplayName string `url:"displayName" json:"displayName"`
+	Rec         bool   `url:"rec,int" json:"rec"` // record calls
 }
 
-// List returns the domains that the credentials give access to.
+// Validate returns what Domains.Update would refuse of the params, without a call.
+func (p DomainUpdateParams) Validate() error { return validate("Domains.Update", p) }
+
+// List returns the domains that the credentials give access to. A list of 10,000
+// rows may not be whole: a server may give no more in one answer.
 //
 // API: List SIP Domains
 func (s DomainsService) List(ctx context.Context, with ...CallOption) ([]Domain, error) {
@@ -54,6 +64,14 @@ func (s DomainsService) All(ctx context.Context, with ...CallOption) iter.Seq2[D
 // API: Read SIP Domain
 func (s DomainsService) Get(ctx context.Context, domain DomainID, with ...CallOption) (*Domain, error) {
 	return get[Domain](ctx, s.caller, "Domains.Get", path("/domains/{domainId}", domain), with)
+}
+
+// Find returns the domain of this display name, whatever its case if none has it
+// exactly. The package documentation tells how it is found, and when it is not.
+//
+// API: List SIP Domains
+func (s DomainsService) Find(ctx context.Context, displayName string, with ...CallOption) (*Domain, error) {
+	return find(ctx, s.caller, "Domains.Find", path("/domains"), naturalKey{name: "displayName"}, displayName, "", func(row *Domain) string { return row.DisplayName }, with)
 }
 
 // Update sets the display name and call recording of a domain.

@@ -3,11 +3,13 @@ package infinitysip
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/infinitysip/infinitysip/internal/attempt"
 	"github.com/infinitysip/infinitysip/internal/pages"
 	"github.com/infinitysip/infinitysip/internal/ratelimit"
 )
@@ -22,13 +24,14 @@ var (
 	ErrUnauthorized = errors.New("unauthorized")
 	// ErrForbidden: the credentials do not allow this (403).
 	ErrForbidden = errors.New("forbidden")
-	// ErrNotFound: the thing does not exist (404), or no longer (410).
+	// ErrNotFound: the thing does not exist (404), or no longer (410), or a Find saw a
+	// whole list without it.
 	ErrNotFound = errors.New("not found")
 	// ErrConflict: the call conflicts with what exists (409), such as an extension
 	// number in use.
 	ErrConflict = errors.New("conflict")
 	// ErrRateLimited: there were too many calls, for the server or for the Client's
-	// own limit (see WithRateLimit), and no turn came in time.
+	// own limit (see WithRateLimit and WithLimiter), and no turn came in time.
 	ErrRateLimited = errors.New("rate limited")
 	// ErrUnavailable: the service is down or under maintenance (502, 503, 504).
 	ErrUnavailable = errors.New("unavailable")
@@ -75,7 +78,7 @@ func (o Outcome) String() string {
 // Error is the error of a call that passed this package's checks and failed then.
 // It holds no password, PIN, token or credential. A text of the server is shown as
 // it is, or replaced whole, by "[the server's text held a secret: 212 bytes]": if a
-// piece of a secret that the call sent is in it, in whatever spelling, or a value
+// piece of a secret that the call sent is in it, in the spellings that docs/reliability.md lists, or a value
 // with the name of one. This package writes nothing of a form or a query into it.
 type Error struct {
 	Op     string // "Users.Create"
@@ -89,10 +92,11 @@ type Error struct {
 	RetryAfter time.Duration // its Retry-After, if it gave one
 	Attempts   int           // how often the call was sent
 	Outcome    Outcome       // whether it changed anything
-	Found      []int64       // the ids of the rows that looks found for a create, if the client does not know which it made
+	Found      []int64       // the ids of the rows that looks found for a create, if the client does not know which it made, or that a Find found, if there are several
 	Err        error         // the cause, if it is more than the status
 
-	page bool // the body is a page of HTML: a proxy's, not the API's
+	page   bool // the body is a page of HTML: a proxy's, not the API's
+	ofList bool // a list failed in which a Find looked: its 404 does not say that there is no such row
 }
 
 // Error says what was done, to what, and what came of it.
@@ -123,6 +127,18 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// attrs are the error for a log record.
+func (e *Error) attrs() []slog.Attr {
+	attrs := []slog.Attr{slog.String("op", e.Op), slog.String("method", e.Method), slog.String("path", e.Path), slog.Int("attempts", e.Attempts)}
+	if e.StatusCode != 0 {
+		attrs = append(attrs, slog.Int("status", e.StatusCode))
+	}
+	if e.RequestID != "" {
+		attrs = append(attrs, slog.String("request_id", e.RequestID))
+	}
+	return append(attrs, slog.String("outcome", e.Outcome.String()), slog.String("error", e.Error()))
+}
+
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
@@ -136,7 +152,7 @@ func (e *Error) Is(target error) bool {
 	case ErrForbidden:
 		return e.StatusCode == http.StatusForbidden
 	case ErrNotFound:
-		return e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusGone
+		return (e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusGone) && !e.ofList
 	case ErrConflict:
 		return e.StatusCode == http.StatusConflict
 	case ErrRateLimited:
@@ -158,8 +174,8 @@ type ValidationError struct {
 
 // FieldError is one problem of the input.
 type FieldError struct {
-	Field   string // the parameter as the API spells it: "extensionNumber"
-	Problem string
+	Field   string `json:"field"` // the parameter as the API spells it: "extensionNumber"
+	Problem string `json:"problem"`
 }
 
 // problems collects what is wrong with an input.
@@ -186,7 +202,7 @@ func (e *ValidationError) Is(target error) bool { return target == ErrInvalid }
 // translate gives the errors of internal packages the names that callers know.
 func translate(err error) error {
 	switch {
-	case errors.Is(err, ratelimit.ErrNoTurn), errors.Is(err, ratelimit.ErrRefused):
+	case errors.Is(err, ratelimit.ErrNoTurn), errors.Is(err, ratelimit.ErrRefused), errors.Is(err, attempt.ErrLimiter):
 		return fmt.Errorf("%w: %w", ErrRateLimited, err)
 	case errors.Is(err, pages.ErrStuck):
 		return ErrPaginationStuck

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,12 +40,26 @@ type ListOptions[R any] struct {
 	Filter []Filter[R] // all must hold; see Where
 	Sort   []Sort[R]   // applied in turn; see OrderBy
 
-	// Limit is the most rows of one request; 0 leaves that to the server. For an
-	// iterator it is the size of a page: the iterator goes on to the end.
+	// Limit is the most rows in all; 0: any number.
 	Limit int
+
+	// PageSize is how many rows an iterator asks for at a time, but never more than
+	// Limit leaves; default 1,000. A List is one request and ignores it. Rows makes one
+	// request without it.
+	PageSize int
 
 	// Offset is how many rows to skip.
 	Offset int
+}
+
+// clone returns a copy, for an iterator.
+func (o *ListOptions[R]) clone() (copied ListOptions[R]) {
+	if o == nil {
+		return copied
+	}
+	copied = *o
+	copied.Filter, copied.Sort = slices.Clone(o.Filter), slices.Clone(o.Sort)
+	return copied
 }
 
 // Where collects filters: a row must satisfy all of them.
@@ -233,6 +248,7 @@ func (o *ListOptions[R]) query() (url.Values, problems) {
 		wire.Sort = append(wire.Sort, s.field+"-"+s.direction)
 	}
 	wrong.report("limit", form.CountProblem(int64(o.Limit)))
+	wrong.report("pageSize", form.CountProblem(int64(o.PageSize)))
 	wrong.report("offset", form.CountProblem(int64(o.Offset)))
 	wire.Limit, wire.Offset = o.Limit, o.Offset
 

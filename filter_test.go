@@ -132,6 +132,7 @@ func TestListOptions(t *testing.T) {
 				"limit": {"50"}, "offset": {"100"},
 			},
 		},
+		"the size of a page, which is for an iterator": {&infinitysip.DeviceListOptions{Limit: 50, PageSize: 10}, url.Values{"limit": {"50"}}},
 		"sorts in turn, and an offset": {
 			&infinitysip.DeviceListOptions{Sort: infinitysip.OrderBy(f.User.Asc(), f.ID.Desc(), f.Created.Asc()), Offset: 100},
 			url.Values{"sort[]": {"user-asc", "pbxDeviceId-desc", "createDatetime-asc"}, "offset": {"100"}},

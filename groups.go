@@ -47,6 +47,12 @@ type Group struct {
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
+// MarshalJSON writes the row as the API does; a secret reads "[redacted]".
+func (g Group) MarshalJSON() ([]byte, error) { return marshalRow(&g) }
+
+// UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
+func (g *Group) UnmarshalJSON(text []byte) error { return unmarshalRow(g, text) }
+
 // UpdateParams returns params that leave the group as it is in this row. Change
 // what you want, and pass them to Update. A flag that the server left out of the
 // row is off in them.
@@ -64,25 +70,31 @@ func (g Group) UpdateParams() GroupUpdateParams {
 // GroupCreateParams are the parameters of a new group. All are sent; every
 // text is required.
 type GroupCreateParams struct {
-	Name             string           `url:"groupName"`   // such as sales
-	DisplayName      string           `url:"displayName"` // such as Sales Dept
-	ExtensionNumber  string           `url:"extensionNumber"`
-	RingRetry        bool             `url:"ringRetry,int"`
-	RingExclusive    bool             `url:"ringExclusive,int"` // queue calls for this group
-	CallerNameFormat CallerNameFormat `url:"callerNameFormat"`
+	Name             string           `url:"groupName" json:"groupName"`     // such as sales
+	DisplayName      string           `url:"displayName" json:"displayName"` // such as Sales Dept
+	ExtensionNumber  string           `url:"extensionNumber" json:"extensionNumber"`
+	RingRetry        bool             `url:"ringRetry,int" json:"ringRetry"`
+	RingExclusive    bool             `url:"ringExclusive,int" json:"ringExclusive"` // queue calls for this group
+	CallerNameFormat CallerNameFormat `url:"callerNameFormat" json:"callerNameFormat"`
 }
+
+// Validate returns what Groups.Create would refuse of the params, without a call.
+func (p GroupCreateParams) Validate() error { return validate("Groups.Create", p) }
 
 // GroupUpdateParams are always all sent, because the API has no optional
 // parameter here. Start from Group.UpdateParams. Only CallerNameFormat may be
 // empty.
 type GroupUpdateParams struct {
-	Name             string           `url:"groupName"`
-	DisplayName      string           `url:"displayName"`
-	ExtensionNumber  string           `url:"extensionNumber"`
-	RingRetry        bool             `url:"ringRetry,int"`
-	RingExclusive    bool             `url:"ringExclusive,int"` // queue calls for this group
-	CallerNameFormat CallerNameFormat `url:"callerNameFormat" check:"mayBeEmpty"`
+	Name             string           `url:"groupName" json:"groupName"`
+	DisplayName      string           `url:"displayName" json:"displayName"`
+	ExtensionNumber  string           `url:"extensionNumber" json:"extensionNumber"`
+	RingRetry        bool             `url:"ringRetry,int" json:"ringRetry"`
+	RingExclusive    bool             `url:"ringExclusive,int" json:"ringExclusive"` // queue calls for this group
+	CallerNameFormat CallerNameFormat `url:"callerNameFormat" json:"callerNameFormat" check:"mayBeEmpty"`
 }
+
+// Validate returns what Groups.Update would refuse of the params, without a call.
+func (p GroupUpdateParams) Validate() error { return validate("Groups.Update", p) }
 
 // GroupUser is a row of the users who are in a group.
 type GroupUser struct {
@@ -95,11 +107,18 @@ type GroupUser struct {
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
+// MarshalJSON writes the row as the API does; a secret reads "[redacted]".
+func (g GroupUser) MarshalJSON() ([]byte, error) { return marshalRow(&g) }
+
+// UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
+func (g *GroupUser) UnmarshalJSON(text []byte) error { return unmarshalRow(g, text) }
+
 type userSpec struct {
 	Users []UserID `url:"userSpec,brackets"`
 }
 
-// List returns the groups of a domain.
+// List returns the groups of a domain. A list of 10,000 rows may not be whole: a
+// server may give no more in one answer.
 //
 // API: List SIP Groups
 func (s GroupsService) List(ctx context.Context, domain DomainID, with ...CallOption) ([]Group, error) {
@@ -118,6 +137,14 @@ func (s GroupsService) All(ctx context.Context, domain DomainID, with ...CallOpt
 // API: Read SIP Group
 func (s GroupsService) Get(ctx context.Context, domain DomainID, group GroupID, with ...CallOption) (*Group, error) {
 	return get[Group](ctx, s.caller, "Groups.Get", path("/domains/{domainId}/groups/{groupId}", domain, group), with)
+}
+
+// Find returns the group of this name, whatever its case if none has it exactly.
+// The package documentation tells how it is found, and when it is not.
+//
+// API: List SIP Groups
+func (s GroupsService) Find(ctx context.Context, domain DomainID, name string, with ...CallOption) (*Group, error) {
+	return find(ctx, s.caller, "Groups.Find", path("/domains/{domainId}/groups", domain), naturalKey{name: "groupName"}, name, "", func(row *Group) string { return row.Name }, with)
 }
 
 // Create adds a group to a domain and returns its id.
@@ -141,7 +168,8 @@ func (s GroupsService) Delete(ctx context.Context, domain DomainID, group GroupI
 	return exec(ctx, s.caller, "Groups.Delete", http.MethodDelete, path("/domains/{domainId}/groups/{groupId}", domain, group), nil, with)
 }
 
-// ListUsers returns the users who are in a group.
+// ListUsers returns the users who are in a group. A list of 10,000 rows may not be
+// whole: a server may give no more in one answer.
 //
 // API: List SIP Group Users
 func (s GroupsService) ListUsers(ctx context.Context, domain DomainID, group GroupID, with ...CallOption) ([]GroupUser, error) {

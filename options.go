@@ -2,7 +2,9 @@ package infinitysip
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -15,6 +17,7 @@ import (
 	"github.com/infinitysip/infinitysip/internal/ratelimit"
 	"github.com/infinitysip/infinitysip/internal/redact"
 	"github.com/infinitysip/infinitysip/internal/retry"
+	"github.com/infinitysip/infinitysip/internal/transcript"
 	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
@@ -27,38 +30,67 @@ type Option func(*settings)
 type settings struct {
 	baseURL      string
 	insecureHTTP bool
-	base         http.RoundTripper
+	transport    http.RoundTripper
 	product      string
+	agent        string // the package's own part of the User-Agent
 	logger       *slog.Logger
-	retry        RetryPolicy
+	debug        *transcript.Log
+	policy       RetryPolicy
 	limits       Limits
+	limiter      Limiter
 	turns        ratelimit.Options
-	ahead        int
+	ahead        int // pages, see WithReadAhead
+	observer     Observer
+	connections  // none before there is a Client
 	problems
 }
 
 // WithBaseURL sends the calls to another server than
 // https://api.infinitycloud.com, such as a gateway or a test server. The URL must
-// be https unless the host is loopback: see WithInsecureHTTP.
+// be https unless the host is loopback: see WithInsecureHTTP. Its path is what comes
+// before /config/v2/sip, which this package adds: a path that has it is refused.
 func WithBaseURL(rawURL string) Option {
 	return func(s *settings) { s.baseURL = rawURL }
 }
 
-// WithHTTPClient sends the calls through the Transport of hc, such as one with a
-// proxy, tracing, a recorder or a mock. The Client uses nothing else of hc: it
-// never follows redirects, and contexts and its own limits end a call.
+// WithTransport sends the calls through rt, such as one with a proxy, tracing, a
+// recorder or a mock, or NewTransport with changes.
 //
-// The Client learns from net/http/httptrace whether a request was sent. A Transport
+// The Client learns from net/http/httptrace whether a request was sent. A transport
 // that has another way beside one that traces, such as HTTP/3 with a fallback, can
 // make a create look unsent that was sent. One that sends requests of its own to the
 // host of the base URL, with the context of a call, has the call end.
+func WithTransport(rt http.RoundTripper) Option {
+	return func(s *settings) { s.setTransport("WithTransport", rt) }
+}
+
+// NewTransport returns a transport such as a Client has of its own, to change and
+// give to WithTransport. It is tuned for many goroutines that call one host: at most 256
+// connections of HTTP/1.1, each kept for 30 s.
+func NewTransport() *http.Transport { return attempt.NewTransport() }
+
+// WithHTTPClient sends the calls through the Transport of hc: see WithTransport. The
+// Client uses nothing else of hc, so it refuses one with a Timeout, a Jar or a
+// CheckRedirect. Without a Transport, hc has http.DefaultTransport.
 func WithHTTPClient(hc *http.Client) Option {
 	return func(s *settings) {
 		if hc == nil {
 			s.report("WithHTTPClient", "nil")
 			return
 		}
-		s.base = cmp.Or(hc.Transport, http.DefaultTransport)
+		for _, problem := range attempt.CheckClient(hc) {
+			s.report("WithHTTPClient", problem)
+		}
+		s.setTransport("WithHTTPClient", cmp.Or(hc.Transport, http.DefaultTransport))
+	}
+}
+
+func (s *settings) setTransport(option string, rt http.RoundTripper) {
+	if s.transport = rt; attempt.IsNil(rt) {
+		s.report(option, "nil")
+	}
+	if s.http != nil {
+		s.report(option, "the connections are those of the Client that it is made from")
 	}
 }
 
@@ -73,18 +105,57 @@ func WithUserAgent(product string) Option {
 	}
 }
 
-// WithLogger logs one record for each attempt of a call: at debug level, or as
-// a warning if it failed and its context was not cancelled. No record holds a
-// secret, a form or a query value.
+// WithLogger logs each attempt of a call at debug level: its op, method and path,
+// which attempt it is, how long it took, its status or its error, and the request
+// id of the answer. It warns
+//
+//   - once of a call that fails, with its outcome, unless its input was refused, or
+//     its context cancelled and nothing changed. It does not warn of an attempt that is made again, of a
+//     look, or of a create that a look finds done.
+//   - once of a call that has waited 10 s for a turn, or to be sent again.
+//
+// No record holds a secret, a form or a query value. What a handler panics with is
+// dropped.
 func WithLogger(l *slog.Logger) Option {
 	return func(s *settings) { s.logger = l }
+}
+
+// WithDebugLog writes every request and every answer to w, for development. Personal
+// data is in what it writes, such as names and numbers. Secrets are not:
+//
+//   - The values of headers, parameters and members whose names say that they are
+//     secret are replaced by "[redacted]".
+//   - Any other text that holds a secret of the call or a credential is replaced
+//     whole: a value, a row, or what is between two rows.
+//
+// A record is one call of w.Write. It names the call and the attempt. A request and
+// its answer have the same number. The record of an answer is written when its body
+// was read, and has what was read of it. At most 16 KiB of a body is written. Errors
+// and panics of w are dropped. All calls wait while w writes, so it must be fast. It must
+// not make calls of the Client.
+//
+// Clients that share w must share the Option, so that one writes at a time.
+func WithDebugLog(w io.Writer) Option {
+	log := transcript.New(w)
+	return func(s *settings) {
+		if s.debug = log; attempt.IsNil(w) {
+			s.report("WithDebugLog", "nil")
+		}
+	}
+}
+
+// WithObserver tells o of every call and of every attempt, for traces and metrics.
+// Package infinitysipotel, of the module github.com/infinitysip/infinitysip/otel, has
+// one for OpenTelemetry.
+func WithObserver(o Observer) Option {
+	return func(s *settings) { s.observer = o }
 }
 
 // WithRetryPolicy changes how often and how soon calls are tried again.
 func WithRetryPolicy(p RetryPolicy) Option {
 	return func(s *settings) {
 		s.report("WithRetryPolicy", p.problem())
-		s.retry = p
+		s.policy = p
 	}
 }
 
@@ -106,6 +177,26 @@ func WithRateLimit(perSecond float64, burst int) Option {
 			return
 		}
 		s.turns.PerSecond, s.turns.Burst = perSecond, burst
+	}
+}
+
+// Limiter says when a request may be sent: golang.org/x/time/rate has one, and one that
+// several processes share can be written. Wait returns when it may, or an error if it may
+// not. It must return when the context ends. Many goroutines call it.
+//
+// If a Limiter also has the method Refused(after time.Duration), it is told when the server
+// refuses a request as too many. after is the server's Retry-After, or 0.
+type Limiter interface{ Wait(context.Context) error }
+
+// WithLimiter has each request wait for l: every attempt of a call, and every look for
+// what a create made. The wait comes after that for a retry, and before the Client's own
+// turn. If Wait fails while the context of the call is alive, the call fails at once, with an
+// error that matches ErrRateLimited and that of Wait.
+func WithLimiter(l Limiter) Option {
+	return func(s *settings) {
+		if s.limiter = l; attempt.IsNil(l) {
+			s.report("WithLimiter", "nil")
+		}
 	}
 }
 
@@ -206,7 +297,7 @@ func (p RetryPolicy) problem() string {
 // Limits bound what one attempt of a call may take. A zero field means its
 // default.
 type Limits struct {
-	RowBytes      int // longest row, alone or in a list; default 1 MiB
+	RowBytes      int // longest row, alone or in a list, and longest answer of Client.Do; default 1 MiB
 	ErrorBytes    int // what is read of an error's body; default 16 KiB
 	IDsPerRequest int // ids that one request adds or removes; default 500, at most 1,000
 
@@ -248,8 +339,9 @@ type callSettings struct {
 	params   url.Values
 	attempts int // 0: as the Client's policy says
 	response *Response
-	secrets  []string // values of header and params that no error may show
-	bounded  bool     // only an answer will do that says where it ends
+	secrets  []string      // values of header and params that no error may show
+	bounded  bool          // only an answer will do that says where it ends
+	ring     *attempt.Ring // of the call for which this one looks
 	problems
 }
 
@@ -284,17 +376,9 @@ func CallHeader(key, value string) CallOption {
 func CallParam(name string, values ...string) CallOption {
 	values = slices.Clone(values)
 	return func(s *callSettings) {
-		problem := form.NameProblem(name)
-		switch base, _, _ := strings.Cut(name, "["); {
-		case base == "format":
+		problem := paramProblem(name, values)
+		if base, _, _ := strings.Cut(name, "["); base == "format" {
 			problem = "format is not the caller's to set: this package reads one format"
-		case len(values) == 0:
-			problem = "no value of " + quote(name)
-		}
-		for _, value := range values {
-			if text := form.TextProblem(value); problem == "" && text != "" {
-				problem = "a value of " + quote(name) + " " + text
-			}
 		}
 		if problem != "" {
 			s.report("CallParam", problem)
@@ -306,6 +390,20 @@ func CallParam(name string, values ...string) CallOption {
 		s.params[name] = append(s.params[name], values...)
 		s.secrets = append(s.secrets, redact.Pieces(name, values...)...)
 	}
+}
+
+// paramProblem tells what is wrong with a parameter that the caller names.
+func paramProblem(name string, values []string) string {
+	problem := form.NameProblem(name)
+	if problem == "" && len(values) == 0 {
+		problem = "no value of " + quote(name)
+	}
+	for _, value := range values {
+		if text := form.TextProblem(value); problem == "" && text != "" {
+			problem = "a value of " + quote(name) + " " + text
+		}
+	}
+	return problem
 }
 
 // CallAttempts replaces RetryPolicy.MaxAttempts for one call. With 1 the call is
@@ -326,6 +424,7 @@ type Response struct {
 	Header     http.Header // of the last answer
 	RequestID  string      // its X-Request-Id, if it gave one
 	Attempts   int         // how often the call was tried
+	Body       []byte      // of the answer to a Client.Do that succeeded; nil after any other call
 }
 
 // CallResponse sets r to what the server answered, on success and on failure: for

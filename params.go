@@ -1,6 +1,7 @@
 package infinitysip
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"net/url"
@@ -73,6 +74,14 @@ func encode(params any, more url.Values) (f form.Form, wrong problems) {
 	return f, wrong
 }
 
+// validate returns what a call of the name op would refuse of params.
+func validate(op string, params any) error {
+	if _, wrong := encode(params, nil); len(wrong) > 0 {
+		return &ValidationError{Op: op, Fields: wrong}
+	}
+	return nil
+}
+
 // sortedNames returns the names of params in one order, for the order of problems.
 func sortedNames(params url.Values) []string {
 	if params == nil {
@@ -81,12 +90,18 @@ func sortedNames(params url.Values) []string {
 	return slices.Sorted(maps.Keys(params))
 }
 
-// rowFormat is how internal/rows reads the rows of this API.
+// rowFormat is how internal/rows reads and writes the rows of this API.
 var rowFormat = &rows.Format{
+	Own: func(t reflect.Type) bool {
+		secret := reflect.TypeFor[Secret]()
+		return t == secret || t == reflect.TypeFor[netip.Prefix]() || t.Kind() == reflect.Int64 && t.PkgPath() == secret.PkgPath() // an id
+	},
 	Set: func(to any, text []byte) bool {
 		switch to := to.(type) {
 		case *Secret:
-			*to = NewSecret(string(text))
+			if string(text) != redact.Mark { // which is no secret, but what a Secret is written as
+				*to = NewSecret(string(text))
+			}
 			return true
 		case *netip.Prefix:
 			var taken bool
@@ -95,6 +110,35 @@ var rowFormat = &rows.Format{
 		}
 		return false
 	},
+	Text: func(value any) (string, bool) {
+		switch value := value.(type) {
+		case Secret:
+			return redact.Mark, !value.IsZero()
+		case netip.Prefix:
+			if value.IsValid() {
+				return value.String(), true
+			}
+			return "", true
+		}
+		return "", false
+	},
 	Hidden: secretNames.Has,
 	Mark:   redact.Mark,
+}
+
+// marshalRow is the MarshalJSON of every row.
+func marshalRow[R any](row *R) ([]byte, error) {
+	text, err := rows.LayoutOf[R](rowFormat).Marshal(row)
+	if err != nil {
+		return nil, fmt.Errorf("infinitysip: writing a %s as JSON: %w", reflect.TypeFor[R]().Name(), err)
+	}
+	return text, nil
+}
+
+// unmarshalRow is the UnmarshalJSON of every row.
+func unmarshalRow[R any](row *R, text []byte) error {
+	if err := rows.Unmarshal(rows.LayoutOf[R](rowFormat), text, row); err != nil {
+		return fmt.Errorf("infinitysip: reading a %s from JSON: %w", reflect.TypeFor[R]().Name(), err)
+	}
+	return nil
 }

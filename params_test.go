@@ -2,12 +2,14 @@ package infinitysip_test
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"path"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -246,4 +248,25 @@ func requireForm(t *testing.T, want url.Values, good bool, do func(*infinitysip.
 	} else {
 		require.ErrorIs(t, err, infinitysip.ErrInvalid)
 	}
+}
+
+// Params have the names of the API in JSON, too.
+func TestParamsAsJSON(t *testing.T) {
+	t.Parallel()
+	for _, params := range []any{
+		infinitysip.DomainUpdateParams{}, infinitysip.UserCreateParams{}, infinitysip.UserUpdateParams{},
+		infinitysip.GroupCreateParams{}, infinitysip.GroupUpdateParams{}, infinitysip.QueueCreateParams{}, infinitysip.QueueUpdateParams{},
+		infinitysip.QueueMemberCreateParams{}, infinitysip.QueueMemberUpdateParams{}, infinitysip.TrustedNetworkCreateParams{},
+		infinitysip.TrustedNetworkUpdateParams{}, infinitysip.DeviceCreateParams{}, infinitysip.DeviceUpdateParams{},
+	} {
+		for field := range reflect.TypeOf(params).Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("url"), ",")
+			require.Equal(t, name, field.Tag.Get("json"), "%T.%s", params, field.Name)
+		}
+	}
+	var update infinitysip.UserUpdateParams
+	require.NoError(t, json.Unmarshal([]byte(`{"password": "hunter2", "email": "", "mobileFollow": false}`), &update))
+	require.Equal(t, "hunter2", update.Password.Reveal())
+	update.Password = nil
+	require.Equal(t, infinitysip.UserUpdateParams{Email: new(""), MobileFollow: new(false)}, update)
 }

@@ -41,22 +41,34 @@ type Queue struct {
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
+// MarshalJSON writes the row as the API does; a secret reads "[redacted]".
+func (q Queue) MarshalJSON() ([]byte, error) { return marshalRow(&q) }
+
+// UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
+func (q *Queue) UnmarshalJSON(text []byte) error { return unmarshalRow(q, text) }
+
 // QueueCreateParams are the parameters of a new queue.
 type QueueCreateParams struct {
-	Name             string           `url:"queueName"`   // such as sales
-	DisplayName      string           `url:"displayName"` // such as Sales Dept
-	ExtensionNumber  string           `url:"extensionNumber"`
-	CallerNameFormat CallerNameFormat `url:"callerNameFormat,omitempty"` // not sent when empty
+	Name             string           `url:"queueName" json:"queueName"`     // such as sales
+	DisplayName      string           `url:"displayName" json:"displayName"` // such as Sales Dept
+	ExtensionNumber  string           `url:"extensionNumber" json:"extensionNumber"`
+	CallerNameFormat CallerNameFormat `url:"callerNameFormat,omitempty" json:"callerNameFormat"` // not sent when empty
 }
+
+// Validate returns what Queues.Create would refuse of the params, without a call.
+func (p QueueCreateParams) Validate() error { return validate("Queues.Create", p) }
 
 // QueueUpdateParams change a queue: nil leaves a field as it is, new("")
 // clears it.
 type QueueUpdateParams struct {
-	Name             *string           `url:"queueName,omitempty"`
-	DisplayName      *string           `url:"displayName,omitempty"`
-	ExtensionNumber  *string           `url:"extensionNumber,omitempty"`
-	CallerNameFormat *CallerNameFormat `url:"callerNameFormat,omitempty"`
+	Name             *string           `url:"queueName,omitempty" json:"queueName"`
+	DisplayName      *string           `url:"displayName,omitempty" json:"displayName"`
+	ExtensionNumber  *string           `url:"extensionNumber,omitempty" json:"extensionNumber"`
+	CallerNameFormat *CallerNameFormat `url:"callerNameFormat,omitempty" json:"callerNameFormat"`
 }
+
+// Validate returns what Queues.Update would refuse of the params, without a call.
+func (p QueueUpdateParams) Validate() error { return validate("Queues.Update", p) }
 
 // QueueMember is a SIP queue member row: a group that a queue rings.
 type QueueMember struct {
@@ -71,24 +83,36 @@ type QueueMember struct {
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
+// MarshalJSON writes the row as the API does; a secret reads "[redacted]".
+func (q QueueMember) MarshalJSON() ([]byte, error) { return marshalRow(&q) }
+
+// UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
+func (q *QueueMember) UnmarshalJSON(text []byte) error { return unmarshalRow(q, text) }
+
 // QueueMemberCreateParams are the parameters of a new queue member. All are
 // sent.
 type QueueMemberCreateParams struct {
-	GroupID      GroupID      `url:"groupId"`
-	RingStrategy RingStrategy `url:"ringStrategy"`
-	RingAttempts int          `url:"ringAttempts"` // how often to try when all users are busy
-	RingSecs     int          `url:"ringSecs"`     // seconds to ring before the next member
-	RingOrder    int          `url:"ringOrder"`    // lowest first
+	GroupID      GroupID      `url:"groupId" json:"groupId"`
+	RingStrategy RingStrategy `url:"ringStrategy" json:"ringStrategy"`
+	RingAttempts int          `url:"ringAttempts" json:"ringAttempts"` // how often to try when all users are busy
+	RingSecs     int          `url:"ringSecs" json:"ringSecs"`         // seconds to ring before the next member
+	RingOrder    int          `url:"ringOrder" json:"ringOrder"`       // lowest first
 }
+
+// Validate returns what Queues.CreateMember would refuse of the params, without a call.
+func (p QueueMemberCreateParams) Validate() error { return validate("Queues.CreateMember", p) }
 
 // QueueMemberUpdateParams change a queue member: nil leaves a field as it is.
 type QueueMemberUpdateParams struct {
-	GroupID      *GroupID      `url:"groupId,omitempty"`
-	RingStrategy *RingStrategy `url:"ringStrategy,omitempty"`
-	RingAttempts *int          `url:"ringAttempts,omitempty"` // how often to try when all users are busy
-	RingSecs     *int          `url:"ringSecs,omitempty"`     // seconds to ring before the next member
-	RingOrder    *int          `url:"ringOrder,omitempty"`    // lowest first
+	GroupID      *GroupID      `url:"groupId,omitempty" json:"groupId"`
+	RingStrategy *RingStrategy `url:"ringStrategy,omitempty" json:"ringStrategy"`
+	RingAttempts *int          `url:"ringAttempts,omitempty" json:"ringAttempts"` // how often to try when all users are busy
+	RingSecs     *int          `url:"ringSecs,omitempty" json:"ringSecs"`         // seconds to ring before the next member
+	RingOrder    *int          `url:"ringOrder,omitempty" json:"ringOrder"`       // lowest first
 }
+
+// Validate returns what Queues.UpdateMember would refuse of the params, without a call.
+func (p QueueMemberUpdateParams) Validate() error { return validate("Queues.UpdateMember", p) }
 
 // QueueListOptions filter, sort and page Queues.List.
 type QueueListOptions = ListOptions[Queue]
@@ -104,7 +128,8 @@ type memberOrder struct {
 	Members []QueueMemberID `url:"queueMemberId,brackets" check:"order"`
 }
 
-// List returns the queues of a domain; opts may be nil.
+// List returns the queues of a domain; opts may be nil. It is one request, so
+// perhaps not all of them: All goes on.
 //
 // API: List SIP queues
 func (s QueuesService) List(ctx context.Context, domain DomainID, opts *QueueListOptions, with ...CallOption) ([]Queue, error) {
@@ -123,6 +148,14 @@ func (s QueuesService) All(ctx context.Context, domain DomainID, opts *QueueList
 // API: Read SIP queue
 func (s QueuesService) Get(ctx context.Context, domain DomainID, queue QueueID, with ...CallOption) (*Queue, error) {
 	return get[Queue](ctx, s.caller, "Queues.Get", path("/domains/{domainId}/queues/{queueId}", domain, queue), with)
+}
+
+// Find returns the queue of this name, whatever its case if none has it exactly.
+// The package documentation tells how it is found, and when it is not.
+//
+// API: List SIP queues
+func (s QueuesService) Find(ctx context.Context, domain DomainID, name string, with ...CallOption) (*Queue, error) {
+	return find(ctx, s.caller, "Queues.Find", path("/domains/{domainId}/queues", domain), naturalKey{name: "queueName"}, name, "", func(row *Queue) string { return row.Name }, with)
 }
 
 // Create adds a queue to a domain and returns its id.
@@ -146,7 +179,8 @@ func (s QueuesService) Delete(ctx context.Context, domain DomainID, queue QueueI
 	return exec(ctx, s.caller, "Queues.Delete", http.MethodDelete, path("/domains/{domainId}/queues/{queueId}", domain, queue), nil, with)
 }
 
-// ListMembers returns the members of a queue.
+// ListMembers returns the members of a queue. A list of 10,000 rows may not be
+// whole: a server may give no more in one answer.
 //
 // API: List SIP queue members
 func (s QueuesService) ListMembers(ctx context.Context, domain DomainID, queue QueueID, with ...CallOption) ([]QueueMember, error) {

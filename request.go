@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"iter"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -26,6 +28,7 @@ import (
 	"github.com/infinitysip/infinitysip/internal/redact"
 	"github.com/infinitysip/infinitysip/internal/retry"
 	"github.com/infinitysip/infinitysip/internal/rows"
+	"github.com/infinitysip/infinitysip/internal/transcript"
 	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
@@ -33,12 +36,14 @@ import (
 //
 //  1. A method of a service is one line. path puts the ids into the path. get, list,
 //     all, listPaged, allPages, exec or removeMembers (here), or create, associate
-//     or addMembers (create.go) make the call.
+//     or addMembers (create.go) make the call. Client.Do and Rows (raw.go) take a path
+//     as it is.
 //  2. newCall and newRead apply the options (options.go), check the parameters, and
 //     write them as a form (params.go) or a query (filter.go). If there is a
 //     problem, do returns it and sends nothing.
 //  3. do sends the call with retryablehttp. For each attempt, internal/attempt waits
-//     for a turn (internal/ratelimit), sets the headers, watches the time, and logs.
+//     for a turn (internal/ratelimit), asks for the key, sets the headers, watches the
+//     time, and logs. observer.go tells the logger and the Observer of the whole call.
 //  4. checkRetry asks internal/retry whether there is another attempt, and after
 //     which pause.
 //  5. take reads the last answer: rows (internal/rows), or the text of an error,
@@ -57,22 +62,17 @@ const (
 
 // caller makes the calls of a Client, for all its services.
 type caller struct {
-	http    *retryablehttp.Client
-	own     *http.Transport // the connections, unless they are the user's
+	settings
 	base    *url.URL
 	account *account
-	policy  RetryPolicy
-	limits  Limits
-	ahead   int // pages, see WithReadAhead
 }
 
 // account holds what belongs to the account that a caller calls for: credentials,
 // turns, and the quota of retries. Nothing of it belongs to the connections, which
-// several accounts can share.
+// several accounts can share: see Client.WithCredentials.
 type account struct {
 	attempt.Account
-	secrets []Secret // the credentials, to keep them out of errors
-	quota   *retry.Quota
+	quota *retry.Quota
 }
 
 // call is one call of the API, from its method to its last attempt.
@@ -83,29 +83,47 @@ type call struct {
 	form     form.Form
 	with     callSettings
 	problems problems
+	text     *pages.Text // of a page, or nil
+	raw      bool        // made by Client.Do: any status of a success will do
 
 	caller *caller
+	route  route
+	seen   *observation     // by the Observer, or nil
 	behind *call            // the call for which this one looks, or nil
 	place  ratelimit.Place  // in the queue for turns, for the call and its looks
+	ring   attempt.Ring     // the keys that a source gave for the call and its looks
 	found  *redact.Detector // made when it is needed: see detector
+	known  []*attempt.Key   // the keys that it finds
 
 	began    time.Time     // when a create was sent the last time
 	failure  retry.Failure // of the last attempt that failed
 	doubtful bool          // a failed attempt of a write may have taken effect
 	ended    bool          // there is no further attempt
-	body     []byte        // of a success that could not be read
-	message  string        // the words in it
+
+	attemptEnded func(AttemptResult) // tells the Observer of the attempt under way; nil: it need not know
+	body         []byte              // of a success that could not be read
+	message      string              // the words in it
 }
 
 // route is a path with its ids, and the problems of the ids.
 type route struct {
 	path     string
+	template string // after apiRoot; "" if there is none
+	domain   DomainID
 	problems problems
+}
+
+// pathTemplate is the path with the names of its ids, or "" if that is not known.
+func (r route) pathTemplate() string {
+	if r.template == "" {
+		return ""
+	}
+	return apiRoot + r.template
 }
 
 // path puts ids into a path as the API's page writes it.
 func path(template string, ids ...any) route {
-	var r route
+	r := route{template: template}
 	text := append(make([]byte, 0, 96), apiRoot...) // most are shorter
 	for _, id := range ids {
 		before, rest, _ := strings.Cut(template, "{")
@@ -113,6 +131,9 @@ func path(template string, ids ...any) route {
 		n := reflect.ValueOf(id).Int()
 		if n <= 0 {
 			r.problems.report(name, "must be a positive id, not "+strconv.FormatInt(n, 10))
+		}
+		if id, ok := id.(DomainID); ok {
+			r.domain = id
 		}
 		text = strconv.AppendInt(append(text, before...), n, 10)
 		template = after
@@ -124,7 +145,7 @@ func path(template string, ids ...any) route {
 // newCall makes a call that writes. params is a struct that encode takes, or nil
 // for no form.
 func newCall(op string, k retry.Kind, method string, r route, params any, with []CallOption) *call {
-	call := &call{Call: attempt.Call{Op: op, Method: method, Path: r.path}, kind: k, problems: r.problems}
+	call := &call{Call: attempt.Call{Op: op, Method: method, Path: r.path}, kind: k, route: r, problems: r.problems}
 	call.apply(with)
 	call.setForm(params)
 	return call
@@ -140,7 +161,7 @@ func (call *call) setForm(params any) {
 // it, and opts gives it.
 func newRead[R any](op string, k retry.Kind, r route, paged bool, opts *ListOptions[R], with []CallOption) *call {
 	query, wrong := opts.query()
-	call := &call{Call: attempt.Call{Op: op, Method: http.MethodGet, Path: r.path}, kind: k, query: query, problems: append(r.problems, wrong...)}
+	call := &call{Call: attempt.Call{Op: op, Method: http.MethodGet, Path: r.path}, kind: k, route: r, query: query, problems: append(r.problems, wrong...)}
 	call.apply(with)
 	for _, name := range sortedNames(call.with.params) {
 		if base, _, _ := strings.Cut(name, "["); paged && slices.Contains([]string{"filter", "sort", "limit", "offset"}, base) {
@@ -152,6 +173,13 @@ func newRead[R any](op string, k retry.Kind, r route, paged bool, opts *ListOpti
 		call.query[name] = call.with.params[name]
 	}
 	return call
+}
+
+// checkLength reports a form that is too long. Without CallParam none is.
+func (call *call) checkLength() {
+	if call.with.params != nil && len(call.problems) == 0 && call.form.Len() > wire.MaxOrder {
+		call.problems.report("params", fmt.Sprintf("%d values: PHP silently drops the end of a form of more than %d", call.form.Len(), wire.MaxOrder))
+	}
 }
 
 // invalid returns the problems of the call, if there are any.
@@ -166,7 +194,7 @@ func (call *call) invalid() error {
 // and no answer from before. There are several looks, so each has one attempt.
 func (call *call) forLooks() []CallOption {
 	return []CallOption{func(s *callSettings) {
-		s.header, s.secrets, s.attempts = maps.Clone(call.with.header), call.with.secrets, 1
+		s.header, s.secrets, s.attempts, s.ring = maps.Clone(call.with.header), call.with.secrets, 1, &call.ring
 		if s.header == nil {
 			s.header = make(http.Header)
 		}
@@ -210,17 +238,36 @@ func list[R any](ctx context.Context, c *caller, op string, r route, with []Call
 
 // listPaged reads the rows at r in one request, where the page has a query.
 func listPaged[R any](ctx context.Context, c *caller, op string, r route, opts *ListOptions[R], with []CallOption) ([]R, error) {
-	return readList[R](ctx, c, newRead(op, retry.Read, r, true, opts, with))
+	list, err := readList[R](ctx, c, newRead(op, retry.Read, r, true, opts, with))
+	if opts != nil && opts.Limit > 0 && len(list) > opts.Limit {
+		list = list[:opts.Limit:opts.Limit] // the server does not know limit
+	}
+	return list, err
 }
 
 // all reads the rows at r in one request, and yields them as they arrive.
 func all[R any](ctx context.Context, c *caller, op string, r route, with []CallOption) iter.Seq2[R, error] {
 	with = slices.Clone(with)
+	return streamed[R](ctx, c, math.MaxInt, func() *call { return newRead[R](op, retry.Stream, r, false, nil, with) })
+}
+
+// streamed makes a call, and yields its rows as they arrive, up to most of them.
+func streamed[R any](ctx context.Context, c *caller, most int, newCall func() *call) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
-		call := newRead[R](op, retry.Stream, r, false, nil, with)
+		call := newCall()
 		call.Long = true
 		err := c.do(ctx, call, func(resp *http.Response) error {
-			return rows.ReadEach(rows.LayoutOf[R](rowFormat), resp.Body, c.limits.RowBytes, func(row R) bool { return yield(row, nil) })
+			n := 0
+			err := rows.ReadEach(rows.LayoutOf[R](rowFormat), resp.Body, c.limits.RowBytes, func(row R) bool {
+				if n++; n == most {
+					attempt.Within(resp.Body, c.limits.ErrorTimeout) // what follows is read only to keep the connection
+				}
+				return n <= most && yield(row, nil)
+			})
+			if n >= most {
+				return nil
+			}
+			return err
 		})
 		if err != nil {
 			var none R
@@ -231,61 +278,80 @@ func all[R any](ctx context.Context, c *caller, op string, r route, with []CallO
 
 // allPages reads the rows at r page by page: by id unless opts sort otherwise.
 func allPages[R any](ctx context.Context, c *caller, op string, r route, opts *ListOptions[R], with []CallOption) iter.Seq2[R, error] {
-	var start ListOptions[R]
-	if opts != nil {
-		start = ListOptions[R]{slices.Clone(opts.Filter), slices.Clone(opts.Sort), opts.Limit, opts.Offset}
-	}
-	start.Limit, with = cmp.Or(start.Limit, pageRows), slices.Clone(with)
 	layout := rows.LayoutOf[R](rowFormat)
 	id := Field[R](layout.IDNames()[0])
+	start := opts.clone()
 	anyOrder := len(start.Sort) == 0
 	if anyOrder {
 		start.Sort = OrderBy(id.Asc())
 	}
-	paged := pages.List[R]{
-		Ask: func(ctx context.Context, q pages.Query) (pages.Page[R], error) {
-			opts := start
-			opts.Offset = q.Offset
-			if q.After != 0 {
-				opts.Filter = append(slices.Clip(opts.Filter), id.Gt(q.After))
-			}
-			if q.AnyOrder {
-				opts.Sort = nil
-			}
-			return readPage[R](ctx, c, newRead(op, retry.Read, r, true, &opts, with))
-		},
+	return readPages(ctx, c, op, r, start, pages.List[R]{
 		ID:             func(row *R) int64 { return layout.ID(row) },
 		Refused:        func(err error) bool { return errors.Is(err, ErrInvalid) },
-		Size:           start.Limit,
-		Offset:         start.Offset,
 		ByID:           slices.Equal(start.Sort, OrderBy(id.Asc())),
 		AnyOrderWillDo: anyOrder,
+	}, func(after int64) Filter[R] { return id.Gt(after) }, with)
+}
+
+// readPages reads the pages of a list, beginning with start. after filters the rows
+// behind an id.
+func readPages[R any](ctx context.Context, c *caller, op string, r route, start ListOptions[R], list pages.List[R], after func(int64) Filter[R], with []CallOption) iter.Seq2[R, error] {
+	with, seed := slices.Clone(with), maphash.MakeSeed()
+	list.Size, list.Max, list.Offset = cmp.Or(start.PageSize, pageRows), start.Limit, start.Offset
+	list.Ask = func(ctx context.Context, q pages.Query) (pages.Page[R], error) {
+		opts := start
+		opts.Offset = q.Offset
+		if q.Size > 0 { // else the user's numbers are wrong
+			opts.Limit = q.Size
+		}
+		if q.After != 0 {
+			opts.Filter = append(slices.Clip(opts.Filter), after(q.After))
+		}
+		if q.AnyOrder {
+			opts.Sort = nil
+		}
+		return readPage[R](ctx, c, newRead(op, retry.Read, r, true, &opts, with), seed)
 	}
 	if c != nil {
-		paged.Ahead = c.ahead
+		list.Ahead = c.ahead
 	}
 	return func(yield func(R, error) bool) {
-		paged.Read(ctx, func(row R, err error) bool { return yield(row, pageError(op, r, err)) })
+		ctx, seen := c.observe(ctx, op, http.MethodGet, r)
+		ended := errAborted
+		defer func() { seen.end(ended) }()
+		var last error
+		list.Read(ctx, func(row R, err error) bool {
+			if err != nil && !ofCall(err) {
+				err = readError(op, r, err)
+			}
+			last = err
+			return yield(row, err)
+		})
+		ended = last
 	}
 }
 
 // readPage reads one page, perhaps ahead of the loop. So CallResponse gets its
 // answer later, when the loop comes to the page.
-func readPage[R any](ctx context.Context, c *caller, call *call) (page pages.Page[R], err error) {
+func readPage[R any](ctx context.Context, c *caller, call *call, seed maphash.Seed) (page pages.Page[R], err error) {
+	call.text = pages.NewText(seed)
 	response := call.with.response
 	if response != nil {
 		call.with.response = new(Response)
 		page.Read = func() { *response = *call.with.response }
 	}
 	page.Rows, err = readList[R](ctx, c, call)
+	page.Sum = call.text.Sum()
 	return page, err
 }
 
-// pageError makes an *Error of an error that internal/pages itself yields.
-func pageError(op string, r route, err error) error {
-	if err == nil || errors.As(err, new(*Error)) || errors.As(err, new(*ValidationError)) {
-		return err
-	}
+// ofCall reports whether a call failed with err: it says by itself what was done.
+func ofCall(err error) bool {
+	return errors.As(err, new(*Error)) || errors.As(err, new(*ValidationError))
+}
+
+// readError makes an *Error of what is wrong with rows whose calls have succeeded.
+func readError(op string, r route, err error) *Error {
 	failed := &Error{Op: op, Method: http.MethodGet, Path: r.path, Outcome: OutcomeNotApplied, Err: translate(err)}
 	if failed.Err == ErrPaginationStuck {
 		failed.StatusCode, failed.Attempts = http.StatusOK, 1
@@ -299,7 +365,7 @@ func readList[R any](ctx context.Context, c *caller, call *call) (list []R, err 
 		if call.with.bounded && !bounded(resp) {
 			return errors.New("the end of the connection alone ends this list, so it may be cut")
 		}
-		list, err = rows.ReadAll[R](rows.LayoutOf[R](rowFormat), resp.Body, c.limits.RowBytes)
+		list, err = rows.ReadAll[R](rows.LayoutOf[R](rowFormat), call.text.Of(resp.Body), c.limits.RowBytes)
 		return err
 	})
 	return list, err
@@ -320,7 +386,10 @@ func exec(ctx context.Context, c *caller, op, method string, r route, params any
 }
 
 // removeMembers removes ids, which a DELETE carries in its body.
-func removeMembers[I ID](ctx context.Context, c *caller, op string, r route, ids []I, params func([]I) any, with []CallOption) error {
+func removeMembers[I ID](ctx context.Context, c *caller, op string, r route, ids []I, params func([]I) any, with []CallOption) (err error) {
+	ctx, seen := c.observe(ctx, op, http.MethodDelete, r)
+	err = errAborted // until a return says otherwise
+	defer func() { seen.end(err) }()
 	newBatch := func(batch []I) *call { return newCall(op, retry.Remove, http.MethodDelete, r, params(batch), with) }
 	return inBatches(c, ids, newBatch, func(call *call, _ []I) error { return c.do(ctx, call, noRow) })
 }
@@ -350,48 +419,55 @@ func inBatches[I ID](c *caller, ids []I, newBatch func([]I) *call, send func(*ca
 
 // do sends a call, again where that does no harm, and lets decode read the answer
 // of a success. Its error is a *ValidationError, if nothing was sent, or an *Error.
-func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response) error) error {
+func (c *caller) do(ctx context.Context, call *call, decode func(*http.Response) error) (err error) {
 	if c == nil {
 		call.problems = problems{{"client", "make it with NewClient"}}
 	}
 	if ctx == nil {
 		call.problems.report("ctx", "nil: pass context.Background() if there is none")
 	}
-	if call.with.params != nil && len(call.problems) == 0 && call.form.Len() > wire.MaxOrder { // without CallParam no form is that long
-		call.problems.report("params", fmt.Sprintf("%d values: PHP silently drops the end of a form of more than %d", call.form.Len(), wire.MaxOrder))
-	}
+	call.checkLength()
 	if call.with.response != nil {
 		*call.with.response = Response{}
 	}
 	if err := call.invalid(); err != nil {
 		return err
 	}
-	call.caller, call.Account, call.behind, call.ended = c, &c.account.Account, callFrom(ctx), false
-	call.Write, call.Place = call.kind.Writes(), &call.place
+	ctx, seen := c.observe(ctx, call.Op, call.Method, call.route)
+	err = errAborted // until a return says otherwise
+	defer func() { seen.end(err) }()
+	ctx, call.seen = c.observed(ctx)
+	defer call.seen.waited(call)
+	call.caller, call.Account, call.behind, call.ended, call.Waited = c, &c.account.Account, callFrom(ctx), false, 0
+	if call.behind != nil && call.behind.caller != c {
+		call.behind = nil // a source of credentials, or a transport, makes calls of its own
+	}
+	call.Form, call.Warned = call.form.Values, call.seen.waiting()
+	call.Write, call.Place, call.Ring = call.kind.Writes(), &call.place, cmp.Or(call.with.ring, &call.ring)
 	if call.behind != nil {
 		call.Place = call.behind.Place
 	}
-	req, err := c.request(ctx, call)
-	if err != nil {
-		return call.fail(err)
+	req, problem := c.request(ctx, call)
+	if problem != nil {
+		return call.fail(problem)
 	}
 	req.SetResponseHandler(func(resp *http.Response) error { return call.take(resp, decode) })
-	_, err = c.http.Do(req)
-	switch failed, ok := err.(*Error); {
-	case err == nil:
+	_, problem = c.http.Do(req)
+	switch failed, ok := problem.(*Error); {
+	case problem == nil:
 		c.account.quota.Refund()
 		return nil
 	case ok:
 		return failed
 	}
-	if outer, ok := errors.AsType[*url.Error](err); ok {
-		err = outer.Err // the outer error shows the URL with its query
+	if outer, ok := errors.AsType[*url.Error](problem); ok {
+		problem = outer.Err // the outer error shows the URL with its query
 	}
 	if ctx.Err() != nil {
-		err = ctx.Err()
+		problem = ctx.Err()
 	}
 	call.respond()
-	return call.fail(err)
+	return call.fail(problem)
 }
 
 func (c *caller) request(ctx context.Context, call *call) (*retryablehttp.Request, error) {
@@ -421,7 +497,7 @@ func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 	switch {
 	case call.ended || err == nil && call.Succeeded():
 		return false, nil
-	case !call.Sent() && (errors.Is(err, ratelimit.ErrNoTurn) || errors.Is(err, ratelimit.ErrRefused)):
+	case !call.Begun():
 		call.failed(retry.Final)
 		return false, nil // it used no attempt, so counting them does not end it
 	case resp == nil:
@@ -435,7 +511,7 @@ func checkRetry(ctx context.Context, resp *http.Response, err error) (bool, erro
 		call.failed(retry.OfStatus(resp.StatusCode, call.Refused(), call.doubtful))
 	}
 	rule, policy, asked := retry.RuleFor(call.failure, call.kind), call.retryPolicy(), retry.After(resp)
-	ended := call.behind != nil && call.Replayed() && call.used() == 1 // a look has one attempt, and the connection had ended
+	ended := call.behind != nil && !call.Write && call.Replayed() && call.used() == 1 // a look has one attempt, and the connection had ended
 	switch {
 	case ctx.Err() != nil:
 		return false, nil
@@ -483,7 +559,7 @@ func (call *call) take(resp *http.Response, decode func(*http.Response) error) e
 		failed := call.fail(nil)
 		start := attempt.NewOpening(resp.Body, call.caller.limits.ErrorBytes)
 		failed.Body, failed.Message = call.detector().Body(start, call.caller.limits.ErrorBytes)
-		failed.page = bytes.HasPrefix(bytes.TrimLeft(start.Kept(), "\ufeff \t\r\n"), []byte("<"))
+		failed.page = isPage(start.Kept())
 		start.Drop()
 		if retry.RuleFor(call.failure, call.kind) == retry.Done && !failed.page {
 			return nil
@@ -494,7 +570,7 @@ func (call *call) take(resp *http.Response, decode func(*http.Response) error) e
 	defer opening.Drop()
 	resp.Body = opening
 	err := errNotAPI
-	if call.kind.Writes() || resp.StatusCode == http.StatusOK {
+	if call.raw || call.kind.Writes() || resp.StatusCode == http.StatusOK {
 		err = decode(resp)
 	}
 	if err != nil && !opening.Dropped() {
@@ -530,11 +606,17 @@ func (call *call) fail(err error) *Error {
 	if call.doubtful {
 		e.Outcome = OutcomeUnknown
 	}
-	if id := call.Answer().Get("X-Request-Id"); id != "" {
-		e.RequestID = redact.Line(call.detector().Text(id))
-	}
+	e.RequestID = call.requestID()
 	e.RetryAfter = retry.After(&http.Response{StatusCode: call.Status(), Header: call.Answer()})
 	return e
+}
+
+// requestID returns the X-Request-Id of the last answer, if it may be shown.
+func (call *call) requestID() string {
+	if id := call.Answer().Get("X-Request-Id"); id != "" {
+		return redact.Line(call.detector().Text(id))
+	}
+	return ""
 }
 
 // applied returns the error of a call that took effect and failed after that.
@@ -550,8 +632,9 @@ func (call *call) applied(err error) *Error {
 // secrets are the values that the call sends and no error may show.
 func (call *call) secrets() []string {
 	all := append(call.form.Secrets(), call.with.secrets...)
-	for _, secret := range call.caller.account.secrets {
-		all = append(all, secret.Reveal())
+	for _, key := range call.Keys() {
+		_, secrets := (*key)()
+		all = append(all, secrets...)
 	}
 	if call.behind != nil {
 		all = append(all, call.behind.secrets()...)
@@ -576,10 +659,11 @@ func (call *call) open() []string {
 	return all
 }
 
-// detector finds the call's secrets in text. Most calls never need it.
+// detector finds the call's secrets in text. Most calls never need it. It is made again
+// when a source has given another key.
 func (call *call) detector() *redact.Detector {
-	if call.found == nil {
-		call.found = redact.New(call.secrets(), call.open(), secretNames)
+	if keys := call.Keys(); call.found == nil || !slices.Equal(keys, call.known) {
+		call.found, call.known = redact.New(call.secrets(), call.open(), secretNames), keys
 	}
 	return call.found
 }
@@ -590,11 +674,21 @@ func (call *call) Clean(err error) error {
 	if err == nil {
 		return nil
 	}
+	if _, ok := errors.AsType[*attempt.SourceError](err); ok || errors.Is(err, attempt.ErrLimiter) {
+		return call.detector().Foreign(translate(err), call.Secrets().Named)
+	}
 	var cuts []string
 	if query := call.query.Encode(); query != "" {
 		cuts = []string{"?" + query, query}
 	}
 	return call.detector().Error(translate(err), cuts...)
+}
+
+// Secrets are what no log may show of the call.
+func (call *call) Secrets() transcript.Secrets {
+	return transcript.Secrets{Detector: call.detector(), Named: func(name string) bool {
+		return slices.Contains(call.form.Hidden, name) || secretNames.Has(name) || redact.Sensitive(name)
+	}}
 }
 
 // callFrom returns the call that a request's context belongs to, or nil.

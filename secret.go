@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/infinitysip/infinitysip/internal/redact"
 )
@@ -61,6 +62,16 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String(
 
 // MarshalText returns what String returns; encoding/json uses it too.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText takes the value from text, such as that of a config file, unless it is
+// what String prints in its place.
+func (s *Secret) UnmarshalText(text []byte) error {
+	*s = Secret{}
+	if value := string(text); value != "" && strings.TrimSpace(value) != redact.Mark {
+		*s = NewSecret(value)
+	}
+	return nil
+}
 
 // LogValue logs what String returns.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

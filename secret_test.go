@@ -44,3 +44,14 @@ func TestSecretAsText(t *testing.T) {
 		require.Contains(t, log.String(), `"secret":"`+want+`"`)
 	}
 }
+
+// A Secret can be read, but not from what it prints.
+func TestSecretUnmarshals(t *testing.T) {
+	t.Parallel()
+	var read struct{ Password, PIN, Token infinitysip.Secret }
+	read.Token = infinitysip.NewSecret("old")
+	require.NoError(t, json.Unmarshal([]byte(`{"Password": "hunter2", "PIN": "[redacted]", "Token": ""}`), &read))
+	require.Equal(t, "hunter2", read.Password.Reveal())
+	require.True(t, read.PIN.IsZero())
+	require.True(t, read.Token.IsZero())
+}

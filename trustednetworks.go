@@ -6,6 +6,8 @@ import (
 	"iter"
 	"net/http"
 	"net/netip"
+
+	"github.com/infinitysip/infinitysip/internal/rows"
 )
 
 // TrustedNetworksService makes the calls on the networks that a domain trusts.
@@ -28,18 +30,30 @@ type TrustedNetwork struct {
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
+// MarshalJSON writes the row as the API does; a secret reads "[redacted]".
+func (t TrustedNetwork) MarshalJSON() ([]byte, error) { return marshalRow(&t) }
+
+// UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
+func (t *TrustedNetwork) UnmarshalJSON(text []byte) error { return unmarshalRow(t, text) }
+
 // TrustedNetworkCreateParams are the parameters of a new trusted network.
 type TrustedNetworkCreateParams struct {
-	Network     netip.Prefix `url:"network"`               // sent as given, host bits too
-	Description string       `url:"description,omitempty"` // not sent when empty
+	Network     netip.Prefix `url:"network" json:"network"`                   // sent as given, host bits too
+	Description string       `url:"description,omitempty" json:"description"` // not sent when empty
 }
+
+// Validate returns what TrustedNetworks.Create would refuse of the params, without a call.
+func (p TrustedNetworkCreateParams) Validate() error { return validate("TrustedNetworks.Create", p) }
 
 // TrustedNetworkUpdateParams change a trusted network: nil leaves a field as
 // it is, new("") clears the description.
 type TrustedNetworkUpdateParams struct {
-	Network     *netip.Prefix `url:"network,omitempty"` // sent as given, host bits too
-	Description *string       `url:"description,omitempty"`
+	Network     *netip.Prefix `url:"network,omitempty" json:"network"` // sent as given, host bits too
+	Description *string       `url:"description,omitempty" json:"description"`
 }
+
+// Validate returns what TrustedNetworks.Update would refuse of the params, without a call.
+func (p TrustedNetworkUpdateParams) Validate() error { return validate("TrustedNetworks.Update", p) }
 
 // TrustedNetworkListOptions filter, sort and page TrustedNetworks.List.
 type TrustedNetworkListOptions = ListOptions[TrustedNetwork]
@@ -54,7 +68,8 @@ var TrustedNetworkFields = struct{ ID, DomainID, Network, Description Field[Trus
 // list, trustedNetworks to read and create, trustedNetwork to update and
 // delete.
 
-// List returns the trusted networks of a domain; opts may be nil.
+// List returns the trusted networks of a domain; opts may be nil. It is one
+// request, so perhaps not all of them: All goes on.
 //
 // API: List SIP trusted networks
 func (s TrustedNetworksService) List(ctx context.Context, domain DomainID, opts *TrustedNetworkListOptions, with ...CallOption) ([]TrustedNetwork, error) {
@@ -73,6 +88,21 @@ func (s TrustedNetworksService) All(ctx context.Context, domain DomainID, opts *
 // API: Read SIP trusted network
 func (s TrustedNetworksService) Get(ctx context.Context, domain DomainID, network TrustedNetworkID, with ...CallOption) (*TrustedNetwork, error) {
 	return get[TrustedNetwork](ctx, s.caller, "TrustedNetworks.Get", path("/domains/{domainId}/trustedNetworks/{trustedNetworkId}", domain, network), with)
+}
+
+// FindByNetwork returns the trusted network with exactly this prefix, or else the one
+// of the same network, whatever its host bits: 10.0.20.0/24 for 10.0.20.10/24. The
+// package documentation tells how it is found, and when it is not.
+//
+// API: List SIP trusted networks
+func (s TrustedNetworksService) FindByNetwork(ctx context.Context, domain DomainID, network netip.Prefix, with ...CallOption) (*TrustedNetwork, error) {
+	return find(ctx, s.caller, "TrustedNetworks.FindByNetwork", path("/domains/{domainId}/trustednetworks", domain), naturalKey{name: "network", address: true}, network.String(), formFormat.Problem(network), func(row *TrustedNetwork) string {
+		if !row.Network.IsValid() {
+			text, _ := rows.Text(row.Extra["network"])
+			return text
+		}
+		return row.Network.String()
+	}, with)
 }
 
 // Create adds a trusted network to a domain and returns its id.

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/infinitysip/infinitysip/internal/retry"
@@ -46,60 +48,72 @@ type User struct {
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
 
+// MarshalJSON writes the row as the API does; a secret reads "[redacted]".
+func (u User) MarshalJSON() ([]byte, error) { return marshalRow(&u) }
+
+// UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
+func (u *User) UnmarshalJSON(text []byte) error { return unmarshalRow(u, text) }
+
 // UserCreateParams are the parameters of a new user. The first four fields are
 // required. The others are not sent if they are zero.
 type UserCreateParams struct {
-	User            string `url:"user"` // user name, such as joe.blogs
-	Password        Secret `url:"password"`
-	DisplayName     string `url:"displayName"`
-	ExtensionNumber string `url:"extensionNumber"` // callable within the domain
+	User            string `url:"user" json:"user"` // user name, such as joe.blogs
+	Password        Secret `url:"password" json:"password"`
+	DisplayName     string `url:"displayName" json:"displayName"`
+	ExtensionNumber string `url:"extensionNumber" json:"extensionNumber"` // callable within the domain
 
-	PIN            Secret  `url:"pin,omitempty"` // for hot-desking
-	Email          string  `url:"email,omitempty"`
-	FirstName      string  `url:"firstName,omitempty"`
-	LastName       string  `url:"lastName,omitempty"`
-	JobName        string  `url:"jobName,omitempty"`
-	DepartmentName string  `url:"departmentName,omitempty"`
-	CompanyName    string  `url:"companyName,omitempty"`
-	OfficeName     string  `url:"officeName,omitempty"`
-	UKCallerID     string  `url:"ukCallerId,omitempty"`         // shown when calling UK numbers
-	USCallerID     string  `url:"usCallerId,omitempty"`         // shown when calling US numbers
-	MobileNumber   string  `url:"mobileNumber,omitempty"`       // missed calls are forwarded to it
-	MobileFollow   *bool   `url:"mobileFollow,int,omitempty"`   // ring the mobile when no device answers
-	UKPhoneID      PhoneID `url:"ukPhoneId,omitempty"`          // to provision for this user
-	USPhoneID      PhoneID `url:"usPhoneId,omitempty"`          // to provision for this user
-	HotdeskAllowed *bool   `url:"hotdeskAllowed,int,omitempty"` // hot-desking login with the PIN
-	Dashboard      *bool   `url:"dashboard,int,omitempty"`      // shown on the real-time dashboard
+	PIN            Secret  `url:"pin,omitempty" json:"pin"` // for hot-desking
+	Email          string  `url:"email,omitempty" json:"email"`
+	FirstName      string  `url:"firstName,omitempty" json:"firstName"`
+	LastName       string  `url:"lastName,omitempty" json:"lastName"`
+	JobName        string  `url:"jobName,omitempty" json:"jobName"`
+	DepartmentName string  `url:"departmentName,omitempty" json:"departmentName"`
+	CompanyName    string  `url:"companyName,omitempty" json:"companyName"`
+	OfficeName     string  `url:"officeName,omitempty" json:"officeName"`
+	UKCallerID     string  `url:"ukCallerId,omitempty" json:"ukCallerId"`             // shown when calling UK numbers
+	USCallerID     string  `url:"usCallerId,omitempty" json:"usCallerId"`             // shown when calling US numbers
+	MobileNumber   string  `url:"mobileNumber,omitempty" json:"mobileNumber"`         // missed calls are forwarded to it
+	MobileFollow   *bool   `url:"mobileFollow,int,omitempty" json:"mobileFollow"`     // ring the mobile when no device answers
+	UKPhoneID      PhoneID `url:"ukPhoneId,omitempty" json:"ukPhoneId"`               // to provision for this user
+	USPhoneID      PhoneID `url:"usPhoneId,omitempty" json:"usPhoneId"`               // to provision for this user
+	HotdeskAllowed *bool   `url:"hotdeskAllowed,int,omitempty" json:"hotdeskAllowed"` // hot-desking login with the PIN
+	Dashboard      *bool   `url:"dashboard,int,omitempty" json:"dashboard"`           // shown on the real-time dashboard
 }
+
+// Validate returns what Users.Create would refuse of the params, without a call.
+func (p UserCreateParams) Validate() error { return validate("Users.Create", p) }
 
 // UserUpdateParams change a user: nil leaves a field as it is, new("") clears it.
 // The API cannot change the user name and the phone ids.
 type UserUpdateParams struct {
-	Password        *Secret `url:"password,omitempty"`
-	DisplayName     *string `url:"displayName,omitempty"`
-	PIN             *Secret `url:"pin,omitempty"` // for hot-desking
-	Email           *string `url:"email,omitempty"`
-	FirstName       *string `url:"firstName,omitempty"`
-	LastName        *string `url:"lastName,omitempty"`
-	JobName         *string `url:"jobName,omitempty"`
-	DepartmentName  *string `url:"departmentName,omitempty"`
-	CompanyName     *string `url:"companyName,omitempty"`
-	OfficeName      *string `url:"officeName,omitempty"`
-	ExtensionNumber *string `url:"extensionNumber,omitempty"`
-	UKCallerID      *string `url:"ukCallerId,omitempty"`         // shown when calling UK numbers
-	USCallerID      *string `url:"usCallerId,omitempty"`         // shown when calling US numbers
-	MobileNumber    *string `url:"mobileNumber,omitempty"`       // missed calls are forwarded to it
-	MobileFollow    *bool   `url:"mobileFollow,int,omitempty"`   // ring the mobile when no device answers
-	HotdeskAllowed  *bool   `url:"hotdeskAllowed,int,omitempty"` // hot-desking login with the PIN
-	Dashboard       *bool   `url:"dashboard,int,omitempty"`      // shown on the real-time dashboard
+	Password        *Secret `url:"password,omitempty" json:"password"`
+	DisplayName     *string `url:"displayName,omitempty" json:"displayName"`
+	PIN             *Secret `url:"pin,omitempty" json:"pin"` // for hot-desking
+	Email           *string `url:"email,omitempty" json:"email"`
+	FirstName       *string `url:"firstName,omitempty" json:"firstName"`
+	LastName        *string `url:"lastName,omitempty" json:"lastName"`
+	JobName         *string `url:"jobName,omitempty" json:"jobName"`
+	DepartmentName  *string `url:"departmentName,omitempty" json:"departmentName"`
+	CompanyName     *string `url:"companyName,omitempty" json:"companyName"`
+	OfficeName      *string `url:"officeName,omitempty" json:"officeName"`
+	ExtensionNumber *string `url:"extensionNumber,omitempty" json:"extensionNumber"`
+	UKCallerID      *string `url:"ukCallerId,omitempty" json:"ukCallerId"`             // shown when calling UK numbers
+	USCallerID      *string `url:"usCallerId,omitempty" json:"usCallerId"`             // shown when calling US numbers
+	MobileNumber    *string `url:"mobileNumber,omitempty" json:"mobileNumber"`         // missed calls are forwarded to it
+	MobileFollow    *bool   `url:"mobileFollow,int,omitempty" json:"mobileFollow"`     // ring the mobile when no device answers
+	HotdeskAllowed  *bool   `url:"hotdeskAllowed,int,omitempty" json:"hotdeskAllowed"` // hot-desking login with the PIN
+	Dashboard       *bool   `url:"dashboard,int,omitempty" json:"dashboard"`           // shown on the real-time dashboard
 }
+
+// Validate returns what Users.Update would refuse of the params, without a call.
+func (p UserUpdateParams) Validate() error { return validate("Users.Update", p) }
 
 // UserDevice is a row of the devices that a user is associated with.
 type UserDevice struct {
 	UserID   UserID    `json:"userId"`
 	DeviceID DeviceID  `json:"pbxDeviceId" row:"id"`
-	User     string    `json:"user"` // user name
-	Updated  time.Time `json:"updateDatetime"`
+	User     string    `json:"user"`           // user name
+	Updated  time.Time `json:"updateDatetime"` // zero: never updated
 	Name     string    `json:"pbxDeviceName"`
 
 	// Token is empty unless the server sends it back; AddDevice returns it.
@@ -107,6 +121,12 @@ type UserDevice struct {
 
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
+
+// MarshalJSON writes the row as the API does; a secret reads "[redacted]".
+func (u UserDevice) MarshalJSON() ([]byte, error) { return marshalRow(&u) }
+
+// UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
+func (u *UserDevice) UnmarshalJSON(text []byte) error { return unmarshalRow(u, text) }
 
 // UserDeviceToken is what associating a device with a user gives.
 type UserDeviceToken struct {
@@ -116,6 +136,12 @@ type UserDeviceToken struct {
 
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
+
+// MarshalJSON writes the row as the API does; a secret reads "[redacted]".
+func (t UserDeviceToken) MarshalJSON() ([]byte, error) { return marshalRow(&t) }
+
+// UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
+func (t *UserDeviceToken) UnmarshalJSON(text []byte) error { return unmarshalRow(t, text) }
 
 // UserGroup is a row of the groups that a user is in.
 type UserGroup struct {
@@ -127,6 +153,12 @@ type UserGroup struct {
 
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
+
+// MarshalJSON writes the row as the API does; a secret reads "[redacted]".
+func (u UserGroup) MarshalJSON() ([]byte, error) { return marshalRow(&u) }
+
+// UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
+func (u *UserGroup) UnmarshalJSON(text []byte) error { return unmarshalRow(u, text) }
 
 // UserDeviceListOptions filter, sort and page Users.ListDevices.
 type UserDeviceListOptions = ListOptions[UserDevice]
@@ -153,7 +185,8 @@ type (
 	}
 )
 
-// List returns the users of a domain.
+// List returns the users of a domain. A list of 10,000 rows may not be whole: a
+// server may give no more in one answer.
 //
 // API: List SIP Users
 func (s UsersService) List(ctx context.Context, domain DomainID, with ...CallOption) ([]User, error) {
@@ -172,6 +205,14 @@ func (s UsersService) All(ctx context.Context, domain DomainID, with ...CallOpti
 // API: Read SIP User
 func (s UsersService) Get(ctx context.Context, domain DomainID, user UserID, with ...CallOption) (*User, error) {
 	return get[User](ctx, s.caller, "Users.Get", path("/domains/{domainId}/users/{userId}", domain, user), with)
+}
+
+// Find returns the user of this user name, whatever its case if none has it exactly.
+// The package documentation tells how it is found, and when it is not.
+//
+// API: List SIP Users
+func (s UsersService) Find(ctx context.Context, domain DomainID, user string, with ...CallOption) (*User, error) {
+	return find(ctx, s.caller, "Users.Find", path("/domains/{domainId}/users", domain), naturalKey{name: "user"}, user, "", func(row *User) string { return row.User }, with)
 }
 
 // Create adds a user to a domain and returns its id.
@@ -200,7 +241,7 @@ func (s UsersService) Delete(ctx context.Context, domain DomainID, user UserID, 
 }
 
 // ListDevices returns the devices that a user is associated with; opts may be
-// nil.
+// nil. It is one request, so perhaps not all of them: AllDevices goes on.
 //
 // API: List PBX User Devices
 func (s UsersService) ListDevices(ctx context.Context, domain DomainID, user UserID, opts *UserDeviceListOptions, with ...CallOption) ([]UserDevice, error) {
@@ -239,27 +280,89 @@ func (s UsersService) AddDevice(ctx context.Context, domain DomainID, user UserI
 
 // RotateDeviceToken gives a device of a user another token: it ends the
 // association and makes it again. Until the device has the new token, it cannot
-// register. If the second step fails, the error says so. Then the device may have
-// no user, or a token that nobody knows: after ErrTokenLost it is the latter;
-// after ErrOutcomeUnknown, GetDevice tells. The options apply to both steps.
+// register. If a step fails, the error says so. Then the device may have no user,
+// or a token that nobody knows: after ErrTokenLost it is the latter; after
+// ErrOutcomeUnknown, GetDevice tells. The options apply to both steps.
+//
+// When ctx ends after the first step, the second one still has as long as
+// Limits.AttemptTimeout, so that the device is not left without a user. When ctx
+// ends during the first step, there is no second one. If an attempt of the first step
+// got no answer, a slow server may carry it out after the second, and end the new
+// association.
 //
 // API: Delete PBX User Device, Create PBX User Device
-func (s UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, user UserID, device DeviceID, with ...CallOption) (*UserDeviceToken, error) {
-	second := path("/domains/{domainId}/users/{userId}/devices", domain, user)
-	if err := newCall("Users.AddDevice", retry.Create, http.MethodPost, second, deviceSpec{device}, with).invalid(); err != nil {
+func (s UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, user UserID, device DeviceID, with ...CallOption) (token *UserDeviceToken, err error) {
+	second := rotation(domain, user, device, with)
+	if err := second.invalid(); err != nil {
 		return nil, err
 	}
+	ctx, seen := s.caller.observe(ctx, "Users.RotateDeviceToken", http.MethodPost, second.route)
+	err = errAborted // until a return says otherwise
+	defer func() { seen.end(err) }()
 	if err := s.RemoveDevice(ctx, domain, user, device, with...); err != nil {
+		if failed, ok := errors.AsType[*Error](err); ok && failed.Outcome == OutcomeUnknown {
+			failed.Err = join(errors.New("the device may have no user now"), failed.Err)
+		}
 		return nil, err
 	}
-	token, err := s.AddDevice(ctx, domain, user, device, with...)
+	after, end := retry.Outlive(ctx, s.caller.limits.AttemptTimeout)
+	defer end()
+	token, err = s.AddDevice(after, domain, user, device, with...)
 	if failed, ok := errors.AsType[*Error](err); ok {
+		if after.Err() != nil && !errors.Is(err, ctx.Err()) {
+			failed.Err = join(ctx.Err(), failed.Err)
+		}
 		failed.Err = join(errors.New("the device's old token is gone"), failed.Err)
 		if failed.Outcome == OutcomeNotApplied {
 			failed.Outcome = OutcomeUnknown // of the call as a whole, of which half was applied
 		}
 	}
 	return token, err
+}
+
+// RotateDeviceTokens gives each device of a user another token. It lists all of
+// them first, over every page, and then does with one after the other, by id, what
+// RotateDeviceToken does. It ends after the first error, which comes with the ids of
+// the device and the user, and without a token. If the list fails, both are zero.
+// Break out of the loop, and no device is between two tokens: each has the new one,
+// which the loop was given, or is untouched. The options apply to the list, too.
+//
+// API: List PBX User Devices, Delete PBX User Device, Create PBX User Device
+func (s UsersService) RotateDeviceTokens(ctx context.Context, domain DomainID, user UserID, with ...CallOption) iter.Seq2[UserDeviceToken, error] {
+	with = slices.Clone(with)
+	return func(yield func(UserDeviceToken, error) bool) {
+		second := rotation(domain, user, 1, with) // any device will do
+		ctx, seen := s.caller.observe(ctx, "Users.RotateDeviceTokens", http.MethodPost, second.route)
+		err := second.invalid()
+		defer func() { seen.end(err) }()
+		var devices map[int64]bool
+		if err == nil {
+			devices, err = idsOf(s.AllDevices(ctx, domain, user, nil, with...))
+		}
+		if err != nil {
+			if !ofCall(err) {
+				err = readError("Users.ListDevices", path("/domains/{domainId}/users/{userId}/devices", domain, user), err)
+			}
+			yield(UserDeviceToken{}, err)
+			return
+		}
+		for _, id := range slices.Sorted(maps.Keys(devices)) {
+			var token *UserDeviceToken
+			if token, err = s.RotateDeviceToken(ctx, domain, user, DeviceID(id), with...); err != nil {
+				yield(UserDeviceToken{DeviceID: DeviceID(id), UserID: user}, err)
+				return
+			}
+			if !yield(*token, nil) {
+				return
+			}
+		}
+	}
+}
+
+// rotation is the second step of a rotation, of which everything is checked before the
+// first.
+func rotation(domain DomainID, user UserID, device DeviceID, with []CallOption) *call {
+	return newCall("Users.AddDevice", retry.Create, http.MethodPost, path("/domains/{domainId}/users/{userId}/devices", domain, user), deviceSpec{device}, with)
 }
 
 // RemoveDevice ends the association of a device with a user. The device
@@ -270,7 +373,8 @@ func (s UsersService) RemoveDevice(ctx context.Context, domain DomainID, user Us
 	return exec(ctx, s.caller, "Users.RemoveDevice", http.MethodDelete, path("/domains/{domainId}/users/{userId}/devices/{pbxDeviceId}", domain, user, device), nil, with)
 }
 
-// ListGroups returns the groups that a user is in; opts may be nil.
+// ListGroups returns the groups that a user is in; opts may be nil. It is one
+// request, so perhaps not all of them: AllGroups goes on.
 //
 // API: List SIP User Groups
 func (s UsersService) ListGroups(ctx context.Context, domain DomainID, user UserID, opts *UserGroupListOptions, with ...CallOption) ([]UserGroup, error) {

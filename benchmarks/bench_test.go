@@ -37,6 +37,13 @@ func BenchmarkRead(b *testing.B) {
 	benchmark(b, reads)
 }
 
+func BenchmarkFirstCall(b *testing.B) {
+	baseURL, stop, err := serveRow()
+	require.NoError(b, err)
+	defer stop()
+	benchmark(b, firstCalls(baseURL))
+}
+
 func benchmark(b *testing.B, ways []bench.Way) {
 	for _, way := range ways {
 		b.Run(way.Name, func(b *testing.B) {

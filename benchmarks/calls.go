@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -338,6 +340,92 @@ func ofCalls(callers []caller) (creates, reads []bench.Way) {
 	return creates, reads
 }
 
+// The ways of a service to an account's first call.
+const (
+	wayNew     = "NewClient"
+	wayFurther = "a further account (WithCredentials)"
+	waySame    = "another call of the same account"
+)
+
+// firstCalls are the ways over connections to a server on this machine. A new Client has a
+// connection of its own.
+func firstCalls(baseURL string) []bench.Way {
+	one := func(client *infinitysip.Client, err error) error {
+		if err == nil {
+			_, err = client.Users.Get(context.Background(), 1, bench.UserID)
+		}
+		return err
+	}
+	credentials, base := infinitysip.APIKey(bench.Key), infinitysip.WithBaseURL(baseURL)
+	shared, err := infinitysip.NewClient(credentials, base)
+	return []bench.Way{
+		{Name: wayNew, Run: bench.Times(func() error {
+			client, err := infinitysip.NewClient(credentials, base)
+			defer client.CloseIdleConnections()
+			return one(client, err)
+		})},
+		{Name: wayFurther, Run: bench.Times(func() error { return one(shared.WithCredentials(credentials)) })},
+		{Name: waySame, Run: bench.Times(func() error { return one(shared, err) })},
+	}
+}
+
+// serveRow answers every request with a row, and allocates nothing for it, so that what is
+// counted is the client's.
+func serveRow() (baseURL string, stop func(), err error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(bench.UserRow()), bench.UserRow())
+	serve := func(conn net.Conn) {
+		defer func() { _ = conn.Close() }()
+		request := bufio.NewReaderSize(conn, 1<<10)
+		for {
+			line, err := request.ReadSlice('\n')
+			if err == nil && len(line) == len("\r\n") {
+				_, err = conn.Write(answer)
+			}
+			if err != nil {
+				return
+			}
+		}
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go serve(conn)
+		}
+	}()
+	return "http://" + listener.Addr().String(), func() { _ = listener.Close() }, nil
+}
+
+// accounts prints the table on what an account costs until its first answer.
+func accounts(w io.Writer, c config) error {
+	baseURL, stop, err := serveRow()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	results, err := bench.Measure(firstCalls(baseURL), c.callRounds(), c.pick(200, 50))
+	if err != nil {
+		return err
+	}
+	table := &bench.Table{
+		Title: "Calls: the first call of an account, which reads a user",
+		Note:  "Over HTTP/1.1 to a server on this machine. A further account has the connections of the first.",
+		Head:  []string{"way", "µs", "allocations", "KB allocated"},
+	}
+	for _, result := range results {
+		table.Add(result.Name, bench.Number(result.Micros), bench.Number(result.Allocs), bench.Number(result.Bytes/1e3))
+	}
+	table.Goals = []bench.Goal{bench.AtMost(10, " KB", "first call of "+wayFurther, bench.Find(results, wayFurther).Bytes/1e3)}
+	table.Print(w)
+	return nil
+}
+
 // calls prints the tables on single calls: those of other libraries, and those
 // of peer SDKs, which another program makes, so that whoever wants no peers
 // need not compile them.
@@ -362,6 +450,9 @@ func calls(w io.Writer, c config) error {
 		bench.AtMost(0.7, " ×", "read, time against by hand", against(read, byHand)),
 	}
 	table.Print(w)
+	if err := accounts(w, c); err != nil {
+		return err
+	}
 
 	peers := exec.Command("go", "run", "./peers", "-rounds="+strconv.Itoa(c.callRounds()), "-calls="+strconv.Itoa(c.calls()))
 	var out bytes.Buffer

@@ -68,7 +68,7 @@ func sdkPages(name string, transport http.RoundTripper, opts ...infinitysip.Opti
 	client := bench.SDK(transport, opts...)
 	return listWay{name, func() (n int, first time.Duration, err error) {
 		start := time.Now()
-		for _, err := range client.Devices.All(context.Background(), 1, &infinitysip.DeviceListOptions{Limit: pageRows}) {
+		for _, err := range client.Devices.All(context.Background(), 1, &infinitysip.DeviceListOptions{PageSize: pageRows}) {
 			if err != nil {
 				return n, first, err
 			}

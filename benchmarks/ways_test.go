@@ -185,6 +185,17 @@ func TestCallersRefused(t *testing.T) {
 	}
 }
 
+// A new client, a further account and another call read the same user.
+func TestFirstCalls(t *testing.T) {
+	t.Parallel()
+	baseURL, stop, err := serveRow()
+	require.NoError(t, err)
+	defer stop()
+	for _, way := range firstCalls(baseURL) {
+		require.NoError(t, way.Run(2), way.Name)
+	}
+}
+
 // Every way of a long list reads all pages, each row once.
 func TestListWays(t *testing.T) {
 	t.Parallel()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"sync"
 
@@ -55,18 +54,21 @@ func look(ctx context.Context, client *infinitysip.Client, domain infinitysip.Do
 			s.groups = rows
 			return err
 		},
-		func() error {
-			return collect(&s.queues, client.Queues.All(ctx, domain, &infinitysip.QueueListOptions{Limit: pageRows}))
+		func() (err error) {
+			s.queues, err = infinitysip.Collect(client.Queues.All(ctx, domain, &infinitysip.QueueListOptions{PageSize: pageRows}))
+			return err
 		},
 	}
 	if w.networks {
-		tasks = append(tasks, func() error {
-			return collect(&s.networks, client.TrustedNetworks.All(ctx, domain, &infinitysip.TrustedNetworkListOptions{Limit: pageRows}))
+		tasks = append(tasks, func() (err error) {
+			s.networks, err = infinitysip.Collect(client.TrustedNetworks.All(ctx, domain, &infinitysip.TrustedNetworkListOptions{PageSize: pageRows}))
+			return err
 		})
 	}
 	if w.devices {
-		tasks = append(tasks, func() error {
-			return collect(&s.devices, client.Devices.All(ctx, domain, &infinitysip.DeviceListOptions{Limit: pageRows}))
+		tasks = append(tasks, func() (err error) {
+			s.devices, err = infinitysip.Collect(client.Devices.All(ctx, domain, &infinitysip.DeviceListOptions{PageSize: pageRows}))
+			return err
 		})
 	}
 	if err := each(workers, tasks); err != nil {
@@ -119,17 +121,6 @@ func look(ctx context.Context, client *infinitysip.Client, domain infinitysip.Do
 		return nil, err
 	}
 	return s, nil
-}
-
-// collect reads rows to the end.
-func collect[R any](rows *[]R, all iter.Seq2[R, error]) error {
-	for row, err := range all {
-		if err != nil {
-			return err
-		}
-		*rows = append(*rows, row)
-	}
-	return nil
 }
 
 // idsOf tells who is in a group. The API does not say how its rows name them.

@@ -109,6 +109,16 @@
 // request. Requests returns all requests in the order of arrival. Connections
 // shows whether a connection is still open.
 //
+// # Calls of your own
+//
+// Handle adds a call that the server does not have, under a pattern of
+// http.ServeMux:
+//
+//	srv.Handle("GET /config/v2/sip/domains/{id}/voicemail", handler)
+//
+// Its requests are checked, limited, recorded and hit by faults, as those of the
+// API's own calls are. The name for On is the pattern.
+//
 // # Limits
 //
 // A [Limit] accepts so many requests a second or a minute, or so many at a time:
@@ -127,6 +137,9 @@
 //	srv.Fail(siptest.On("*").Times(2).Status(429).Header("Retry-After", "1"))
 //	srv.Fail(siptest.On("Users.List").TruncateRows(2).Framing(siptest.FramingClose))
 //	srv.Fail(siptest.On("*").For(time.Minute).Reset())
+//
+// The names are those of the API's calls: a Find is hit as its List, and Client.Do as
+// the call that it makes.
 //
 // A [Fault] has these methods:
 //

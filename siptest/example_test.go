@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/infinitysip/infinitysip"
@@ -108,4 +112,34 @@ func ExampleServer_AddUser() {
 	// 40 joe
 	// 41 ann
 	// Desk 40 joe
+}
+
+// This adds a call that the server does not have. The credentials are checked
+// before the handler runs.
+func ExampleServer_Handle() {
+	srv := siptest.NewServer(siptest.Options{APIKey: "k"})
+	defer srv.Close()
+	domain := srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
+	srv.AddUser(domain, infinitysip.User{User: "joe"})
+	srv.Handle("GET /config/v2/sip/domains/{id}/voicemail", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, user := range srv.Users(domain) {
+			fmt.Fprintf(w, `{"domainId":%q,"user":%q,"messages":"2"}`+"\n", r.PathValue("id"), user.User)
+		}
+	}))
+
+	for _, key := range []string{"k", "another"} {
+		req, _ := http.NewRequest("GET", "https://siptest.invalid/config/v2/sip/domains/1/voicemail", nil)
+		req.Header.Set("Authorization", "ApiKey "+key)
+		resp, err := srv.Transport().RoundTrip(req)
+		if err != nil {
+			log.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		fmt.Println(resp.StatusCode, strings.TrimSpace(string(body)))
+	}
+	fmt.Println(srv.Requests()[0].Op)
+	// Output:
+	// 200 {"domainId":"1","user":"joe","messages":"2"}
+	// 401 auth required
+	// GET /config/v2/sip/domains/{id}/voicemail
 }

@@ -88,8 +88,8 @@ type pace struct {
 	every time.Duration
 }
 
-// On begins a fault for one call of the SDK, such as "Users.Create", or for all
-// requests with "*".
+// On begins a fault for one call of the SDK, such as "Users.Create", for the calls
+// of one pattern of Handle, or for all requests with "*".
 func On(op string) Fault { return Fault{op: op} }
 
 // Nth makes the fault strike only at the nth match after the call to Fail. The
@@ -438,17 +438,17 @@ func (f Fault) String() string {
 // strikes, until it has struck as often as it should. Faults strike before the
 // server checks the credentials.
 //
-// Fail panics if the API has no call of that name, or if the fault does nothing.
+// Fail panics if the server has no call of that name, or if the fault does nothing.
 func (s *Server) Fail(f Fault) {
-	known := f.op == "*" || slices.ContainsFunc(routes, func(rt *route) bool { return rt.op == f.op })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := f.op == "*" || slices.Contains(s.patterns, f.op) || slices.ContainsFunc(routes, func(rt *route) bool { return rt.op == f.op })
 	if !known {
 		panic("siptest: no call is named " + strconv.Quote(f.op))
 	}
 	if len(f.calls) == 0 {
 		panic("siptest: the fault on " + strconv.Quote(f.op) + " does nothing")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.faults = append(s.faults, &activeFault{Fault: f})
 }
 

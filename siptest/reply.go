@@ -17,6 +17,7 @@ type answer struct {
 	status      int
 	contentType string
 	body        []byte
+	header      http.Header // of a handler of Handle
 }
 
 // answer returns an error in this format.
@@ -24,15 +25,15 @@ func (e ErrorBody) answer(status int, message string) answer {
 	const plain, json, page = "text/plain; charset=utf-8", "application/json", "text/html; charset=utf-8"
 	switch e {
 	case ErrorJSONString:
-		return answer{status, json, appendString(nil, message)}
+		return answer{status: status, contentType: json, body: appendString(nil, message)}
 	case ErrorJSONObject:
-		return answer{status, json, appendRow(nil, []column{{name: "message"}}, map[string]string{"message": message}, false)}
+		return answer{status: status, contentType: json, body: appendRow(nil, []column{{name: "message"}}, map[string]string{"message": message}, false)}
 	case ErrorHTML:
 		title := html.EscapeString(statusText(status))
-		return answer{status, page, []byte("<html><head><title>" + title + "</title></head><body><h1>" + title +
+		return answer{status: status, contentType: page, body: []byte("<html><head><title>" + title + "</title></head><body><h1>" + title +
 			"</h1><p>" + html.EscapeString(message) + "</p></body></html>\n")}
 	}
-	return answer{status, plain, []byte(message)}
+	return answer{status: status, contentType: plain, body: []byte(message)}
 }
 
 func statusText(status int) string {
@@ -82,6 +83,7 @@ func (f Fault) makeReply(a answer, o Options) reply {
 		stray:      f.stray,
 		strayAfter: f.strayAfter,
 	}
+	maps.Copy(rep.header, a.header)
 	if a.contentType != "" {
 		rep.header.Set("Content-Type", a.contentType)
 	}

@@ -1,6 +1,7 @@
 package siptest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"mime"
@@ -13,12 +14,15 @@ import (
 // A request is what reached the server, over the socket or in process.
 type request struct {
 	method, path, query string
+	url                 *url.URL
+	host                string
 	header              http.Header
 	body                []byte
 
 	route   *route           // nil if the API has no such call
 	ids     map[string]int64 // by the names in the path
-	allowed []string         // without a route: the methods that the path allows
+	pattern string           // of Handle; empty if it has no such call
+	allowed []string         // without a route and a pattern: the methods that the path allows
 	form    []pair
 
 	inFlight bool // counted in Server.inFlight
@@ -41,9 +45,16 @@ func (r *request) applies() bool { return r.frames == nil || r.frames.serve(r.st
 
 var errGoneAway = errors.New("siptest: after a GOAWAY")
 
-func newRequest(method string, u *url.URL, header http.Header, body []byte) *request {
-	r := &request{method: method, path: u.EscapedPath(), query: u.RawQuery, header: header, body: body}
+func (s *Server) newRequest(req *http.Request, body []byte) *request {
+	method, header := cmp.Or(req.Method, http.MethodGet), req.Header
+	r := &request{
+		method: method, path: req.URL.EscapedPath(), query: req.URL.RawQuery,
+		url: req.URL, host: cmp.Or(req.Host, req.URL.Host), header: header, body: body,
+	}
 	r.route, r.ids, r.allowed = findRoute(method, r.path)
+	if r.route == nil {
+		s.findHandler(r)
+	}
 	mediaType, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
 	if mediaType == "application/x-www-form-urlencoded" && method != http.MethodGet {
 		r.form = splitPairs(string(body))
@@ -64,7 +75,7 @@ func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
 	}
 	s.runHooks(fault.before)
 	if fault.commit == commitLate && r.applies() {
-		s.commitLater(r, fault)
+		s.commitLater(ctx, r, fault)
 	}
 	if err := wait(ctx, s.opts.Latency+fault.latency); err != nil {
 		return reply{}, err
@@ -74,7 +85,7 @@ func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
 		if fault.ending != endGoAwayBelow && !r.applies() {
 			return reply{}, errGoneAway
 		}
-		a = s.apply(r)
+		a = s.apply(ctx, r)
 	}
 	if fault.commit != commitLate {
 		s.runHooks(fault.after)
@@ -111,6 +122,7 @@ func (s *Server) receive(r *request) (*Request, Fault, *limited, *task) {
 		Form:   pairValues(r.form),
 		Header: r.header.Clone(),
 	}
+	entry.Op = r.pattern
 	if r.route != nil {
 		entry.Op = r.route.op
 	}
@@ -132,7 +144,7 @@ func (s *Server) receive(r *request) (*Request, Fault, *limited, *task) {
 	r.inFlight = true
 	fault := s.faultFor(entry.Op)
 	if fault.stripBody {
-		entry.Form, r.form = url.Values{}, nil
+		entry.Form, r.form, r.body = url.Values{}, nil, nil
 	}
 	return entry, fault, nil, s.begin()
 }
@@ -148,19 +160,26 @@ func (s *Server) leave(r *request) {
 }
 
 // apply applies a request, or refuses it, and returns the answer.
-func (s *Server) apply(r *request) answer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (s *Server) apply(ctx context.Context, r *request) answer {
 	a, err := s.handle(r)
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		return s.opts.ErrorBody.answer(refused.status, refused.message)
 	}
+	if r.pattern != "" {
+		return s.runHandler(ctx, r) // without the lock, since it may use the server
+	}
 	return a
 }
 
+// handle leaves the requests of a pattern to their handler.
 func (s *Server) handle(r *request) (answer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !s.authorized(r) {
 		return answer{}, &refusal{http.StatusUnauthorized, "auth required"}
+	}
+	if r.pattern != "" {
+		return answer{}, nil
 	}
 	if r.route == nil {
 		if len(r.allowed) > 0 {

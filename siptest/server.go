@@ -22,9 +22,11 @@ type Server struct {
 	faults   []*activeFault
 	log      []*Request
 	tasks    map[*task]bool
-	stopped  bool // commitLater begins no task
+	stopped  bool     // commitLater begins no task
+	patterns []string // of Handle
 
-	traffic *traffic
+	handlers http.ServeMux // of Handle; has a lock of its own
+	traffic  *traffic
 
 	closing        sync.Once
 	lifecycle      sync.Mutex // guards the fields below
@@ -35,7 +37,7 @@ type Server struct {
 
 // A Request describes a request that the server received.
 type Request struct {
-	Op     string // such as "Users.Create"; empty if the API has no such call
+	Op     string // such as "Users.Create", or a pattern of Handle; empty if the server has no such call
 	Method string
 	Path   string // as sent, with escapes
 	Query  url.Values
@@ -142,7 +144,7 @@ func (s *Server) end(t *task) {
 }
 
 // commitLater applies a request after the delay of HangThenCommit.
-func (s *Server) commitLater(r *request, f Fault) {
+func (s *Server) commitLater(ctx context.Context, r *request, f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
@@ -151,7 +153,7 @@ func (s *Server) commitLater(r *request, f Fault) {
 	t := s.begin()
 	t.timer = time.AfterFunc(f.commitDelay, func() {
 		defer s.end(t)
-		s.apply(r)
+		s.apply(context.WithoutCancel(ctx), r)
 		s.runHooks(f.after)
 	})
 }

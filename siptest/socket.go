@@ -62,7 +62,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	received := newRequest(r.Method, r.URL, r.Header, body)
+	received := s.newRequest(r, body)
 	defer s.leave(received)
 	if c.frames != nil {
 		received.frames, received.stream = c.frames, streamID(w)

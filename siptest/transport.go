@@ -82,11 +82,8 @@ func (t transport) exchange(x *exchange, trace *httptrace.ClientTrace, req *http
 	if trace.WroteRequest != nil {
 		trace.WroteRequest(httptrace.WroteRequestInfo{})
 	}
-	method := req.Method
-	if method == "" {
-		method = http.MethodGet
-	}
-	received := newRequest(method, req.URL, req.Header, body)
+	received := t.server.newRequest(req, body)
+	defer t.server.leave(received) // if a handler of the test panics
 	rep, err := t.server.serve(x.ctx, received)
 	t.server.leave(received)
 	if err != nil {

@@ -46,13 +46,10 @@ func main() {
 }
 
 func run(ctx context.Context, live bool, domain infinitysip.DomainID, format, output string) error {
-	switch {
-	case live && domain == 0:
-		return errors.New("-live needs -domain; the quickstart example lists your domains")
-	case format != "json" && format != "csv":
+	if format != "json" && format != "csv" {
 		return errors.New("-format must be json or csv")
 	}
-	target, err := demo.Connect(live, domain)
+	target, err := demo.ConnectToDomain(live, domain)
 	if err != nil {
 		return err
 	}

@@ -9,21 +9,28 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/infinitysip/infinitysip/internal/ratelimit"
+	"github.com/infinitysip/infinitysip/internal/redact"
 	"github.com/infinitysip/infinitysip/internal/retry"
+	"github.com/infinitysip/infinitysip/internal/transcript"
 )
 
 // Account is what all attempts of one account share. Several accounts may share a
 // Transport.
 type Account struct {
-	Scheme, Host  string // the only ones that see the credentials
-	Authorization func() string
-	UserAgent     string
-	Turns         *ratelimit.Limiter
-	Timeouts      Timeouts
-	Logger        *slog.Logger // nil: none
+	Scheme, Host string // the only ones that see the credentials
+	Keys         *Keys
+	UserAgent    string
+	Limiter      Limiter // the user's; nil: none
+	Turns        *ratelimit.Limiter
+	Timeouts     Timeouts
+	Logger       *slog.Logger    // nil: none
+	Debug        *transcript.Log // nil: none
+	Observed     bool            // the owners of the calls observe their attempts
 }
 
 // Call is what the attempts of one call share, and what came of them. An Owner
@@ -32,15 +39,20 @@ type Call struct {
 	Account          *Account
 	Op, Method, Path string
 	Header           http.Header      // that the caller asks for, beside those of the account
+	Form             url.Values       // that the body of the request holds
 	Long             bool             // a list, whose answer may be of any length
 	Write            bool             // it may change something
 	Place            *ratelimit.Place // in the queue for turns
 	Pause            time.Duration    // before the next attempt
+	Ring             *Ring            // the keys of a source; the looks for what the call made share it
+	Warned           *atomic.Bool     // the logger knows that the call waits long; nil: it is not to know
 
-	Attempts int // how many were sent, or may have been
-	Free     int // how many of them use up nothing: refused as too many, or reads that were Stale
+	Attempts int           // how many were sent, or may have been
+	Waited   time.Duration // for turns
+	Free     int           // how many of them use up nothing: refused as too many, or reads that were Stale
 	last     struct {
 		status  int // 0: there was no answer
+		proto   string
 		header  http.Header
 		refused bool
 		watch   *watch // nil: there was no turn
@@ -54,11 +66,18 @@ func (c *Call) Status() int { return c.last.status }
 // Answer is the header of the last answer, or nil if there was none.
 func (c *Call) Answer() http.Header { return c.last.header }
 
+// Proto is the protocol of the last answer, such as "HTTP/2.0", or "" if there was none.
+func (c *Call) Proto() string { return c.last.proto }
+
 // Succeeded reports whether the last attempt's answer has the status of a
 // success. It is the only place that says which those are.
 func (c *Call) Succeeded() bool {
 	return c.last.status == http.StatusOK || c.last.status == http.StatusCreated || c.last.status == http.StatusNoContent
 }
+
+// Begun reports whether the last attempt went on to the transport. If not, it had no
+// turn or no key.
+func (c *Call) Begun() bool { return c.last.watch != nil }
 
 // Sent reports whether the last attempt may have reached the server.
 func (c *Call) Sent() bool { return c.last.watch != nil && c.last.watch.reached() }
@@ -81,20 +100,75 @@ func (c *Call) Base() *Call { return c }
 // Owner is the caller's own type of a call, which embeds Call.
 type Owner interface {
 	Base() *Call
-	Clean(error) error // returns the error without secrets
+	Clean(error) error           // returns the error without secrets
+	Secrets() transcript.Secrets // to keep them out of logs
+
+	// AttemptBegins is told of an attempt that has its turn, if the account is observed. It
+	// returns the context of the request, and headers to add to it. AttemptEnds is told how
+	// it ended: when there was an answer, or err.
+	AttemptBegins(ctx context.Context, u *url.URL) (context.Context, http.Header)
+	AttemptEnds(err error)
 }
 
-type ownerKey struct{}
+type (
+	ownerKey       struct{}
+	observationKey struct{}
+)
 
-// NewContext returns a context for the requests of a call.
+// NewContext returns a context for the requests of a call. It holds the call in a func,
+// because a printer of contexts shows no func, and the call has a form.
 func NewContext(ctx context.Context, owner Owner) context.Context {
-	return context.WithValue(ctx, ownerKey{}, owner)
+	return context.WithValue(ctx, ownerKey{}, func() Owner { return owner })
 }
 
 // FromContext returns the call that a request's context belongs to, or nil.
 func FromContext(ctx context.Context) Owner {
-	owner, _ := ctx.Value(ownerKey{}).(Owner)
-	return owner
+	if owner, ok := ctx.Value(ownerKey{}).(func() Owner); ok {
+		return owner()
+	}
+	return nil
+}
+
+// WithObservation returns a context that carries what observes a call of a method.
+func WithObservation(ctx context.Context, observation any) context.Context {
+	return context.WithValue(ctx, observationKey{}, observation)
+}
+
+// Observation returns what WithObservation put into a context, or nil.
+func Observation(ctx context.Context) any { return ctx.Value(observationKey{}) }
+
+// outside is the context for what the user has written: a call that it makes is one of
+// its own.
+type outside struct{ context.Context }
+
+func (o outside) Value(key any) any {
+	if key == (ownerKey{}) || key == (observationKey{}) {
+		return nil
+	}
+	return o.Context.Value(key)
+}
+
+// WithValues returns ctx with the values of another context, which somebody made of it,
+// or should have. It ends only when ctx ends.
+func WithValues(ctx, values context.Context) context.Context {
+	if values == nil {
+		return ctx
+	}
+	return &valued{ctx, values}
+}
+
+type valued struct {
+	context.Context
+	values context.Context
+}
+
+func (v *valued) Value(key any) (value any) {
+	defer func() {
+		if recover() != nil || value == nil { // the values are somebody's, who may do anything
+			value = v.Context.Value(key)
+		}
+	}()
+	return v.values.Value(key)
 }
 
 // Transport is the http.RoundTripper of attempts.
@@ -108,6 +182,7 @@ type Transport struct{ Base http.RoundTripper }
 func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	owner := FromContext(req.Context())
 	call := owner.Base()
+	var exchange *transcript.Exchange
 	var began time.Time
 	if call.Account.Logger != nil {
 		began = time.Now()
@@ -117,22 +192,51 @@ func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error
 			// What was thrown may hold anything, so it is not shown.
 			resp, err = nil, fmt.Errorf("the transport panicked (%T)", v)
 		}
+		if err != nil && req.Context().Err() != nil {
+			err = req.Context().Err() // and not its cause, which is the caller's own
+		}
+		if exchange != nil && err == nil {
+			exchange.Answered(resp)
+		}
 		resp, err = call.end(resp, err)
+		if call.Account.Observed && call.last.watch != nil {
+			owner.AttemptEnds(err)
+		}
+		if exchange != nil && err != nil {
+			exchange.Failed(owner.Clean(err))
+		}
 		if call.Account.Logger != nil {
-			call.log(req.Context(), owner.Clean(err), time.Since(began))
+			call.log(req.Context(), owner, err, time.Since(began))
 		}
 	}()
 	out, err := call.begin(req)
 	if err != nil {
 		return nil, err
 	}
+	if call.Account.Observed {
+		ctx, header := owner.AttemptBegins(out.Context(), out.URL)
+		if ctx != out.Context() {
+			out = out.WithContext(ctx)
+		}
+		for key, values := range header {
+			for _, value := range values {
+				if name, problem := CheckHeader(key, value); problem == "" {
+					out.Header.Add(name, value)
+				}
+			}
+		}
+	}
+	if call.Account.Debug != nil {
+		exchange = call.Account.Debug.Request(fmt.Sprintf("%s, attempt %d", call.Op, call.Attempts), out, call.Form, owner.Secrets())
+	}
+	call.last.watch.start()
 	return t.Base.RoundTrip(out)
 }
 
 // begin waits for the turn of an attempt, and returns its request.
 func (c *Call) begin(req *http.Request) (*http.Request, error) {
 	c.last.watch = nil
-	turn, err := c.turn(req.Context())
+	turn, authorization, err := c.turn(req.Context())
 	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close()
@@ -140,7 +244,7 @@ func (c *Call) begin(req *http.Request) (*http.Request, error) {
 		return nil, err
 	}
 	c.Attempts++
-	c.last.status, c.last.header, c.last.refused = 0, nil, false
+	c.last.status, c.last.proto, c.last.header, c.last.refused = 0, "", nil, false
 	watch := newWatch(req.Context(), c.Account.Timeouts)
 	watch.turn = turn
 	c.last.watch = watch
@@ -155,18 +259,39 @@ func (c *Call) begin(req *http.Request) (*http.Request, error) {
 		out.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	if req.URL.Scheme == c.Account.Scheme && req.URL.Host == c.Account.Host {
-		out.Header.Set("Authorization", c.Account.Authorization())
+		out.Header.Set("Authorization", authorization)
 	}
 	return out, nil
 }
 
-// turn waits until the next attempt may go.
-func (c *Call) turn(ctx context.Context) (ratelimit.Turn, error) {
-	if err := retry.Sleep(ctx, c.Pause); err != nil {
-		return ratelimit.Turn{}, err
+// wait waits until the next attempt may go.
+func (c *Call) wait(ctx context.Context) (turn ratelimit.Turn, err error) {
+	if c.Account.Logger != nil && c.Warned != nil {
+		defer c.watchWait(ctx)()
+	}
+	if err = retry.Sleep(ctx, c.Pause); err != nil {
+		return turn, err
 	}
 	c.Pause = 0
-	return c.Account.Turns.Wait(ctx, c.Place, c.Write)
+	began := time.Now()
+	if err = waitFor(ctx, c.Account.Limiter); err == nil {
+		turn, err = c.Account.Turns.Wait(ctx, c.Place, c.Write)
+	}
+	if waited := time.Since(began); waited > time.Millisecond { // else it had its turn at once
+		c.Waited += waited
+	}
+	return turn, err
+}
+
+// turn waits until the next attempt may go, and returns what it authenticates with.
+func (c *Call) turn(ctx context.Context) (turn ratelimit.Turn, authorization string, err error) {
+	if turn, err = c.wait(ctx); err != nil {
+		return turn, "", err
+	}
+	if authorization, err = c.Account.Keys.next(ctx, c.Account.Timeouts.Attempt, c.Ring); err != nil {
+		turn.Done()
+	}
+	return turn, authorization, err
 }
 
 // end notes what came of an attempt, and goes on to watch the body of an answer.
@@ -191,9 +316,11 @@ func (c *Call) end(resp *http.Response, err error) (*http.Response, error) {
 		}
 		return nil, watch.end(err)
 	}
-	c.last.status, c.last.header = resp.StatusCode, resp.Header
-	if c.last.refused = watch.turn.Answer(kindOf(resp.StatusCode), retry.After(resp)); c.last.refused {
+	c.last.status, c.last.proto, c.last.header = resp.StatusCode, resp.Proto, resp.Header
+	asked := retry.After(resp)
+	if c.last.refused = watch.turn.Answer(kindOf(resp.StatusCode), asked); c.last.refused {
 		c.Free++
+		tellRefused(c.Account.Limiter, asked)
 	}
 	if c.Long {
 		watch.turn.Done() // a loop over its rows may make calls, which must not wait for its end
@@ -226,9 +353,28 @@ func kindOf(status int) ratelimit.Answer {
 	return ratelimit.Other
 }
 
+// longWait is how long a call waits for a turn before the logger is told.
+const longWait = 10 * time.Second
+
+// watchWait tells the logger, once a call, that the call waits long. The func that it
+// returns ends the watch.
+func (c *Call) watchWait(ctx context.Context) (end func()) {
+	ended, attempt := make(chan struct{}), c.Attempts+1
+	timer := time.AfterFunc(longWait, func() {
+		defer close(ended)
+		if !c.Warned.Swap(true) {
+			c.Account.Log(ctx, slog.LevelWarn, "infinitysip: a call waits long", slog.String("op", c.Op), slog.Int("attempt", attempt), slog.Duration("waited", longWait))
+		}
+	})
+	return func() {
+		if !timer.Stop() {
+			<-ended
+		}
+	}
+}
+
 // log writes the record of an attempt that has just ended.
-func (c *Call) log(ctx context.Context, err error, took time.Duration) {
-	level := slog.LevelDebug
+func (c *Call) log(ctx context.Context, owner Owner, err error, took time.Duration) {
 	attrs := []slog.Attr{
 		slog.String("op", c.Op),
 		slog.String("method", c.Method),
@@ -237,12 +383,20 @@ func (c *Call) log(ctx context.Context, err error, took time.Duration) {
 		slog.Duration("took", took),
 	}
 	if err != nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
+		attrs = append(attrs, slog.String("error", owner.Clean(err).Error()))
 	} else {
 		attrs = append(attrs, slog.Int("status", c.last.status))
 	}
-	if err != nil && !errors.Is(err, context.Canceled) || err == nil && !c.Succeeded() {
-		level = slog.LevelWarn
+	if id := c.last.header.Get("X-Request-Id"); id != "" && err == nil {
+		attrs = append(attrs, slog.String("request_id", redact.Line(owner.Secrets().Text(id))))
 	}
-	c.Account.Logger.LogAttrs(ctx, level, "infinitysip", attrs...)
+	c.Account.Log(ctx, slog.LevelDebug, "infinitysip", attrs...)
+}
+
+// Log writes a record, if there is a logger. What its handler panics with is dropped.
+func (a *Account) Log(ctx context.Context, level slog.Level, message string, attrs ...slog.Attr) {
+	if a.Logger != nil {
+		defer func() { _ = recover() }()
+		a.Logger.LogAttrs(outside{ctx}, level, message, attrs...)
+	}
 }

@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +21,8 @@ import (
 
 	"github.com/infinitysip/infinitysip/internal/attempt"
 	"github.com/infinitysip/infinitysip/internal/ratelimit"
+	"github.com/infinitysip/infinitysip/internal/redact"
+	"github.com/infinitysip/infinitysip/internal/transcript"
 )
 
 // owner is a call whose errors all read "clean".
@@ -30,13 +35,27 @@ func (*owner) Clean(err error) error {
 	return errors.New("clean")
 }
 
+func (*owner) AttemptBegins(ctx context.Context, _ *url.URL) (context.Context, http.Header) {
+	return ctx, nil
+}
+func (*owner) AttemptEnds(error) {}
+
+func (o *owner) Secrets() transcript.Secrets {
+	named := func(name string) bool { return name == "password" || redact.Sensitive(name) }
+	return transcript.Secrets{Detector: redact.New([]string{"hunter2hunter2"}, nil, redact.Names{"password"}), Named: named}
+}
+
 // newOwner returns a call of an account at https://gw.example.com:8443.
 func newOwner() *owner {
-	return &owner{attempt.Call{Op: "Users.Get", Method: "GET", Path: "/users/1", Place: new(ratelimit.Place), Account: &attempt.Account{
-		Scheme: "https", Host: "gw.example.com:8443", Authorization: func() string { return "ApiKey key" }, UserAgent: "agent/1",
+	return &owner{attempt.Call{Op: "Users.Get", Method: "GET", Path: "/users/1", Place: new(ratelimit.Place), Ring: new(attempt.Ring), Account: &attempt.Account{
+		Scheme: "https", Host: "gw.example.com:8443", Keys: attempt.NewKeys(keyOf("key"), nil), UserAgent: "agent/1",
 		Turns:    ratelimit.New(ratelimit.Options{Patience: time.Minute}),
 		Timeouts: attempt.Timeouts{Header: time.Second, Progress: 2 * time.Second, Error: 3 * time.Second, Attempt: 4 * time.Second},
 	}}}
+}
+
+func keyOf(key string) attempt.Key {
+	return func() (string, []string) { return "ApiKey " + key, []string{key} }
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
@@ -276,9 +295,11 @@ func TestARecordForEachAttempt(t *testing.T) {
 		want map[string]any
 	}{
 		"success": {answers(&http.Response{StatusCode: 204, Header: http.Header{}}), map[string]any{"level": "DEBUG", "status": 204.}},
-		"failure": {answers(&http.Response{StatusCode: 503, Header: http.Header{}}), map[string]any{"level": "WARN", "status": 503.}},
+		"failure": {answers(&http.Response{StatusCode: 503, Header: http.Header{}}), map[string]any{"level": "DEBUG", "status": 503.}},
 		"error": {func(*http.Request) (*http.Response, error) { return nil, errors.New("hunter2") },
-			map[string]any{"level": "WARN", "error": "clean"}},
+			map[string]any{"level": "DEBUG", "error": "clean"}},
+		"a request id":             {answers(&http.Response{StatusCode: 200, Header: http.Header{"X-Request-Id": {"a\nb"}}}), map[string]any{"level": "DEBUG", "status": 200., "request_id": "a b"}},
+		"a request id of a secret": {answers(&http.Response{StatusCode: 200, Header: http.Header{"X-Request-Id": {"hunter2hunter2"}}}), map[string]any{"level": "DEBUG", "status": 200., "request_id": "[the server's text held a secret: 14 bytes]"}},
 	} {
 		var log bytes.Buffer
 		o := newOwner()
@@ -296,4 +317,96 @@ func TestARecordForEachAttempt(t *testing.T) {
 		test.want["msg"], test.want["op"], test.want["method"], test.want["path"], test.want["attempt"] = "infinitysip", "Users.Get", "GET", "/users/1", 1.
 		require.Equal(t, test.want, got, name)
 	}
+}
+
+// A call that waits long for its turns says so once, while it waits.
+func TestALongWait(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		pauses []time.Duration
+		cancel time.Duration // 0: never
+		want   []string      // when it says so, and of which attempt
+	}{
+		"short":     {pauses: []time.Duration{9 * time.Second, 9 * time.Second}},
+		"long":      {pauses: []time.Duration{time.Second, time.Minute, time.Minute}, want: []string{"11s 2"}},
+		"cancelled": {pauses: []time.Duration{time.Minute}, cancel: 5 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			began := time.Now()
+			var got []string
+			o := newOwner()
+			o.Warned = new(atomic.Bool)
+			o.Account.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if test.cancel > 0 {
+				time.AfterFunc(test.cancel, cancel)
+			}
+			o.Account.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+				if a.Key == "attempt" {
+					got = append(got, fmt.Sprint(time.Since(began), " ", a.Value))
+				}
+				return a
+			}}))
+			for _, pause := range test.pauses {
+				o.Pause = pause
+				req, err := http.NewRequestWithContext(attempt.NewContext(ctx, o), http.MethodGet, ownURL, nil)
+				require.NoError(t, err)
+				resp, err := (&attempt.Transport{Base: answers(&http.Response{StatusCode: 200, Header: http.Header{}})}).RoundTrip(req)
+				if test.cancel == 0 {
+					require.NoError(t, err)
+					require.NoError(t, resp.Body.Close())
+				}
+			}
+			require.Equal(t, test.want, got, name)
+			require.Equal(t, len(test.want), strings.Count(log.String(), `level=WARN msg="infinitysip: a call waits long" op=Users.Get attempt=2 waited=10s`), log.String())
+		})
+	}
+}
+
+// A logger or a debug log that panics does not harm the attempt.
+func TestLogsThatPanic(t *testing.T) {
+	t.Parallel()
+	o := newOwner()
+	o.Account.Logger = slog.New(panics{slog.DiscardHandler})
+	o.Account.Debug = transcript.New(panics{})
+	resp, err := try(t, o, answers(&http.Response{StatusCode: 200, Header: http.Header{}}), ownURL, strings.NewReader("a=b"))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+}
+
+type panics struct{ slog.Handler }
+
+func (panics) Enabled(context.Context, slog.Level) bool  { panic("hunter2hunter2") }
+func (panics) Handle(context.Context, slog.Record) error { panic("hunter2hunter2") }
+func (panics) Write([]byte) (int, error)                 { panic("hunter2hunter2") }
+
+// The debug log has the request as it is sent, and an answer or an error for each.
+func TestTheDebugLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := newOwner()
+		o.Account.Debug, o.Header, o.Form = transcript.New(&log), http.Header{"X-A": {"b"}}, url.Values{"a": {"b"}}
+		for _, base := range []roundTripper{
+			answers(&http.Response{StatusCode: 200, Header: http.Header{"Location": {"/1"}}, Body: io.NopCloser(strings.NewReader("ok")), ContentLength: 2}),
+			answers(&http.Response{StatusCode: 101}),
+			func(*http.Request) (*http.Response, error) { return nil, errors.New("hunter2") },
+			func(*http.Request) (*http.Response, error) { panic("hunter2") },
+			answers(nil),
+		} {
+			if resp, err := try(t, o, base, ownURL, strings.NewReader("a=b")); err == nil {
+				_, err = io.Copy(io.Discard, resp.Body)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+			}
+		}
+		const request = "GET /users/1\n    Authorization: [redacted]\n    Content-Type: application/x-www-form-urlencoded\n    User-Agent: agent/1\n    X-A: b\n\n    a=b\n"
+		want := ""
+		for i, answered := range []string{"200 OK\n    Location: /1\n\n    ok\n", "101 Switching Protocols\n", "clean\n", "clean\n", "clean\n"} {
+			want += fmt.Sprintf("--> #%[1]d Users.Get, attempt %[1]d\n    %[2]s<-- #%[1]d Users.Get, attempt %[1]d, after 0s\n    %[3]s", i+1, request, answered)
+		}
+		require.Equal(t, want, log.String())
+	})
 }

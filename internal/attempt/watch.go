@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptrace"
 	"sync"
@@ -77,8 +78,15 @@ func newWatch(ctx context.Context, waits Timeouts) *watch {
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	w.trace = httptrace.ClientTrace{GetConn: w.getConn, GotConn: w.gotConn, PutIdleConn: w.putIdleConn, WroteHeaders: w.wroteHeaders}
 	w.ctx = httptrace.WithClientTrace(w.ctx, &w.trace)
-	w.timer = time.AfterFunc(w.wait, func() { w.late.Store(true); w.cancel(timeoutError(w.missed + w.wait.String())) })
+	w.timer = time.AfterFunc(math.MaxInt64, func() { w.late.Store(true); w.cancel(timeoutError(w.missed + w.wait.String())) })
 	return w
+}
+
+// start begins the wait for an answer: what comes between the turn of an attempt and its
+// request takes nothing from it.
+func (w *watch) start() {
+	w.began = time.Now()
+	w.timer.Reset(w.wait)
 }
 
 // The texts of timeouts, before the time.

@@ -66,6 +66,16 @@ func (f Form) Len() (n int) {
 	return n
 }
 
+// Has reports whether there is a value of this name, brackets aside.
+func (f Form) Has(name string) bool {
+	for own := range f.Values {
+		if bare(own) == bare(name) {
+			return true
+		}
+	}
+	return false
+}
+
 // Problem is what is wrong with a parameter.
 type Problem struct{ Name, Text string }
 

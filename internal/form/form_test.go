@@ -359,6 +359,15 @@ func TestHas(t *testing.T) {
 	require.False(t, format.Has(struct{}{}, "name"))
 }
 
+func TestFormHas(t *testing.T) {
+	t.Parallel()
+	f := form.Form{Values: url.Values{"name": {"x"}, "ids[]": {"1"}}}
+	for name, want := range map[string]bool{"name": true, "name[]": true, "ids": true, "ids[a]": true, "Name": false, "": false} {
+		require.Equal(t, want, f.Has(name), name)
+	}
+	require.False(t, form.Form{}.Has("name"))
+}
+
 // What is kept of a type is of that type alone, also of one that has the same
 // name, and of that format alone.
 func TestTypesAreApart(t *testing.T) {

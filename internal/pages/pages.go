@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 )
@@ -22,12 +23,14 @@ var (
 type Query struct {
 	After    int64 // only rows with a greater id; 0: all
 	Offset   int   // how many rows to skip
+	Size     int   // the most rows; not positive if Size or Max of the List is negative
 	AnyOrder bool  // the server refused the order by id
 }
 
 // Page is a page of rows R.
 type Page[R any] struct {
 	Rows []R
+	Sum  uint64 // of what the server sent, see Text: it tells pages apart whose rows do not say their ids
 	Read func() // if it is set, called by the reader's goroutine before the rows, or the page's error, are yielded
 }
 
@@ -46,11 +49,14 @@ type Page[R any] struct {
 // or repeated, whatever comes and goes meanwhile. In another order there is the
 // offset alone to go by. A page that comes again is passed over once: as many rows
 // may have been inserted before it.
+//
+// Nothing is asked for beyond Max rows.
 type List[R any] struct {
 	Ask            func(context.Context, Query) (Page[R], error)
 	ID             func(*R) int64   // of a row; 0: the row does not say
 	Refused        func(error) bool // the server refuses to sort or to filter by id
 	Size           int              // rows of a full page
+	Max            int              // rows that the reader wants; 0: all
 	Offset         int              // where the list begins
 	Ahead          int              // pages that are asked for ahead of the reader
 	ByID           bool             // the rows are asked for in the order of their ids
@@ -59,7 +65,10 @@ type List[R any] struct {
 
 // Read yields the rows of the list, up to the first error.
 func (l List[R]) Read(ctx context.Context, yield func(R, error) bool) {
-	p := &pager[R]{List: l, yield: yield, full: l.Size}
+	p := &pager[R]{List: l, yield: yield, full: l.Size, left: l.Max}
+	if p.left == 0 {
+		p.left = math.MaxInt
+	}
 	for p.run(ctx) {
 	}
 }
@@ -68,17 +77,18 @@ type pager[R any] struct {
 	List[R]
 	yield func(R, error) bool
 
-	anyOrder bool  // see Query
-	full     int   // rows of a page that is not short
-	seen     int   // rows yielded, or passed over
-	before   []R   // the page before, of which rows were yielded
-	last     int64 // the last id in it
-	again    bool  // it came again
+	anyOrder bool    // see Query
+	left     int     // rows that the reader wants
+	full     int     // rows of a page that is not short
+	seen     int     // rows yielded, or passed over
+	before   Page[R] // the page before, of which rows were yielded
+	last     int64   // the last id in it
+	again    bool    // it came again
 }
 
 // run makes a run, and reports whether there is another.
 func (p *pager[R]) run(ctx context.Context) bool {
-	query := Query{Offset: p.Offset + p.seen, AnyOrder: p.anyOrder}
+	query := Query{Offset: p.Offset + p.seen, Size: min(p.Size, p.left), AnyOrder: p.anyOrder}
 	if p.ByID && p.seen > 0 {
 		query.After, query.Offset = p.last, 0
 	}
@@ -94,7 +104,7 @@ func (p *pager[R]) run(ctx context.Context) bool {
 			return true
 		}
 	}
-	if err == nil && p.repeated(page.Rows) {
+	if err == nil && p.repeated(page) {
 		return p.pass(page)
 	}
 	if err != nil || len(page.Rows) == 0 {
@@ -125,9 +135,12 @@ func (p *pager[R]) readAhead(ctx context.Context, query Query, step int, page Pa
 	defer asking.Wait() // also when the caller's loop does not come back
 	defer cancel()
 	queue := make(chan *pending[R], max(p.Ahead, 1))
+	left, joint := p.left-len(page.Rows), len(page.Rows)-step // rows that nothing asked for yet, and that come again with each page
 	fill := func(n int) {
-		for len(queue) < n {
+		for len(queue) < n && left > 0 {
 			query.Offset += step
+			query.Size = min(p.Size, left+joint)
+			left -= step
 			query, next := query, &pending[R]{done: make(chan struct{}), err: ErrLost}
 			asking.Go(func() {
 				defer close(next.done)
@@ -155,7 +168,7 @@ func (p *pager[R]) readAhead(ctx context.Context, query Query, step int, page Pa
 			page.Rows = page.Rows[1:]
 		case len(page.Rows) == 0:
 			return p.end(page, nil)
-		case p.repeated(page.Rows):
+		case p.repeated(page):
 			return p.pass(page)
 		}
 		if len(next.page.Rows) != p.full {
@@ -170,16 +183,18 @@ func (p *pager[R]) take(page Page[R]) bool {
 	if page.Read != nil {
 		page.Read()
 	}
+	page.Rows = page.Rows[:min(len(page.Rows), p.left)]
+	p.left -= len(page.Rows)
 	for i := range page.Rows {
 		if !p.yield(page.Rows[i], nil) {
 			return false
 		}
 	}
 	if n := len(page.Rows); n > 0 {
-		p.before, p.last, p.again = page.Rows, p.ID(&page.Rows[n-1]), false
+		p.before, p.last, p.again = page, p.ID(&page.Rows[n-1]), false
 		p.seen += n
 	}
-	return true
+	return p.left > 0
 }
 
 // pass goes on behind a page that came again, unless it came twice, or its rows do
@@ -218,11 +233,12 @@ func (p *pager[R]) ascend(rows []R) bool {
 	return true
 }
 
-// repeated reports whether the server sent the page before again. Rows that do not
-// say their ids are told apart by what they say.
-func (p *pager[R]) repeated(rows []R) bool {
-	return !p.ByID && len(rows) > 0 && slices.EqualFunc(rows, p.before, func(a, b R) bool {
+// repeated reports whether the server sent the page before again, or its beginning, if
+// fewer rows were asked for.
+func (p *pager[R]) repeated(page Page[R]) bool {
+	n, all := len(page.Rows), len(p.before.Rows)
+	return !p.ByID && n > 0 && n <= all && slices.EqualFunc(page.Rows, p.before.Rows[:n], func(a, b R) bool {
 		id := p.ID(&a)
-		return id == p.ID(&b) && (id != 0 || fmt.Sprint(a) == fmt.Sprint(b))
+		return id == p.ID(&b) && (id != 0 || page.Sum == p.before.Sum || n < all && fmt.Sprint(a) == fmt.Sprint(b))
 	})
 }

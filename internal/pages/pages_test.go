@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math/rand"
 	"runtime"
 	"slices"
@@ -43,6 +44,7 @@ type server struct {
 	habits
 	rows []row // in the server's own order
 	size int   // rows of a page that is asked for
+	seed maphash.Seed
 
 	// If they are set: how long an answer takes, what happens before it is made,
 	// and the error that comes with it.
@@ -108,12 +110,12 @@ func (s *server) ask(ctx context.Context, q pages.Query) (page pages.Page[row], 
 		rows = rows[min(q.Offset, len(rows)):]
 	}
 	if !s.ignoresSize {
-		rows = rows[:min(s.size, len(rows))]
+		rows = rows[:min(q.Size, len(rows))]
 	}
 	if s.most > 0 {
 		rows = rows[:min(s.most, len(rows))]
 	}
-	page.Rows = rows
+	page.Rows, page.Sum = rows, maphash.String(s.seed, fmt.Sprint(rows))
 	if s.fails != nil {
 		err = s.fails(q)
 	}
@@ -137,7 +139,7 @@ func (s *server) list(ahead int) pages.List[row] {
 
 // newServer has rows of these ids, in pages of size.
 func newServer(size int, ids ...int64) *server {
-	s := &server{size: size}
+	s := &server{size: size, seed: maphash.MakeSeed()}
 	s.add(ids...)
 	return s
 }
@@ -259,6 +261,40 @@ func TestPages(t *testing.T) {
 			require.Equal(t, test.asked, s.asked)
 			require.LessOrEqual(t, s.atTheMost, max(test.ahead, 1))
 		})
+	}
+}
+
+// A reader that wants so many rows gets them, and nothing is asked for beyond them,
+// whatever the server does.
+func TestMax(t *testing.T) {
+	t.Parallel()
+	for name, does := range map[string]habits{
+		"by id":                    {},
+		"in another order":         {named: true},
+		"it has its own limit":     {most: 3},
+		"its own limit and order":  {most: 3, named: true},
+		"it ignores the size":      {ignoresSize: true},
+		"it refuses to filter":     {refusesAfter: true},
+		"it refuses the order":     {refusesOrder: true},
+		"it ignores what is after": {ignoresAfter: true},
+	} {
+		for _, ahead := range []int{0, 1, 4} {
+			for size := 1; size <= 6; size++ {
+				for most := 1; most <= 14; most++ {
+					s := newServer(size, from1(12)...)
+					s.habits = does
+					s.before = func(q pages.Query) {
+						require.Positive(t, q.Size)
+						require.LessOrEqual(t, int(q.After)+q.Offset+q.Size, most, "%s, %d ahead, %d a page, %d wanted", name, ahead, size, most)
+					}
+					list := s.list(ahead)
+					list.Max = most
+					got, err := read(t, list)
+					require.NoError(t, err, name)
+					require.Equal(t, from1(min(int64(most), 12)), got, "%s, %d ahead, %d a page, %d wanted", name, ahead, size, most)
+				}
+			}
+		}
 	}
 }
 

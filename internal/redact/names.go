@@ -22,18 +22,18 @@ const (
 		"maximum length only please use choose contains already incorrect wrong expired want yes no "
 )
 
-// given reports whether text gives a value to a name, in JSON, PHP, a form, SQL or
+// given reports whether text gives a value to the name of a secret, in JSON, PHP, a form, SQL or
 // XML. After a colon, and in a tag, a sentence may say what is wrong: "pin: must be
 // digits". It is known by its first word, and is no value. Every other word may be
 // one, and so may all that follows an equals sign.
-func (n Names) given(text string) bool {
+func given(text string, named func(string) bool) bool {
 	const blanks, quotes, near = " \t\r\n", "\"'`", 256 // near a name alone, so that the work is linear
 	for i := 0; i < len(text); i++ {
 		start := i
 		for i < len(text) && (text[i] >= utf8.RuneSelf || unicode.IsLetter(rune(text[i])) || unicode.IsDigit(rune(text[i]))) {
 			i++
 		}
-		if start == i || !n.Has(text[start:i]) {
+		if start == i || !named(text[start:i]) {
 			continue
 		}
 		rest := strings.TrimLeft(text[i:min(len(text), i+near)], blanks+quotes+`\])`)
@@ -109,7 +109,10 @@ func Sensitive(name string) bool {
 		}
 		words.WriteRune(unicode.ToLower(r))
 	}
-	return slices.ContainsFunc(strings.FieldsFunc(words.String(), func(r rune) bool { return !unicode.IsLetter(r) }), func(word string) bool {
-		return slices.Contains(secretWords, word) || slices.ContainsFunc(secretEndings, func(end string) bool { return strings.HasSuffix(word, end) })
-	}) || slices.ContainsFunc(secretEndings, func(end string) bool { return strings.HasSuffix(strings.ToLower(name), end) })
+	ends := func(word string) bool {
+		return slices.ContainsFunc(secretEndings, func(end string) bool { return strings.HasSuffix(word, end) })
+	}
+	return ends(strings.ToLower(name)) || slices.ContainsFunc(strings.FieldsFunc(words.String(), func(r rune) bool { return !unicode.IsLetter(r) }), func(word string) bool {
+		return slices.Contains(secretWords, word) || ends(word)
+	})
 }

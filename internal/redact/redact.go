@@ -58,24 +58,36 @@ func (d *Detector) Text(text string) string {
 	return shown
 }
 
-// cut returns the first limit bytes of text, and what may be shown of them. If text
-// is longer, a secret may begin at the end of which too little is left to know it.
-// So five characters go, in escapes if there are some.
+// cut returns the first limit bytes of text, and what may be shown of them.
 func (d *Detector) cut(text string, limit int) (cut, shown string) {
-	if cut = text; len(text) > limit {
-		plain, escaped := max(limit-20, 0), max(limit-64, 0)
-		if cut = text[:plain]; strings.ContainsAny(text[escaped:limit], `%&\`) {
-			cut = text[:escaped]
-		}
-	}
-	if d.holds(text) {
-		return cut, "[the server's text held a secret: " + strconv.Itoa(len(text)) + " bytes]"
+	if cut = cutAt(text, limit); d.Holds(text, d.names.Has) {
+		return cut, replaced(len(text))
 	}
 	return cut, cut
 }
 
-// holds reports whether text shows a piece of a secret, or a value by its name.
-func (d *Detector) holds(text string) bool {
+// cutAt returns the first limit bytes of text. If text is longer, a secret may begin
+// at the end of which too little is left to know it. So five characters go, in
+// escapes if there are some.
+func cutAt(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	plain, escaped := max(limit-20, 0), max(limit-64, 0)
+	if strings.ContainsAny(text[escaped:limit], `%&\`) {
+		return text[:escaped]
+	}
+	return text[:plain]
+}
+
+// replaced is shown in place of a text that held a secret.
+func replaced(bytes int) string {
+	return "[the server's text held a secret: " + strconv.Itoa(bytes) + " bytes]"
+}
+
+// Holds reports whether text shows a piece of a secret, or a value whose name is that
+// of one.
+func (d *Detector) Holds(text string, named func(name string) bool) bool {
 	for _, reading := range readings(text) {
 		for w := range windows(reading) {
 			for _, mask := range d.masks {
@@ -84,11 +96,26 @@ func (d *Detector) holds(text string) bool {
 				}
 			}
 		}
-		if d.names.given(reading) {
+		if given(reading, named) {
 			return true
 		}
 	}
 	return false
+}
+
+// Foreign is Error for an error that no server caused, and that may hold other secrets
+// than those of the call: one of a URL with a query or a user, or one by whose names
+// it is known.
+func (d *Detector) Foreign(err error, named func(name string) bool) error {
+	text := err.Error()
+	_, address, found := strings.Cut(text, "://")
+	if end := strings.IndexAny(address, " \"'"); end >= 0 {
+		address = address[:end]
+	}
+	if found && strings.ContainsAny(address, "@?") || d.Holds(text, named) {
+		text = "[a text that may hold a secret: " + strconv.Itoa(len(text)) + " bytes]"
+	}
+	return &shownError{Line(text), func() error { return err }}
 }
 
 // Error returns an error that shows the text of err as one line, if it may be shown,

@@ -26,6 +26,7 @@ const (
 	Add                // adds members
 	Create             // a second time creates a second one
 	Append             // a create of what nothing identifies: a second one looks the same
+	Post               // nobody knows what it does, so nobody can look
 	kinds              // how many there are
 )
 
@@ -73,25 +74,26 @@ const (
 	Resend                       // look for it; if it is absent, send it once more
 	NextTurn                     // wait for another turn, which uses up no attempt
 	LookAndTurn                  // look for it; if it is absent, wait for another turn
+	Stop                         // the outcome is unknown, whatever the attempts that are left
 )
 
 // RuleFor is the whole of what is tried again.
 func RuleFor(f Failure, k Kind) Rule {
 	return [...][kinds]Rule{
-		//         Read Stream Update Delete Remove Add Create Append
-		Final:       {1, 1, 1, 1, 1, 1, 1, 1},
-		NotSent:     {4, 4, 4, 4, 4, 4, 4, 4},
-		Refused:     {NextTurn, NextTurn, NextTurn, NextTurn, NextTurn, NextTurn, NextTurn, NextTurn},
-		Throttled:   {NextTurn, NextTurn, NextTurn, NextTurn, NextTurn, SendMissing, LookAndTurn, Verify},
-		Unavailable: {4, 4, 3, 3, 3, SendMissing, Resend, Verify},
-		Declined:    {4, 4, 3, 3, 3, SendMissing, Resend, Verify},
-		Broken:      {3, 3, 2, 2, 2, SendMissing, Verify, Verify},
-		Lost:        {4, 4, 3, 3, 3, SendMissing, Verify, Verify},
-		Stale:       {4, 4, 3, 3, 3, SendMissing, Verify, Verify},
-		Unexpected:  {1, 1, 1, 1, 1, SendMissing, Verify, Verify},
-		Cut:         {3, 1, 1, 1, 1, 1, 1, 1}, // of a write the status alone counts
-		Gone:        {1, 1, 1, Done, 1, SendMissing, Verify, Verify},
-		Clash:       {1, 1, 1, 1, 1, SendMissing, Verify, Verify},
+		//         Read Stream Update Delete Remove Add Create Append Post
+		Final:       {1, 1, 1, 1, 1, 1, 1, 1, 1},
+		NotSent:     {4, 4, 4, 4, 4, 4, 4, 4, 4},
+		Refused:     {NextTurn, NextTurn, NextTurn, NextTurn, NextTurn, NextTurn, NextTurn, NextTurn, NextTurn},
+		Throttled:   {NextTurn, NextTurn, NextTurn, NextTurn, NextTurn, SendMissing, LookAndTurn, Verify, Stop},
+		Unavailable: {4, 4, 3, 3, 3, SendMissing, Resend, Verify, Stop},
+		Declined:    {4, 4, 3, 3, 3, SendMissing, Resend, Verify, Stop},
+		Broken:      {3, 3, 2, 2, 2, SendMissing, Verify, Verify, Stop},
+		Lost:        {4, 4, 3, 3, 3, SendMissing, Verify, Verify, Stop},
+		Stale:       {4, 4, 3, 3, 3, SendMissing, Verify, Verify, Stop},
+		Unexpected:  {1, 1, 1, 1, 1, SendMissing, Verify, Verify, Stop},
+		Cut:         {3, 1, 1, 1, 1, 1, 1, 1, 1}, // of a write the status alone counts
+		Gone:        {1, 1, 1, Done, 1, SendMissing, Verify, Verify, Stop},
+		Clash:       {1, 1, 1, 1, 1, SendMissing, Verify, Verify, Stop},
 	}[f][k]
 }
 

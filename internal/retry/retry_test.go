@@ -18,7 +18,7 @@ import (
 
 // allKinds are the kinds of calls, and whether each writes.
 var allKinds = map[retry.Kind]bool{
-	retry.Read: false, retry.Stream: false, retry.Update: true, retry.Delete: true, retry.Remove: true, retry.Add: true, retry.Create: true, retry.Append: true,
+	retry.Read: false, retry.Stream: false, retry.Update: true, retry.Delete: true, retry.Remove: true, retry.Add: true, retry.Create: true, retry.Append: true, retry.Post: true,
 }
 
 func TestWrites(t *testing.T) {
@@ -32,8 +32,8 @@ func TestWrites(t *testing.T) {
 func TestRuleFor(t *testing.T) {
 	t.Parallel()
 	const once = retry.Rule(1)
-	type rules struct{ read, stream, update, remove, delete, add, create, append retry.Rule }
-	same := func(rule retry.Rule) rules { return rules{rule, rule, rule, rule, rule, rule, rule, rule} }
+	type rules struct{ read, stream, update, remove, delete, add, create, append, post retry.Rule }
+	same := func(rule retry.Rule) rules { return rules{rule, rule, rule, rule, rule, rule, rule, rule, rule} }
 	for _, test := range []struct {
 		name    string
 		failure retry.Failure
@@ -44,58 +44,58 @@ func TestRuleFor(t *testing.T) {
 		{"the server took nothing, and says so: the call keeps its place", retry.Refused, same(retry.NextTurn)},
 		{
 			"503 where others are accepted: a refusal too, but a proxy may have handed it on", retry.Throttled,
-			rules{retry.NextTurn, retry.NextTurn, retry.NextTurn, retry.NextTurn, retry.NextTurn, retry.SendMissing, retry.LookAndTurn, retry.Verify},
+			rules{retry.NextTurn, retry.NextTurn, retry.NextTurn, retry.NextTurn, retry.NextTurn, retry.SendMissing, retry.LookAndTurn, retry.Verify, retry.Stop},
 		},
 		{
 			"503: the server is busy, and a write may have been taken", retry.Unavailable,
-			rules{4, 4, 3, 3, 3, retry.SendMissing, retry.Resend, retry.Verify},
+			rules{4, 4, 3, 3, 3, retry.SendMissing, retry.Resend, retry.Verify, retry.Stop},
 		},
 		{
 			"the server says that it did not take it: as a 503", retry.Declined,
-			rules{4, 4, 3, 3, 3, retry.SendMissing, retry.Resend, retry.Verify},
+			rules{4, 4, 3, 3, 3, retry.SendMissing, retry.Resend, retry.Verify, retry.Stop},
 		},
 		{
 			"500: it may fail for good, so once less than a 503, and it may have been applied", retry.Broken,
-			rules{3, 3, 2, 2, 2, retry.SendMissing, retry.Verify, retry.Verify},
+			rules{3, 3, 2, 2, 2, retry.SendMissing, retry.Verify, retry.Verify, retry.Stop},
 		},
 		{
 			"silence: a create may still be under way, so it is not sent again", retry.Lost,
-			rules{4, 4, 3, 3, 3, retry.SendMissing, retry.Verify, retry.Verify},
+			rules{4, 4, 3, 3, 3, retry.SendMissing, retry.Verify, retry.Verify, retry.Stop},
 		},
 		{
 			"the connection had been closed: a read goes again at once", retry.Stale,
-			rules{4, 4, 3, 3, 3, retry.SendMissing, retry.Verify, retry.Verify},
+			rules{4, 4, 3, 3, 3, retry.SendMissing, retry.Verify, retry.Verify, retry.Stop},
 		},
 		{
 			"an answer that nobody expects: nothing is sent again, and creates and adds are looked for", retry.Unexpected,
-			rules{once, once, once, once, once, retry.SendMissing, retry.Verify, retry.Verify},
+			rules{once, once, once, once, once, retry.SendMissing, retry.Verify, retry.Verify, retry.Stop},
 		},
 		{
 			"a cut answer: read again unless its rows were handed on; a write has its status", retry.Cut,
-			rules{3, once, once, once, once, once, once, once},
+			rules{3, once, once, once, once, once, once, once, once},
 		},
 		{
 			"404 after an attempt that may have been applied: a delete is done", retry.Gone,
-			rules{once, once, once, once, retry.Done, retry.SendMissing, retry.Verify, retry.Verify},
+			rules{once, once, once, once, retry.Done, retry.SendMissing, retry.Verify, retry.Verify, retry.Stop},
 		},
 		{
 			"409 after an attempt that may have been applied: it may be there", retry.Clash,
-			rules{once, once, once, once, once, retry.SendMissing, retry.Verify, retry.Verify},
+			rules{once, once, once, once, once, retry.SendMissing, retry.Verify, retry.Verify, retry.Stop},
 		},
 	} {
 		got := func(kind retry.Kind) retry.Rule { return retry.RuleFor(test.failure, kind) }
 		require.Equal(t, test.want, rules{
 			read: got(retry.Read), stream: got(retry.Stream), update: got(retry.Update), remove: got(retry.Remove),
-			delete: got(retry.Delete), add: got(retry.Add), create: got(retry.Create), append: got(retry.Append),
+			delete: got(retry.Delete), add: got(retry.Add), create: got(retry.Create), append: got(retry.Append), post: got(retry.Post),
 		}, test.name)
 	}
 }
 
-// A rule is a count of attempts, or one of six that are no count.
+// A rule is a count of attempts, or one of seven that are no count.
 func TestRulesAreApart(t *testing.T) {
 	t.Parallel()
 	seen := make(map[retry.Rule]bool)
-	for _, rule := range []retry.Rule{retry.Done, retry.SendMissing, retry.Verify, retry.Resend, retry.NextTurn, retry.LookAndTurn} {
+	for _, rule := range []retry.Rule{retry.Done, retry.SendMissing, retry.Verify, retry.Resend, retry.NextTurn, retry.LookAndTurn, retry.Stop} {
 		require.Negative(t, int(rule))
 		require.False(t, seen[rule], rule)
 		seen[rule] = true

@@ -104,6 +104,20 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// Outlive returns a context with the values of ctx that ends so long after ctx does.
+// Call its CancelFunc when it is no longer needed.
+func Outlive(ctx context.Context, after time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		_ = Sleep(longer, after)
+		cancel()
+	})
+	return longer, func() {
+		stop()
+		cancel()
+	}
+}
+
 // Quota bounds how much is tried again beyond what succeeds, so that a service
 // that is down is not asked several times as often.
 type Quota struct {

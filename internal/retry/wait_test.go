@@ -298,3 +298,36 @@ func TestQuotaIsShared(t *testing.T) {
 	all.Wait()
 	require.Equal(t, 100, left(q))
 }
+
+func TestOutlive(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	synctest.Test(t, func(t *testing.T) {
+		caller, leave := context.WithCancel(context.WithValue(t.Context(), key{}, "the caller's"))
+		ctx, end := retry.Outlive(caller, time.Minute)
+		defer end()
+		require.Equal(t, "the caller's", ctx.Value(key{}))
+		time.Sleep(time.Hour)
+		require.NoError(t, ctx.Err())
+		leave()
+		time.Sleep(59 * time.Second)
+		require.NoError(t, ctx.Err())
+		time.Sleep(2 * time.Second)
+		require.ErrorIs(t, ctx.Err(), context.Canceled)
+	})
+	synctest.Test(t, func(t *testing.T) { // nothing is left behind, whether its caller has left or not
+		for _, left := range []bool{false, true} {
+			caller, leave := context.WithCancel(t.Context())
+			ctx, end := retry.Outlive(caller, time.Hour)
+			if left {
+				leave()
+			}
+			start := time.Now()
+			end()
+			require.Error(t, ctx.Err())
+			synctest.Wait()
+			require.Zero(t, time.Since(start))
+			leave()
+		}
+	})
+}

@@ -105,7 +105,7 @@ func (k *keeper) Read(p []byte) (int, error) {
 func TestReadersWipeTheirBuffers(t *testing.T) {
 	t.Parallel()
 	const answer = `{"userId":"1","password":"hunter2"}` + "\n" + `{"userId":"2","password":"hunter2"}`
-	layout := LayoutOf[User](&Format{Set: format.Set, Hidden: format.Hidden}) // whose readers nobody else has
+	layout := LayoutOf[User](&Format{Own: format.Own, Set: format.Set, Hidden: format.Hidden}) // whose readers nobody else has
 	for name, read := range map[string]func(io.Reader){
 		"all":        func(body io.Reader) { _, _ = ReadAll[User](layout, body, maxRow) },
 		"one of two": func(body io.Reader) { _, _ = ReadOne[User](layout, body, maxRow) },

@@ -3,16 +3,38 @@ package rows
 import (
 	"encoding/json"
 	"net/netip"
+	"reflect"
 	"strings"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // format is that of the rows below: it hides what is a secret by its name.
 var format = &Format{
+	Own: func(t reflect.Type) bool {
+		return t == reflect.TypeFor[Secret]() || t == reflect.TypeFor[netip.Prefix]()
+	},
+	Text: func(value any) (string, bool) {
+		switch value := value.(type) {
+		case Secret:
+			return "[redacted]", value.Reveal() != ""
+		case netip.Prefix:
+			text := ""
+			if value.IsValid() {
+				text = value.String()
+			}
+			return text, true
+		}
+		return "", false
+	},
 	Set: func(to any, text []byte) bool {
 		switch to := to.(type) {
 		case *Secret:
-			*to = NewSecret(string(text))
+			if string(text) != "[redacted]" {
+				*to = NewSecret(string(text))
+			}
 			return true
 		case *netip.Prefix:
 			var taken bool
@@ -118,3 +140,24 @@ type (
 		Extra map[string]json.RawMessage `json:"-"`
 	}
 )
+
+// Other ways to write a number and a time, and PHP's zero, which is no time.
+func TestOtherWays(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Device{
+		`{"pbxDeviceId":"7.0"}`: {ID: 7},
+		`{"pbxDeviceId":7.00}`:  {ID: 7},
+		`{"pbxDeviceId":7,"updateDatetime":"2019-10-31T09:42:56Z"}`:      {ID: 7, Updated: time.Date(2019, 10, 31, 9, 42, 56, 0, time.UTC)},
+		`{"pbxDeviceId":7,"updateDatetime":"2019-10-31T09:42:56"}`:       {ID: 7, Updated: time.Date(2019, 10, 31, 9, 42, 56, 0, time.UTC)},
+		`{"pbxDeviceId":7,"updateDatetime":"2019-10-31T10:42:56+01:00"}`: {ID: 7, Updated: time.Date(2019, 10, 31, 9, 42, 56, 0, time.UTC)},
+		`{"pbxDeviceId":7,"updateDatetime":"-0001-11-30 00:00:00"}`:      {ID: 7, Extra: map[string]json.RawMessage{"updateDatetime": json.RawMessage(`"-0001-11-30 00:00:00"`)}},
+	} {
+		got, err := readRow[Device](t, text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got, text)
+	}
+	for _, text := range []string{"7.5", ".0", "7.", "7.0.0", "1e3"} {
+		_, err := readRow[Device](t, `{"pbxDeviceId":"`+text+`"}`)
+		require.Error(t, err, text)
+	}
+}

@@ -56,7 +56,7 @@ func (a *acme) sent(op string) int { return a.hits()[op] }
 func (a *acme) hits() map[string]int {
 	n := make(map[string]int)
 	for _, req := range a.Requests() {
-		if req.Header.Get("User-Agent") != somebodyElse+" infinitysip-go" {
+		if req.Header.Get("User-Agent") != somebodyElse+" infinitysip-go/devel" {
 			n[req.Op]++
 		}
 	}
@@ -202,7 +202,7 @@ var (
 	}}
 	// devicesAll pages, three by three; see tenDevices.
 	devicesAll = call{op: "Devices.List", handsOn: true, do: func(ctx context.Context, a *acme) (any, error) {
-		return a.pageDevices(ctx, &infinitysip.DeviceListOptions{Limit: 3})
+		return a.pageDevices(ctx, &infinitysip.DeviceListOptions{PageSize: 3})
 	}}
 	// manyAtOnce has 200 goroutines each make a user, change it, read it and
 	// delete it.

@@ -1,9 +1,12 @@
 package suite_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/cookiejar"
 	"net/netip"
 	"reflect"
 	"regexp"
@@ -13,6 +16,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"github.com/infinitysip/infinitysip"
 )
@@ -34,7 +38,7 @@ type badInput struct {
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	named := make(map[string][]badInput)
-	for _, bad := range slices.Concat(badCredentials(), badURLs(), badClients(), badIDs(), badCalls(), badAnswers()) {
+	for _, bad := range slices.Concat(badCredentials(), badURLs(), badClients(), badIDs(), badCalls(), badRaw(), badAnswers()) {
 		named[bad.name] = append(named[bad.name], bad)
 	}
 	for name, ways := range named {
@@ -91,9 +95,12 @@ func badCredentials() []badInput {
 		"line break in a password":  infinitysip.BasicAuth("joe", "canary-pass\n"),
 		"user name not UTF-8":       infinitysip.BasicAuth("joe\xff", "canary-pass"),
 		"control character in name": infinitysip.BasicAuth("joe\x7f", "canary-pass"),
+		"nil source":                infinitysip.CredentialSource(nil),
 	} {
 		list = append(list, badInput{name: name, fields: "credentials", do: func(*infinitysip.Client) error {
 			return errorOf(infinitysip.NewClient(credentials))
+		}}, badInput{name: name, fields: "credentials", do: func(client *infinitysip.Client) error {
+			return errorOf(client.WithCredentials(credentials))
 		}})
 	}
 	return list
@@ -118,6 +125,9 @@ func badURLs() []badInput {
 		"no port in a URL":             "https://api.example.com:",
 		"line break in a URL":          "https://api.example.com/canary-pass\n",
 		"NUL in a URL":                 "https://api.example.com/\x00",
+		"path of the API in a URL":     "https://api.example.com/config/v2/sip",
+		"part of that path in a URL":   "https://api.example.com/gw/Config/V2/",
+		"that path with escapes":       "https://api.example.com/con%66ig/v2",
 	} {
 		list = append(list, badInput{name: name, fields: "WithBaseURL", do: func(*infinitysip.Client) error {
 			return errorOf(infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithBaseURL(rawURL)))
@@ -129,9 +139,9 @@ func badURLs() []badInput {
 func badClients() []badInput {
 	list := []badInput{
 		{
-			name: "every option at once", fields: "WithHTTPClient WithUserAgent WithRateLimit WithRateLimit WithRetryPolicy WithLimits WithReadAhead WithReadAhead credentials WithBaseURL",
+			name: "every option at once", fields: "WithHTTPClient WithTransport WithLimiter WithUserAgent WithRateLimit WithRateLimit WithRetryPolicy WithLimits WithReadAhead WithReadAhead credentials WithBaseURL",
 			do: func(*infinitysip.Client) error {
-				return errorOf(infinitysip.NewClient(infinitysip.APIKey(""), infinitysip.WithBaseURL("x"), infinitysip.WithHTTPClient(nil), infinitysip.WithUserAgent("a\nb"),
+				return errorOf(infinitysip.NewClient(infinitysip.APIKey(""), infinitysip.WithBaseURL("x"), infinitysip.WithHTTPClient(nil), infinitysip.WithTransport(nil), infinitysip.WithLimiter(nil), infinitysip.WithUserAgent("a\nb"),
 					infinitysip.WithRateLimit(0, 1), infinitysip.WithRateLimit(1, 0), infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: -1}), infinitysip.WithLimits(infinitysip.Limits{RowBytes: -1}),
 					infinitysip.WithReadAhead(-1), infinitysip.WithReadAhead(101)))
 			},
@@ -146,7 +156,8 @@ func badClients() []badInput {
 			return errorOf(infinitysip.NewClient(infinitysip.APIKey(canaryKey), infinitysip.WithLimits(infinitysip.Limits{IDsPerRequest: 1001})))
 		}},
 	}
-	for _, m := range methods() {
+	list = append(list, badConnections()...)
+	for _, m := range slices.Concat(methods(), rawMethods()) {
 		list = append(list,
 			badInput{
 				name: "call options", fields: "CallHeader CallHeader CallHeader CallParam CallParam CallParam CallParam CallParam CallAttempts CallAttempts CallResponse",
@@ -175,6 +186,52 @@ func badClients() []badInput {
 	return list
 }
 
+// badConnections are transports and limiters that cannot be used, and further accounts that
+// cannot be made.
+func badConnections() (list []badInput) {
+	jar, err := cookiejar.New(nil)
+	further := func(client *infinitysip.Client) error {
+		return errors.Join(err, errorOf(client.WithCredentials(infinitysip.APIKey(canaryKey))))
+	}
+	for _, test := range []struct {
+		name, fields string
+		opt          infinitysip.Option
+	}{
+		{"nil pointer for a transport", "WithTransport", infinitysip.WithTransport((*http.Transport)(nil))},
+		{"nil func for a transport", "WithTransport", infinitysip.WithTransport(transportFunc(nil))},
+		{"nil pointer in an HTTP client", "WithHTTPClient", infinitysip.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)})},
+		{"nil pointer for a limiter", "WithLimiter", infinitysip.WithLimiter((*rate.Limiter)(nil))},
+		{"nil pointer for a writer", "WithDebugLog", infinitysip.WithDebugLog((*bytes.Buffer)(nil))},
+		{"nil func for a limiter", "WithLimiter", infinitysip.WithLimiter(limiterFunc(nil))},
+		{"HTTP client with a Timeout", "WithHTTPClient", infinitysip.WithHTTPClient(&http.Client{Timeout: time.Second})},
+		{"HTTP client with a Jar", "WithHTTPClient", infinitysip.WithHTTPClient(&http.Client{Jar: jar})},
+		{"HTTP client with a CheckRedirect", "WithHTTPClient", infinitysip.WithHTTPClient(&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }})},
+		{"HTTP client with all of them", "WithHTTPClient WithHTTPClient WithHTTPClient", infinitysip.WithHTTPClient(&http.Client{Timeout: 1, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return nil }})},
+	} {
+		list = append(list, badInput{name: test.name, fields: test.fields, do: func(*infinitysip.Client) error {
+			return errorOf(infinitysip.NewClient(infinitysip.APIKey(canaryKey), test.opt))
+		}})
+	}
+	for name, opt := range map[string]infinitysip.Option{
+		"WithTransport": infinitysip.WithTransport(infinitysip.NewTransport()), "WithHTTPClient": infinitysip.WithHTTPClient(http.DefaultClient),
+	} {
+		list = append(list, badInput{name: "further account with a transport", fields: name, do: func(client *infinitysip.Client) error {
+			err := errorOf(client.WithCredentials(infinitysip.APIKey(canaryKey), opt))
+			if !strings.Contains(err.Error(), "Client.WithCredentials: invalid") {
+				return fmt.Errorf("not the name of the call: %w", err)
+			}
+			return err
+		}})
+	}
+	return append(list,
+		badInput{name: "further account with bad options", fields: "WithLimits credentials WithBaseURL", do: func(client *infinitysip.Client) error {
+			return errorOf(client.WithCredentials(infinitysip.Credentials{}, infinitysip.WithLimits(infinitysip.Limits{RowBytes: -1}), infinitysip.WithBaseURL("x")))
+		}},
+		badInput{name: "further account of nil", fields: "client", do: func(*infinitysip.Client) error { return further(nil) }},
+		badInput{name: "further account of the zero Client", fields: "client", do: func(*infinitysip.Client) error { return further(new(infinitysip.Client)) }},
+	)
+}
+
 // badCalls are the bad params in the table of the calls, given to a list and to
 // its iterator.
 func badCalls() (list []badInput) {
@@ -186,6 +243,30 @@ func badCalls() (list []badInput) {
 						return m.do(context.Background(), c)
 					}})
 				}
+			}
+		}
+	}
+	return append(list, badFinds()...)
+}
+
+// badFinds are what nothing is found by.
+func badFinds() (list []badInput) {
+	values := map[string]map[string]any{}
+	for name, text := range map[string]string{"nothing": "", "CR": "joe\r", "LF": "joe\n", "NUL": "\x00", "invalid UTF-8": "\xff"} {
+		values[name] = map[string]any{"user": text, "groupName": text, "queueName": text, "displayName": text, "deviceMacAddress": text, "network": netip.Prefix{}}
+	}
+	for _, mac := range badMACs() {
+		values[mac.name] = map[string]any{"deviceMacAddress": mac.params.(infinitysip.DeviceCreateParams).MACAddress}
+	}
+	fields := map[string]string{
+		"Domains.Find": "displayName", "Users.Find": "user", "Groups.Find": "groupName", "Queues.Find": "queueName",
+		"Devices.FindByMAC": "deviceMacAddress", "TrustedNetworks.FindByNetwork": "network",
+	}
+	for name, by := range values {
+		for _, m := range finds() {
+			field := fields[m.name]
+			if m.params = by[field]; m.params != nil {
+				list = append(list, badInput{name: "find by " + name, fields: field, do: func(c *infinitysip.Client) error { return m.do(context.Background(), c) }})
 			}
 		}
 	}
@@ -218,6 +299,7 @@ func badOptions() (all []badParams) {
 		opts         options
 	}{
 		{"negative limit", "limit", options{Limit: -1}},
+		{"negative page size", "pageSize", options{PageSize: -1}},
 		{"negative offset", "offset", options{Offset: -1}},
 		{"zero filter", "filter[0]", options{Filter: where(infinitysip.Filter[infinitysip.Device]{})}},
 		{"filter on no field", "filter[0]", options{Filter: where(field("").Eq(1))}},
@@ -237,7 +319,7 @@ func badOptions() (all []badParams) {
 		{"filter by invalid UTF-8", "filter[0]", options{Filter: where(f.Name.Contains("\xff"))}},
 		{"zero sort", "sort[0]", options{Sort: infinitysip.OrderBy(infinitysip.Sort[infinitysip.Device]{})}},
 		{"sort by a field with a hyphen", "sort[0]", options{Sort: infinitysip.OrderBy(field("a-b").Asc())}},
-		{"all of an option at once", "filter[1] filter[1] limit offset", options{Filter: where(f.Name.Eq("x"), field("a-b").Eq(1.5)), Limit: -1, Offset: -2}},
+		{"all of an option at once", "filter[1] filter[1] limit pageSize offset", options{Filter: where(f.Name.Eq("x"), field("a-b").Eq(1.5)), Limit: -1, PageSize: -3, Offset: -2}},
 	} {
 		all = append(all, badParams{test.name, &test.opts, test.fields})
 	}
@@ -253,6 +335,13 @@ func badIDs() []badInput {
 	list := []badInput{
 		{name: "zero id", fields: "userId", do: func(c client) error { return errorOf(c.Users.Get(ctx, 1, 0)) }},
 		{name: "negative ids", fields: "domainId userId pbxDeviceId", do: func(c client) error { return c.Users.RemoveDevice(ctx, -1, 0, -2) }},
+		{name: "no id", fields: "domainId userId pbxDeviceId", do: func(c client) error { return errorOf(c.Users.RotateDeviceToken(ctx, 0, 0, 0)) }},
+		{name: "no id", fields: "domainId userId", do: func(c client) error {
+			for _, err := range c.Users.RotateDeviceTokens(ctx, 0, 0) {
+				return err
+			}
+			return nil
+		}},
 		{name: "zero id in a form", fields: "pbxDeviceId", do: func(c client) error { return errorOf(c.Users.AddDevice(ctx, 1, 1, 0)) }},
 		{name: "group with nothing, in no domain", fields: "domainId groupName displayName extensionNumber callerNameFormat", do: func(c client) error {
 			return errorOf(c.Groups.Create(ctx, 0, infinitysip.GroupCreateParams{}))
@@ -265,7 +354,7 @@ func badIDs() []badInput {
 	for _, m := range methods() {
 		m.ids = none
 		e := endpoints[m.op]
-		if m.name == compound().op {
+		if m.makes != nil {
 			continue
 		}
 		var fields []string

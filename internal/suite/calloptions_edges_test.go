@@ -134,7 +134,7 @@ func TestAnIteratorKeepsItsOptions(t *testing.T) {
 	param := infinitysip.CallParam("newParam", values...)
 	values[0] = "changed"
 	n := 0
-	for _, err := range shelf.client.Devices.All(t.Context(), shelf.domain, &infinitysip.DeviceListOptions{Limit: 10}, options...) {
+	for _, err := range shelf.client.Devices.All(t.Context(), shelf.domain, &infinitysip.DeviceListOptions{PageSize: 10}, options...) {
 		require.NoError(t, err)
 		options[0] = infinitysip.CallHeader("X-A", "2")
 		n++

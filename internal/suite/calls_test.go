@@ -43,7 +43,8 @@ var pathIDs = strings.NewReplacer("{domainId}", "1", "{userId}", "12", "{groupId
 	"{queueMemberId}", "52", "{trustedNetworkId}", "61", "{pbxDeviceId}", "7")
 
 // A row that may be the row of any of them.
-const anyRow = `{"domainId":"1","userId":"12","groupId":"21","queueId":"41","queueMemberId":"52","trustedNetworkId":"61","pbxDeviceId":"7","pbxDeviceToken":"t0ken"}`
+const anyRow = `{"domainId":"1","userId":"12","groupId":"21","queueId":"41","queueMemberId":"52","trustedNetworkId":"61","pbxDeviceId":"7","pbxDeviceToken":"t0ken",` +
+	`"user":"joe.blogs","groupName":"sales","queueName":"sales","displayName":"Acme","deviceMacAddress":"10:20:30:1A:2B:3C","network":"10.0.20.10/24"}`
 
 // apiCalls are the calls, in the order of testdata/endpoints.json. For each
 // there is testdata/<op>.form, .query and .json: what it sends, and the answer, if
@@ -487,9 +488,28 @@ func apiCalls() []apiCall {
 	}
 }
 
-// compound is the one method that makes two of the API's calls.
-func compound() apiCall {
-	return apiCall{op: "Users.RotateDeviceToken", soak: rotateToken}
+// compounds are the methods that make several of the API's calls.
+func compounds() []method {
+	return []method{
+		{name: "Users.RotateDeviceToken", op: "Users.AddDevice", makes: []string{"Users.RemoveDevice", "Users.AddDevice"}, soak: rotateToken},
+		{name: "Users.RotateDeviceTokens", op: "Users.AddDevice", soak: rotateTokens, makes: []string{"Users.ListDevices", "Users.ListDevices", "Users.RemoveDevice", "Users.AddDevice"}}, // and an empty page
+	}
+}
+
+// finds are the methods that find a row by what names it. They make the call of a
+// list, in their own name.
+func finds() []method {
+	return []method{
+		{name: "Domains.Find", op: "Domains.List", params: "Acme", soak: findStep(domains, func(d infinitysip.Domain) any { return d.DisplayName })},
+		{name: "Users.Find", op: "Users.List", params: "joe.blogs", soak: findStep(users, func(u infinitysip.User) any { return u.User })},
+		{name: "Groups.Find", op: "Groups.List", params: "sales", soak: findStep(groups, func(g infinitysip.Group) any { return g.Name })},
+		{name: "Queues.Find", op: "Queues.List", params: "sales", soak: findStep(queues, func(q infinitysip.Queue) any { return q.Name })},
+		{name: "Devices.FindByMAC", op: "Devices.List", params: "10-20-30-1a-2b-3c", soak: findStep(devices, func(d infinitysip.Device) any { return d.MACAddress })},
+		{
+			name: "TrustedNetworks.FindByNetwork", op: "TrustedNetworks.List", params: netip.MustParsePrefix("10.0.20.10/24"),
+			soak: findStep(networks, func(n infinitysip.TrustedNetwork) any { return n.Network }),
+		},
+	}
 }
 
 // The rows that the answers hold more than once.

@@ -290,7 +290,7 @@ func bodyOf(req *http.Request) string {
 // the fault, with a password only the first.
 func TestCanary(t *testing.T) { // not parallel: it takes what the process prints
 	printed := takePrinted(t)
-	calls := methods()
+	calls := slices.Concat(methods(), rawMethods())
 	slices.SortFunc(calls, func(a, b method) int { // what deletes comes last
 		return cmp.Or(cmp.Compare(strings.Count(a.name, ".Delete"), strings.Count(b.name, ".Delete")), cmp.Compare(a.name, b.name))
 	})
@@ -304,13 +304,14 @@ func TestCanary(t *testing.T) { // not parallel: it takes what the process print
 						srv := canaryServer(t, siptest.Options{EchoSecrets: true, Username: canaryUser, Password: canaryHub, APIKey: canaryKey})
 						fault := canaryFaults(srv, as)[name]
 						var log bytes.Buffer
-						client := canaryClient(t, srv, as.credentials, fault.transport, &log)
+						var debug records
+						client := canaryClient(t, srv, as.credentials, fault.transport, &log, &debug)
 						if fault.effect != nil && with == "key" {
 							srv.Fail(fault.effect(siptest.On("*")))
 						}
 						for _, call := range calls {
 							srv.ResetRequests()
-							if fault.effect != nil && with == "basic" {
+							if fault.effect != nil && with == "basic" && call.op != "" {
 								srv.Fail(fault.effect(siptest.On(call.op).Times(1)))
 							}
 							ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -319,6 +320,9 @@ func TestCanary(t *testing.T) { // not parallel: it takes what the process print
 							counted.canaryCalls.Add(1)
 							requireQuiet(t, call.name, said(err)+log.String())
 							log.Reset()
+							records := debug.take()
+							require.True(t, strings.Contains(records, "--> #") || errors.Is(err, infinitysip.ErrRateLimited), call.name)
+							requireQuiet(t, call.name+" in the debug log", records)
 							if err != nil {
 								require.NotContains(t, err.Error(), "%!", call.name)
 							}
@@ -360,8 +364,8 @@ func canaryServer(t *testing.T, o siptest.Options) *siptest.Server {
 	return srv
 }
 
-// canaryClient logs everything, in both forms that slog has.
-func canaryClient(t *testing.T, srv *siptest.Server, credentials infinitysip.Credentials, transport http.RoundTripper, log io.Writer) *infinitysip.Client {
+// canaryClient logs everything, in both forms that slog has, and in the debug log.
+func canaryClient(t *testing.T, srv *siptest.Server, credentials infinitysip.Credentials, transport http.RoundTripper, log, debug io.Writer) *infinitysip.Client {
 	if transport == nil {
 		transport = srv.Transport()
 	}
@@ -369,6 +373,7 @@ func canaryClient(t *testing.T, srv *siptest.Server, credentials infinitysip.Cre
 	client, err := infinitysip.NewClient(credentials,
 		infinitysip.WithHTTPClient(&http.Client{Transport: transport}),
 		infinitysip.WithLogger(slog.New(slog.NewMultiHandler(slog.NewTextHandler(log, level), slog.NewJSONHandler(log, level)))),
+		infinitysip.WithDebugLog(debug),
 		infinitysip.WithLimits(infinitysip.Limits{ErrorBytes: canaryBody}),
 		infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{Quota: 1_000_000, VerifyWaits: []time.Duration{0, time.Second}}))
 	require.NoError(t, err)
@@ -407,7 +412,8 @@ func TestCanaryInRows(t *testing.T) {
 			return bytes.ReplaceAll(body, []byte(`{"`), []byte(`{"pbxDeviceToken":"`+canaryToken+`","Pin":"`+canaryPIN+`","`))
 		}
 		srv.Fail(siptest.On("*").Rewrite(withToken))
-		client := srv.InProcessClient()
+		var debug records
+		client := srv.InProcessClient(infinitysip.WithDebugLog(&debug))
 		token, err := client.Users.AddDevice(t.Context(), domainID, userID, deviceID)
 		require.NoError(t, err)
 		require.Equal(t, canaryToken, token.Token.Reveal())
@@ -427,6 +433,11 @@ func TestCanaryInRows(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, devices[0].Extra, "pbxDeviceToken")
 		requireNoSecret(t, "Devices.List", devices, devices[0])
+		written := debug.take()
+		requireNoSecret(t, "the debug log", written)
+		for _, shown := range []string{`"pbxDeviceToken":"[redacted]"`, `"Pin":"[redacted]"`, `"password":"[redacted]"`, `"extensionNumber":"1000"`} {
+			require.Contains(t, written, shown)
+		}
 		requireNoSecret(t, "params", newUser(), infinitysip.UserUpdateParams{Password: new(infinitysip.NewSecret(canaryPassword)), PIN: new(infinitysip.NewSecret(canaryPIN))})
 		requireNoSecret(t, "credentials", infinitysip.APIKey(canaryKey), infinitysip.BasicAuth(canaryUser, canaryHub))
 	})

@@ -175,6 +175,23 @@ func TestAllocations(t *testing.T) { // not parallel: it counts for the whole pr
 	}), 65.0)
 }
 
+// A service may have an account for each of many tenants: one more, with its first call,
+// costs little more than the call.
+func TestAllocationsOfAFurtherAccount(t *testing.T) { // not parallel: it counts for the whole process
+	client, least := stubClient(t, canned(200, userAnswer)), uint64(1<<60)
+	for range 50 { // now and then a sync.Pool has lost what it had
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		further, err := client.WithCredentials(infinitysip.APIKey(canaryKey))
+		require.NoError(t, err)
+		_, err = further.Users.Get(t.Context(), 1, 7)
+		require.NoError(t, err)
+		runtime.ReadMemStats(&after)
+		least = min(least, after.TotalAlloc-before.TotalAlloc)
+	}
+	require.LessOrEqual(t, least, uint64(10<<10))
+}
+
 // TestFrames keeps the way from a method to the transport short: it counts the
 // functions of this module on the stack there, less the test's own.
 func TestFrames(t *testing.T) {

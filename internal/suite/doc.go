@@ -17,7 +17,9 @@
 //   - fault_test.go, faults_test.go: the numbered faults; worse_*_test.go: those from 45 on
 //   - badanswers_test.go: bad answers
 //   - retry_test.go, lookups_test.go, ratelimit_test.go, pages_test.go, connections_test.go
+//   - accounts_test.go: credentials that change, further accounts, limiters
 //   - secrets_test.go: where else a secret might show
+//   - rowjson_test.go: rows as JSON
 //   - life_test.go: the life of a domain, on every kind of server
 //   - cost_test.go: allocations, stack frames, benchmarks
 //   - gotool_test.go: what must compile, and what must not; only with -gotool

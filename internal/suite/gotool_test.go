@@ -37,7 +37,11 @@ func TestReadmeCompiles(t *testing.T) {
 		files = append(files, name)
 	}
 	for i, name := range files {
-		out, err := exec.CommandContext(t.Context(), "go", "vet", name).CombinedOutput()
+		vet := exec.CommandContext(t.Context(), "go", "vet", name)
+		if strings.Contains(blocks[i][1], "infinitysipotel.") {
+			vet.Dir = "../../otel" // a module of its own
+		}
+		out, err := vet.CombinedOutput()
 		require.NoError(t, err, "%s\n%s", blocks[i][1], out)
 	}
 }
@@ -49,9 +53,12 @@ func program(code string) string {
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
+	"net/url"
 	"testing"
 
 	"github.com/infinitysip/infinitysip"
@@ -63,10 +70,15 @@ var (
 	_ = errors.Is
 	_ = fmt.Sprint
 	_ io.Reader
+	_ json.Number
+	_ netip.Prefix
 	_ testing.TB
+	_ url.Values
 	_ provision.State
 	_ siptest.Options
 )
+
+func currentKey(context.Context) (string, error) { return "", nil }
 
 func setUp(context.Context, *infinitysip.Client, infinitysip.DomainID) error { return nil }
 
@@ -80,15 +92,18 @@ func setUp(context.Context, *infinitysip.Client, infinitysip.DomainID) error { r
 		domain                  infinitysip.DomainID
 		group                   infinitysip.GroupID
 		params                  infinitysip.UserCreateParams
+		user                    *infinitysip.User
 	)
-	_, _, _, _, _, _, _, _, _ = ctx, key, username, password, client, err, domain, group, params
+	_, _, _, _, _, _, _, _, _, _ = ctx, key, username, password, client, err, domain, group, params, user
 	{
 `
 	)
 	switch {
 	case strings.HasPrefix(code, "package "):
 		return code
-	case strings.HasPrefix(code, "func "):
+	case strings.Contains(code, "infinitysipotel."):
+		return strings.Replace(imports, "import (", "import (\n\tinfinitysipotel \"github.com/infinitysip/infinitysip/otel\"", 1) + code + "\nfunc main() {}\n"
+	case strings.HasPrefix(code, "func "), strings.HasPrefix(code, "type ") && strings.Contains(code, "\nfunc "):
 		return imports + code + "\nfunc main() {}\n"
 	}
 	var uses strings.Builder

@@ -4,24 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
 
 	"github.com/infinitysip/infinitysip"
 )
 
-// method is a method of a service: that of a call, the iterator of a list, or the
-// compound.
+// method is a method of a service: that of a call, the iterator of a list, one of the
+// finds or of the compounds.
 type method struct {
 	name   string // "Users.AllDevices"
 	op     string // of the call that it makes, or makes last: "Users.ListDevices"
 	params any
-	ids    ids // nil: those of the table
+	ids    ids      // nil: those of the table
+	makes  []string // the calls of a compound, if its list has one row
+	soak   step     // if it is in no table of calls
+
+	call func(context.Context, *infinitysip.Client, ...infinitysip.CallOption) error // of a method that is none of a service
 }
+
+// isFind reports whether it is one of the finds.
+func (m method) isFind() bool { return strings.Contains(m.name, ".Find") }
 
 // methods are all of them.
 func methods() []method {
-	all := []method{{name: compound().op, op: "Users.AddDevice"}}
+	all := append(compounds(), finds()...)
 	for _, call := range apiCalls() {
 		all = append(all, method{name: call.op, op: call.op, params: call.params})
 		if iterator := iteratorOf(call.op); iterator != "" {
@@ -29,6 +37,29 @@ func methods() []method {
 		}
 	}
 	return all
+}
+
+// rawMethods are those for what this package does not have, each on the path of the
+// call that is its op.
+func rawMethods() []method {
+	all := []method{
+		{name: "Rows", op: "Users.List", call: rowsOf[infinitysip.User](nil)},
+		{name: "Rows, in pages", op: "Users.List", call: rowsOf(&infinitysip.ListOptions[infinitysip.User]{PageSize: 2})},
+	}
+	for _, verb := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		op := map[string]string{http.MethodGet: "Users.List", http.MethodPost: "Users.Create"}[verb]
+		all = append(all, method{name: "Client.Do, " + verb, op: op, call: func(ctx context.Context, client *infinitysip.Client, with ...infinitysip.CallOption) error {
+			return raw(ctx, client, verb, with...)
+		}})
+	}
+	return all
+}
+
+// rowsOf reads the rows at rawPath.
+func rowsOf[R any](opts *infinitysip.ListOptions[R]) func(context.Context, *infinitysip.Client, ...infinitysip.CallOption) error {
+	return func(ctx context.Context, client *infinitysip.Client, with ...infinitysip.CallOption) error {
+		return errorOf(infinitysip.Collect(infinitysip.Rows(ctx, client, rawPath, opts, with...)))
+	}
 }
 
 // iteratorOf names the All… method of a List… method, and is "" for any other.
@@ -42,6 +73,9 @@ func iteratorOf(op string) string {
 
 // do makes the call. An iterator goes to its first row.
 func (m method) do(ctx context.Context, client *infinitysip.Client, with ...infinitysip.CallOption) error {
+	if m.call != nil {
+		return m.call(ctx, client, with...)
+	}
 	named := m.ids
 	if named == nil {
 		named = namedIDs()

@@ -84,6 +84,15 @@ func (s *shelf) asked() []string {
 	return all
 }
 
+// askedWithLimits are those of asked, each with its limit.
+func (s *shelf) askedWithLimits() []string {
+	all := s.asked()
+	for i, req := range s.Requests() {
+		all[i] += " limit " + req.Query.Get("limit")
+	}
+	return all
+}
+
 func deviceIDs(first, last infinitysip.DeviceID) (ids []infinitysip.DeviceID) {
 	for id := first; id <= last; id++ {
 		ids = append(ids, id)
@@ -103,26 +112,26 @@ func TestAllPages(t *testing.T) {
 		asked  []string
 	}{
 		"by id": {
-			rows: 25, opts: infinitysip.DeviceListOptions{Limit: 10, Offset: 2},
+			rows: 25, opts: infinitysip.DeviceListOptions{PageSize: 10, Offset: 2},
 			want: deviceIDs(3, 25), asked: []string{"2", "11", "20", ">25"},
 		},
 		"by id, ahead: a page begins with the last row of the one before": {
-			ahead: 1, rows: 25, opts: infinitysip.DeviceListOptions{Limit: 10, Offset: 2},
+			ahead: 1, rows: 25, opts: infinitysip.DeviceListOptions{PageSize: 10, Offset: 2},
 			want: deviceIDs(3, 25), asked: []string{"2", "11", "20", ">25"},
 		},
 		"in the caller's order": {
-			rows: 25, opts: infinitysip.DeviceListOptions{Limit: 10, Sort: caller},
+			rows: 25, opts: infinitysip.DeviceListOptions{PageSize: 10, Sort: caller},
 			want: deviceIDs(1, 25), asked: []string{"", "10", "20", "25"},
 		},
 		"in the caller's order, ahead": {
-			ahead: 1, rows: 25, opts: infinitysip.DeviceListOptions{Limit: 10, Sort: caller},
+			ahead: 1, rows: 25, opts: infinitysip.DeviceListOptions{PageSize: 10, Sort: caller},
 			want: deviceIDs(1, 25), asked: []string{"", "10", "20", "25"},
 		},
 		"nothing":          {ahead: 4, want: nil, asked: []string{""}},
 		"one row":          {ahead: 4, rows: 1, want: deviceIDs(1, 1), asked: []string{"", ">1"}},
-		"less than a page": {ahead: 4, rows: 9, opts: infinitysip.DeviceListOptions{Limit: 10}, want: deviceIDs(1, 9), asked: []string{"", ">9"}},
+		"less than a page": {ahead: 4, rows: 9, opts: infinitysip.DeviceListOptions{PageSize: 10}, want: deviceIDs(1, 9), asked: []string{"", ">9"}},
 		"pages of one row": {
-			ahead: 4, rows: 3, opts: infinitysip.DeviceListOptions{Limit: 1},
+			ahead: 4, rows: 3, opts: infinitysip.DeviceListOptions{PageSize: 1},
 			want: deviceIDs(1, 3), asked: []string{"", ">1", ">2", ">3"},
 		},
 		"the server has a limit of its own": {
@@ -137,8 +146,29 @@ func TestAllPages(t *testing.T) {
 			server: siptest.Options{MaxRows: 1}, ahead: 4, rows: 3,
 			want: deviceIDs(1, 3), asked: []string{"", ">1", ">2", ">3"},
 		},
+		"a limit, by id": {
+			ahead: 4, rows: 25, opts: infinitysip.DeviceListOptions{Limit: 24, PageSize: 10, Offset: 1},
+			want: deviceIDs(2, 25), asked: []string{"1 limit 10", "10 limit 10", "19 limit 6"},
+		},
+		"a limit, in the caller's order": {
+			ahead: 4, rows: 25, opts: infinitysip.DeviceListOptions{Limit: 21, PageSize: 10, Sort: caller},
+			want: deviceIDs(1, 21), asked: []string{" limit 10", "10 limit 10", "20 limit 1"},
+		},
+		"a limit of one page": {
+			ahead: 4, rows: 25, opts: infinitysip.DeviceListOptions{Limit: 10, PageSize: 10}, want: deviceIDs(1, 10), asked: []string{" limit 10"},
+		},
+		"a limit, and no size of a page": {
+			ahead: 4, rows: 25, opts: infinitysip.DeviceListOptions{Limit: 10}, want: deviceIDs(1, 10), asked: []string{" limit 10"},
+		},
+		"a limit that the list does not reach": {
+			ahead: 4, rows: 5, opts: infinitysip.DeviceListOptions{Limit: 10}, want: deviceIDs(1, 5), asked: []string{" limit 10", ">5 limit 5"},
+		},
+		"a limit that the server does not know": {
+			server: siptest.Options{IgnorePaging: true}, ahead: 4, rows: 25, opts: infinitysip.DeviceListOptions{Limit: 10, PageSize: 4},
+			want: deviceIDs(1, 10), asked: []string{" limit 4"},
+		},
 		"the server knows no limit": {
-			server: siptest.Options{IgnorePaging: true}, ahead: 4, rows: 25, opts: infinitysip.DeviceListOptions{Limit: 10},
+			server: siptest.Options{IgnorePaging: true}, ahead: 4, rows: 25, opts: infinitysip.DeviceListOptions{PageSize: 10},
 			want: deviceIDs(1, 25), asked: []string{"", ">25"},
 		},
 	} {
@@ -149,18 +179,34 @@ func TestAllPages(t *testing.T) {
 			got, err := s.all(t.Context(), &tt.opts)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, got)
-			require.Equal(t, tt.asked, s.asked())
+			if tt.opts.Limit == 0 {
+				require.Equal(t, tt.asked, s.asked())
+			} else {
+				require.ElementsMatch(t, tt.asked, s.askedWithLimits(), "those ahead set out at once")
+			}
 			require.Equal(t, given, tt.opts, "the caller's options are the caller's")
 		})
+	}
+}
+
+// A List sends its limit, and cuts what a server gives that does not know it.
+func TestListLimit(t *testing.T) {
+	t.Parallel()
+	for _, ignores := range []bool{false, true} {
+		s := newShelf(t, siptest.Options{IgnorePaging: ignores}, 25)
+		devices, err := s.client.Devices.List(t.Context(), s.domain, &infinitysip.DeviceListOptions{Limit: 10, PageSize: 3})
+		require.NoError(t, err)
+		require.Len(t, devices, 10)
+		require.Equal(t, []string{" limit 10"}, s.askedWithLimits())
 	}
 }
 
 func TestAllCopiesItsOptions(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t, siptest.Options{}, 5)
-	opts := &infinitysip.DeviceListOptions{Limit: 2, Sort: infinitysip.OrderBy(infinitysip.DeviceFields.ID.Desc())}
+	opts := &infinitysip.DeviceListOptions{PageSize: 2, Sort: infinitysip.OrderBy(infinitysip.DeviceFields.ID.Desc())}
 	all := s.client.Devices.All(t.Context(), s.domain, opts)
-	opts.Limit, opts.Sort[0] = 1, infinitysip.DeviceFields.ID.Asc() // too late to matter
+	opts.PageSize, opts.Sort[0] = 1, infinitysip.DeviceFields.ID.Asc() // too late to matter
 	var ids []infinitysip.DeviceID
 	for device, err := range all {
 		require.NoError(t, err)
@@ -172,8 +218,10 @@ func TestAllCopiesItsOptions(t *testing.T) {
 func TestAllRefusesBadOptions(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t, siptest.Options{}, 0)
-	_, err := s.all(t.Context(), &infinitysip.DeviceListOptions{Limit: -1})
-	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+	for _, opts := range []infinitysip.DeviceListOptions{{Limit: -1}, {PageSize: -1}, {Offset: -1}} {
+		_, err := s.all(t.Context(), &opts)
+		require.ErrorIs(t, err, infinitysip.ErrInvalid)
+	}
 	require.Empty(t, s.Requests())
 }
 
@@ -187,7 +235,7 @@ func TestAllAheadKeepsTheOrder(t *testing.T) {
 			s.Fail(siptest.On("Devices.List").Nth(2 + i).Latency(time.Duration(4-i) * time.Second))
 		}
 		start := time.Now()
-		ids, err := s.all(t.Context(), &infinitysip.DeviceListOptions{Limit: 11})
+		ids, err := s.all(t.Context(), &infinitysip.DeviceListOptions{PageSize: 11})
 		require.NoError(t, err)
 		require.Equal(t, deviceIDs(1, 50), ids)
 		require.Equal(t, 4*time.Second, time.Since(start))
@@ -197,7 +245,7 @@ func TestAllAheadKeepsTheOrder(t *testing.T) {
 		s.Fail(siptest.On("Devices.List").Nth(2).Latency(time.Second))
 		s.Fail(siptest.On("Devices.List").Nth(3).Latency(2 * time.Second).Status(403))
 		s.Fail(siptest.On("Devices.List").Nth(4).Latency(3 * time.Second))
-		ids, err := s.all(t.Context(), &infinitysip.DeviceListOptions{Limit: 11})
+		ids, err := s.all(t.Context(), &infinitysip.DeviceListOptions{PageSize: 11})
 		require.ErrorIs(t, err, infinitysip.ErrForbidden)
 		require.Subset(t, [][]infinitysip.DeviceID{deviceIDs(1, 11), deviceIDs(1, 21), deviceIDs(1, 31), deviceIDs(1, 41)}, [][]infinitysip.DeviceID{ids})
 	})
@@ -249,7 +297,7 @@ func TestAllAheadIsBounded(t *testing.T) {
 			w := &waiting{rows: 1000}
 			client := stubClient(t, w, infinitysip.WithReadAhead(ahead))
 			start, n := time.Now(), 0
-			for device, err := range client.Devices.All(t.Context(), 1, &infinitysip.DeviceListOptions{Limit: 2}) {
+			for device, err := range client.Devices.All(t.Context(), 1, &infinitysip.DeviceListOptions{PageSize: 2}) {
 				require.NoError(t, err)
 				n++
 				require.EqualValues(t, n, device.ID)
@@ -332,7 +380,7 @@ func TestAllLeavesNothingUnderWay(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				start := time.Now()
-				loop(t, cancel, stubClient(t, w).Devices.All(ctx, 1, &infinitysip.DeviceListOptions{Limit: 2}))
+				loop(t, cancel, stubClient(t, w).Devices.All(ctx, 1, &infinitysip.DeviceListOptions{PageSize: 2}))
 				active, served := w.counts()
 				require.Zero(t, active)
 				require.Equal(t, 5, served)
@@ -351,7 +399,7 @@ func TestAllAheadDoesNotWarn(t *testing.T) {
 		var out bytes.Buffer
 		w := &waiting{rows: 1000}
 		logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		for _, err := range stubClient(t, w, infinitysip.WithLogger(logger)).Devices.All(t.Context(), 1, &infinitysip.DeviceListOptions{Limit: 2}) {
+		for _, err := range stubClient(t, w, infinitysip.WithLogger(logger)).Devices.All(t.Context(), 1, &infinitysip.DeviceListOptions{PageSize: 2}) {
 			require.NoError(t, err)
 			synctest.Wait()
 			break
@@ -373,7 +421,7 @@ func TestAllOnATransportThatDoesNotComeBack(t *testing.T) {
 	}}
 	var ids []infinitysip.DeviceID
 	var last error
-	for device, err := range stubClient(t, s).Devices.All(t.Context(), 1, &infinitysip.DeviceListOptions{Limit: 2}) {
+	for device, err := range stubClient(t, s).Devices.All(t.Context(), 1, &infinitysip.DeviceListOptions{PageSize: 2}) {
 		if last = err; err == nil {
 			ids = append(ids, device.ID)
 		}
@@ -440,7 +488,7 @@ func TestAllOnAServerThatDoesOtherwise(t *testing.T) {
 			}}
 			var ids []int
 			var last error
-			opts := &infinitysip.DeviceListOptions{Limit: 3, Sort: tt.sort}
+			opts := &infinitysip.DeviceListOptions{PageSize: 3, Sort: tt.sort}
 			for device, err := range stubClient(t, s, infinitysip.WithReadAhead(ahead)).Devices.All(t.Context(), 1, opts) {
 				if last = err; err == nil {
 					ids = append(ids, int(device.ID))
@@ -488,7 +536,7 @@ func TestAllWhileOthersWrite(t *testing.T) {
 			// stay, because the list is that of a user's devices.
 			owner, err := other.Users.Create(t.Context(), s.domain, newUser())
 			require.NoError(t, err)
-			opts := &infinitysip.DeviceListOptions{Limit: 1 + random.IntN(10)}
+			opts := &infinitysip.DeviceListOptions{PageSize: 1 + random.IntN(10)}
 			owned := random.IntN(2) == 0
 			if owned {
 				opts.Filter = infinitysip.Where(infinitysip.DeviceFields.UserID.Eq(owner))
@@ -548,7 +596,7 @@ func TestAllDeletedAsTheyCome(t *testing.T) {
 	for _, ahead := range []int{0, 1, 4} {
 		for _, sort := range [][]infinitysip.Sort[infinitysip.Device]{nil, infinitysip.OrderBy(infinitysip.DeviceFields.ID.Asc())} {
 			s := newShelf(t, siptest.Options{}, 50, infinitysip.WithReadAhead(ahead))
-			for device, err := range s.client.Devices.All(t.Context(), s.domain, &infinitysip.DeviceListOptions{Limit: 5, Sort: sort}) {
+			for device, err := range s.client.Devices.All(t.Context(), s.domain, &infinitysip.DeviceListOptions{PageSize: 5, Sort: sort}) {
 				require.NoError(t, err)
 				s.remove(t, device.ID)
 			}
@@ -573,7 +621,7 @@ func TestPagesOfRowsWhoseIDIsNotKnown(t *testing.T) {
 		return answer(200, fmt.Sprintf(`{"odd":"%d","network":"10.0.%d.0/24"}`, offset, offset)), nil
 	}}
 	n := 0
-	for network, err := range stubClient(t, s).TrustedNetworks.All(t.Context(), 1, &infinitysip.TrustedNetworkListOptions{Limit: 1}) {
+	for network, err := range stubClient(t, s).TrustedNetworks.All(t.Context(), 1, &infinitysip.TrustedNetworkListOptions{PageSize: 1}) {
 		require.NoError(t, err)
 		require.True(t, network.Network.IsValid())
 		n++
@@ -587,7 +635,7 @@ func TestTheSamePageOfRowsWhoseIDIsNotKnown(t *testing.T) {
 	for _, ahead := range []int{0, 4} {
 		s := always(200, `{"user":"a","pbxDeviceToken":"t0ken"}`+"\n"+`{"user":"b","pbxDeviceToken":"t0ken"}`+"\n")
 		n := 0
-		for _, err := range stubClient(t, s, infinitysip.WithReadAhead(ahead)).Users.AllDevices(t.Context(), 1, 1, &infinitysip.UserDeviceListOptions{Limit: 2}) {
+		for _, err := range stubClient(t, s, infinitysip.WithReadAhead(ahead)).Users.AllDevices(t.Context(), 1, 1, &infinitysip.UserDeviceListOptions{PageSize: 2}) {
 			if err != nil {
 				require.ErrorIs(t, err, infinitysip.ErrPaginationStuck)
 				break
@@ -640,3 +688,27 @@ func BenchmarkAllPages(b *testing.B) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// A server that knows limit and no offset gives the beginning of its list again, also
+// where the last page is a short one.
+func TestPagesUpToALimitWhereOffsetIsIgnored(t *testing.T) {
+	t.Parallel()
+	s := &stub{respond: func(_ int, req *http.Request) (*http.Response, error) {
+		n, rows := 300, ""
+		_, _ = fmt.Sscan(req.URL.Query().Get("limit"), &n)
+		for i := range n {
+			rows += fmt.Sprintf(`{"pbxDeviceId":"%d"}`+"\n", i+1)
+		}
+		return answer(200, rows), nil
+	}}
+	client, opts := stubClient(t, s), &infinitysip.DeviceListOptions{Limit: 150, PageSize: 100}
+	_, err := infinitysip.Collect(client.Devices.All(t.Context(), 1, opts))
+	require.ErrorIs(t, err, infinitysip.ErrPaginationStuck)
+	_, err = infinitysip.Collect(infinitysip.Rows(t.Context(), client, "/config/v2/sip/domains/1/devices", opts))
+	require.ErrorIs(t, err, infinitysip.ErrPaginationStuck)
+	type nameless struct {
+		Text string `json:"pbxDeviceId"`
+	}
+	_, err = infinitysip.Collect(infinitysip.Rows(t.Context(), client, "/config/v2/sip/domains/1/devices", &infinitysip.ListOptions[nameless]{Limit: 150, PageSize: 100}))
+	require.ErrorIs(t, err, infinitysip.ErrPaginationStuck)
+}

@@ -82,6 +82,7 @@ func TestRetryTable(t *testing.T) {
 			attempts := map[string]int{
 				"get": test.read, "list": test.read, "all": test.read, "update": test.update, "order": test.update,
 				"delete": test.remove, "add": test.add, "create": test.make, "addDevice": test.make,
+				"doGet": test.read, "doPut": test.update, "doDelete": test.remove, "doPost": test.make,
 			}
 			for kind, want := range attempts {
 				synctest.Test(t, func(t *testing.T) {
@@ -94,7 +95,7 @@ func TestRetryTable(t *testing.T) {
 						require.Equal(t, want, s.countOf(failed.Op), kind)
 					}
 					outcome := test.outcome
-					if kind == "get" || kind == "list" || kind == "all" {
+					if kind == "get" || kind == "list" || kind == "all" || kind == "doGet" {
 						outcome = no
 					}
 					require.Equal(t, outcome, failed.Outcome, kind)
@@ -156,7 +157,7 @@ func TestARefusalIsNoAttempt(t *testing.T) {
 func TestA503ThatIsARefusal(t *testing.T) {
 	t.Parallel()
 	const refusals = 2
-	for kind, op := range map[string]string{"update": "Users.Update", "delete": "Users.Delete", "add": "Groups.AddUsers", "create": "Users.Create", "member": "Queues.CreateMember"} {
+	for kind, op := range map[string]string{"update": "Users.Update", "delete": "Users.Delete", "add": "Groups.AddUsers", "create": "Users.Create", "member": "Queues.CreateMember", "post": "Users.Create"} {
 		for _, recent := range []bool{true, false} {
 			synctest.Test(t, func(t *testing.T) {
 				a := newAcme(t, siptest.Options{}, infinitysip.WithRetryPolicy(infinitysip.RetryPolicy{MaxAttempts: 1, Quota: 1}))
@@ -174,8 +175,9 @@ func TestA503ThatIsARefusal(t *testing.T) {
 					},
 					"create": func() error { return errorOf(a.client.Users.Create(t.Context(), a.domain, newUser())) },
 					"member": func() error { return errorOf(queuesCreateMember.do(t.Context(), a)) },
+					"post":   func() error { return raw(t.Context(), a.client, http.MethodPost) },
 				}[kind]()
-				if recent && kind != "member" {
+				if recent && kind != "member" && kind != "post" {
 					require.NoError(t, err, kind)
 					require.Equal(t, refusals+1, a.sent(op), kind)
 					require.Equal(t, map[string]int{"create": 2, "delete": 0}[kind]+map[bool]int{true: 1}[kind != "create" && kind != "delete"], len(a.Users(a.domain)), kind)

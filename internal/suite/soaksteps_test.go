@@ -2,6 +2,7 @@ package suite_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -18,7 +19,10 @@ type step func(w *worker, method string)
 
 // soakSteps are the steps, by the names of their methods.
 func soakSteps() map[string]step {
-	steps := map[string]step{compound().op: compound().soak}
+	steps := make(map[string]step)
+	for _, m := range append(compounds(), finds()...) {
+		steps[m.name] = m.soak
+	}
 	for _, call := range apiCalls() {
 		steps[call.op] = call.soak
 		if iterator := iteratorOf(call.op); iterator != "" {
@@ -283,12 +287,12 @@ func (w *worker) list(method string, named []any, want state, pages func(*worker
 // everybody's rows somebody else may add or remove one.
 func ownPages[R any](name infinitysip.Field[R]) func(*worker) any {
 	return func(w *worker) any {
-		return &infinitysip.ListOptions[R]{Filter: infinitysip.Where(name.Begins(w.name)), Limit: 2}
+		return &infinitysip.ListOptions[R]{Filter: infinitysip.Where(name.Begins(w.name)), PageSize: 2}
 	}
 }
 
 // onePerPage asks for one row at a time.
-func onePerPage[R any](*worker) any { return &infinitysip.ListOptions[R]{Limit: 1} }
+func onePerPage[R any](*worker) any { return &infinitysip.ListOptions[R]{PageSize: 1} }
 
 // getStep reads a thing, or now and then one that is not there.
 func getStep[R any](k kind[R]) step {
@@ -306,6 +310,37 @@ func getStep[R any](k kind[R]) step {
 					return nil, err
 				}
 				return state{name: text(*got.(*R))}, nil
+			})
+		})
+	}
+}
+
+// findStep finds a thing by what names it, which several may share.
+func findStep[R any](k kind[R], by func(R) any) step {
+	return func(w *worker, method string) {
+		on(w, k, func(row R) {
+			want := state{}
+			for _, one := range k.rows(w) {
+				if by(one) == by(row) {
+					want.put(k.name(one), k.id(w, one), text(one))
+				}
+			}
+			w.read(want, func(ctx context.Context) (state, error) {
+				got, err := invoke(ctx, w.client, method, idsOf(w.domain), by(row))
+				found, failed := state{}, new(infinitysip.Error)
+				switch {
+				case err == nil:
+					found.put(k.name(*got.(*R)), k.id(w, *got.(*R)), text(*got.(*R)))
+					return found, nil
+				case errors.As(err, &failed) && len(failed.Found) > 1:
+					for _, id := range failed.Found {
+						found[key(k.name(row), id)] = want[key(k.name(row), id)]
+					}
+					return found, nil
+				case errors.Is(err, infinitysip.ErrNotFound) && failed.StatusCode == 0:
+					w.lied(&w.sum.falseSuccesses, "did not find what is there: %v", err)
+				}
+				return nil, err
 			})
 		})
 	}
@@ -486,6 +521,33 @@ func rotateToken(w *worker, _ string) {
 				w.lied(&w.sum.falseSuccesses, "gave no token: %+v", token)
 			}
 			return 0, err
+		})
+	})
+}
+
+func rotateTokens(w *worker, _ string) {
+	on(w, given, func(device infinitysip.Device) {
+		e := effect{between: state{}}
+		all := 0
+		for _, one := range given.rows(w) {
+			if one.UserID == device.UserID {
+				e.between.put("device", one.ID, text(associated(one, infinitysip.User{})))
+				all++
+			}
+		}
+		w.write(e, func(ctx context.Context) (int64, error) {
+			for token, err := range w.client.Users.RotateDeviceTokens(ctx, w.domain, device.UserID) {
+				if err != nil {
+					return 0, err
+				}
+				if all--; token.Token.IsZero() || token.UserID != device.UserID {
+					w.lied(&w.sum.falseSuccesses, "gave no token: %+v", token)
+				}
+			}
+			if all != 0 {
+				w.lied(&w.sum.falseSuccesses, "passed over %d devices", all)
+			}
+			return 0, nil
 		})
 	})
 }

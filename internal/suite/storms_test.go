@@ -186,7 +186,7 @@ func storms() (all []storm) {
 		if limit.Window {
 			name = "50/s, windows"
 		}
-		one(storm{name: name, workers: 16, creates: 3000, limit: limit, share: 0.95, refused: 60, longest: 5 * time.Second})
+		one(storm{name: name, workers: 16, creates: 3000, limit: limit, share: 0.95, refused: 60, longest: 8 * time.Second})
 	}
 	five := bucketOf(5, 1)
 	one(storm{name: "20/s, then 5/s", workers: 16, creates: 1000, limit: bucketOf(20, 1), later: &five, share: 0.87, refused: 160, longest: 15 * time.Second})

@@ -136,5 +136,18 @@ func oneOfEach(client *infinitysip.Client) map[string]func(context.Context) erro
 			_, err := client.Users.AddDevice(ctx, 1, 2, 3)
 			return err
 		},
+		"doGet":    func(ctx context.Context) error { return raw(ctx, client, http.MethodGet) },
+		"doPost":   func(ctx context.Context) error { return raw(ctx, client, http.MethodPost) },
+		"doPut":    func(ctx context.Context) error { return raw(ctx, client, http.MethodPut) },
+		"doDelete": func(ctx context.Context) error { return raw(ctx, client, http.MethodDelete) },
 	}
 }
+
+// raw makes a call of Client.Do, with secrets in its form.
+func raw(ctx context.Context, client *infinitysip.Client, method string, with ...infinitysip.CallOption) error {
+	form := url.Values{"userPassword1": {canaryPassword}, "fax[pinCode]": {canaryPIN}, "user": {"joe.blogs"}}
+	_, err := client.Do(ctx, method, rawPath, form, with...)
+	return err
+}
+
+const rawPath = "/config/v2/sip/domains/1/users"

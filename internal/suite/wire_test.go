@@ -49,7 +49,7 @@ type wireRequest struct {
 func (e exchange) wanted() wireRequest {
 	header := e.header.Clone()
 	if header == nil {
-		header = http.Header{"Authorization": {"ApiKey hub-key"}, "User-Agent": {"infinitysip-go"}}
+		header = http.Header{"Authorization": {"ApiKey hub-key"}, "User-Agent": {"infinitysip-go/devel"}}
 	}
 	if e.form != nil {
 		header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -203,7 +203,7 @@ func look(method, path string, form url.Values) []exchange {
 	if method != "POST" || !strings.HasSuffix(path, "/members") {
 		return nil
 	}
-	header := http.Header{"Authorization": {"ApiKey hub-key"}, "User-Agent": {"infinitysip-go"}, "Cache-Control": {"no-cache"}}
+	header := http.Header{"Authorization": {"ApiKey hub-key"}, "User-Agent": {"infinitysip-go/devel"}, "Cache-Control": {"no-cache"}}
 	return []exchange{{method: "GET", path: path, query: url.Values{"filter[]": {"groupId-eqi-value-" + form.Get("groupId")}}, header: header, status: 200}}
 }
 
@@ -212,7 +212,7 @@ func TestWireBasicAuthAndProduct(t *testing.T) {
 		method: "POST", path: "/config/v2/sip/domains/1", form: url.Values{"displayName": {"Acme"}, "rec": {"0"}}, status: 204,
 		header: http.Header{
 			"Authorization": {"Basic am9lQGNvbXBhbnkuY29tOnA6w6Qgc3M="},
-			"User-Agent":    {"acme-provisioner/1.2 infinitysip-go"},
+			"User-Agent":    {"acme-provisioner/1.2 infinitysip-go/devel"},
 		},
 	})
 	client := wireClient(t, infinitysip.BasicAuth("joe@company.com", "p:ä ss"), infinitysip.WithUserAgent("acme-provisioner/1.2"))
@@ -546,9 +546,9 @@ func TestWirePages(t *testing.T) {
 			}
 			expect(t, all...)
 			opts := &infinitysip.DeviceListOptions{
-				Filter: infinitysip.Where(infinitysip.DeviceFields.UserID.Eq(11)),
-				Sort:   tt.sort,
-				Limit:  2,
+				Filter:   infinitysip.Where(infinitysip.DeviceFields.UserID.Eq(11)),
+				Sort:     tt.sort,
+				PageSize: 2,
 			}
 			var ids []infinitysip.DeviceID
 			for device, err := range wireClient(t, hubKey, infinitysip.WithReadAhead(0)).Devices.All(t.Context(), 1, opts) {

@@ -158,7 +158,7 @@ func insertedPages() []trial {
 							}
 						}))
 						got := make(map[infinitysip.DeviceID]int)
-						for device, err := range a.client.Devices.All(t.Context(), a.domain, &infinitysip.DeviceListOptions{Limit: size, Sort: k.sort}) {
+						for device, err := range a.client.Devices.All(t.Context(), a.domain, &infinitysip.DeviceListOptions{PageSize: size, Sort: k.sort}) {
 							require.NoError(t, err)
 							got[device.ID]++
 						}
@@ -185,7 +185,7 @@ func insertedPages() []trial {
 				}}
 				rows := 0
 				var last error
-				for _, err := range stubClient(t, s, infinitysip.WithReadAhead(ahead)).Devices.All(t.Context(), 1, &infinitysip.DeviceListOptions{Limit: 2, Sort: sort}) {
+				for _, err := range stubClient(t, s, infinitysip.WithReadAhead(ahead)).Devices.All(t.Context(), 1, &infinitysip.DeviceListOptions{PageSize: 2, Sort: sort}) {
 					if last = err; err == nil {
 						rows++
 					}

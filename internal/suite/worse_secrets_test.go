@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ import (
 )
 
 // inFlight are the kinds of calls that send a secret, by its name; nil: all do.
-var inFlight = map[string][]string{"key": nil, "password": {"create", "update"}, "PIN": {"create"}, "token": {}}
+var inFlight = map[string][]string{"key": nil, "password": {"create", "update", "doGet", "doPost", "doPut", "doDelete"}, "PIN": {"create", "doGet", "doPost", "doPut", "doDelete"}, "token": {}}
 
 // secretsInPieces are numbers 62 to 64: what servers show of a secret when they
 // fail, and in which dress.
@@ -27,14 +28,19 @@ func secretsInPieces() []trial {
 			trials = append(trials, trial{n, name + " of the " + of, func(t *testing.T) {
 				t.Parallel()
 				for _, status := range []int{400, 409, 500, 200} {
-					for kind, do := range oneOfEach(stubClient(t, always(status, text), atOnce())) {
+					var debug records
+					for kind, do := range oneOfEach(stubClient(t, always(status, text), atOnce(), infinitysip.WithDebugLog(&debug))) {
 						if kinds != nil && !slices.Contains(kinds, kind) {
 							continue
 						}
+						where := fmt.Sprintf("%s, %d, %s", kind, status, text)
 						if err := do(t.Context()); status != 200 || err != nil {
 							require.Error(t, err, kind)
-							requireNoPiece(t, fmt.Sprintf("%s, %d, %s", kind, status, text), err, secret)
+							requireNoPiece(t, where, err, secret)
 						}
+						written := debug.take()
+						require.Contains(t, written, "-->")
+						requireNoPieceIn(t, where, written, secret)
 					}
 				}
 			}})
@@ -104,6 +110,11 @@ func requireNoPiece(t *testing.T, where string, err error, secret string) {
 		requireNoSecret(t, where, string(failed.Body))
 		text += fmt.Sprintf(" %s %s", failed.Message, failed.Body)
 	}
+	requireNoPieceIn(t, where, text, secret)
+}
+
+func requireNoPieceIn(t *testing.T, where, text, secret string) {
+	t.Helper()
 	bare := func(s string) string { return strings.Join(strings.Fields(s), "") }
 	text = bare(text)
 	for name, of := range map[string]string{"it": bare(secret), "its base64": base64.RawStdEncoding.EncodeToString([]byte(secret)), "its base64, one behind": base64.RawStdEncoding.EncodeToString([]byte(secret[2:])), "its base64, two behind": base64.RawStdEncoding.EncodeToString([]byte(secret[1:]))} {
@@ -120,7 +131,7 @@ func hostileTexts() []trial {
 	for _, unit := range []string{"&", "%", "&amp;", "%25", "%2525", "&#38;", `\`, `\u0026`, `"`, "''", "=", "YWJj", "&pin=", "<b>", "[pin] => ", `{"pin":`, "\n", "\u00e9"} {
 		trials = append(trials, trial{67, fmt.Sprintf("16 KB of %q", unit), func(t *testing.T) { // not parallel: it looks at the clock
 			text := strings.Repeat(unit, 16<<10/len(unit))
-			client := stubClient(t, always(409, text), atOnce())
+			client := stubClient(t, always(409, text), atOnce(), infinitysip.WithDebugLog(io.Discard))
 			within := func(name string, do func(context.Context) error) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()

@@ -1,7 +1,9 @@
 package verify
 
 import (
+	"bytes"
 	"encoding/json"
+	"maps"
 	"strconv"
 
 	"github.com/infinitysip/infinitysip/internal/rows"
@@ -16,6 +18,11 @@ type Row struct {
 // string, a number, a bool or null.
 func (r Row) Value(name string) (text string, ok bool) {
 	return rows.Text(r.Extra[name])
+}
+
+// Same reports whether two rows say the same.
+func Same(a, b Row) bool {
+	return maps.EqualFunc(a.Extra, b.Extra, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) })
 }
 
 // ID returns the id that is under the first of names which the row has, or 0.

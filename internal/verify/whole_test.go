@@ -62,7 +62,7 @@ func TestWhole(t *testing.T) {
 		"offsets refused, cut at 128":            {list{rows: 200, cut: 128, noOffsets: true}, false, 2},
 	} {
 		reads := 0
-		all, err := verify.Whole(300, test.list.read(t, &reads))
+		all, err := verify.Whole(300, verify.Same, test.list.read(t, &reads))
 		require.Equal(t, test.reads, reads, name)
 		if !test.whole {
 			require.ErrorContains(t, err, "which may not be all", name)
@@ -80,7 +80,7 @@ func TestWhole(t *testing.T) {
 
 	// Rows that go each time, and rows in another order each time, come to an end.
 	reads, left := 0, 100
-	_, err := verify.Whole(300, func(offset int) ([]verify.Row, error) {
+	_, err := verify.Whole(300, verify.Same, func(offset int) ([]verify.Row, error) {
 		reads++
 		left -= 2
 		return list{rows: left}.read(t, new(int))(offset)
@@ -88,7 +88,7 @@ func TestWhole(t *testing.T) {
 	require.ErrorContains(t, err, "which may not be all")
 	require.Equal(t, 11, reads)
 	reads = 0
-	_, err = verify.Whole(300, func(int) ([]verify.Row, error) {
+	_, err = verify.Whole(300, verify.Same, func(int) ([]verify.Row, error) {
 		if reads++; reads%2 == 0 {
 			return []verify.Row{row(t, `{"id":"1"}`), row(t, `{"id":"2"}`), row(t, `{"id":"3"}`)}, nil
 		}
@@ -100,7 +100,7 @@ func TestWhole(t *testing.T) {
 	down := errors.New("503")
 	for fails := range 2 {
 		reads := 0
-		_, err := verify.Whole(300, func(offset int) ([]verify.Row, error) {
+		_, err := verify.Whole(300, verify.Same, func(offset int) ([]verify.Row, error) {
 			if reads++; reads > fails {
 				return nil, down
 			}
@@ -108,4 +108,20 @@ func TestWhole(t *testing.T) {
 		})
 		require.ErrorIs(t, err, down)
 	}
+}
+
+// A row that comes before those that were read moves them, which is not to know no
+// offset.
+func TestWholeWhereOneComesAtTheBeginning(t *testing.T) {
+	t.Parallel()
+	reads := 0
+	all, err := verify.Whole(300, verify.Same, func(offset int) ([]verify.Row, error) {
+		list := []verify.Row{row(t, `{"id":"1"}`), row(t, `{"id":"2"}`), row(t, `{"id":"3"}`), row(t, `{"id":"4"}`)}
+		if reads++; reads > 1 {
+			list = append([]verify.Row{row(t, `{"id":"9"}`)}, list...)
+		}
+		return list[offset:], nil
+	})
+	require.NoError(t, err)
+	require.Len(t, all, 5)
 }

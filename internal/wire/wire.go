@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+
+	"github.com/infinitysip/infinitysip/internal/verify"
 )
 
 // MaxRows is the most rows that the API's siblings give in one answer: a list
@@ -68,6 +70,39 @@ func NearNetwork(sent, got string) bool {
 	}
 	b, _ := Network(got)
 	return addr.Unmap() == a.Addr() || addr.Unmap() == a.Masked().Addr() || b.Masked() == a.Masked()
+}
+
+// LikeName compares a row's name with one that is looked for.
+func LikeName(want, got string) verify.Likeness {
+	switch {
+	case got == "":
+		return verify.Unsaid
+	case got == want:
+		return verify.Exact
+	case strings.EqualFold(got, want):
+		return verify.Alike
+	}
+	return verify.Other
+}
+
+// LikeAddress compares a row's MAC address or network with one that is looked for. A
+// MAC address may have colons, hyphens, dots or none. Two networks are alike without
+// their host bits.
+func LikeAddress(want, got string) verify.Likeness {
+	a, ok := Network(want)
+	b, okToo := Network(got)
+	bare := strings.NewReplacer(":", "", "-", "", ".", "")
+	switch {
+	case got == "":
+		return verify.Unsaid
+	case !ok && strings.EqualFold(bare.Replace(want), bare.Replace(got)), ok && a == b:
+		return verify.Exact
+	case ok && okToo && a.Masked() == b.Masked():
+		return verify.Alike
+	case ok && (!okToo || !strings.Contains(got, "/")) && NearNetwork(want, got):
+		return verify.Unclear
+	}
+	return verify.Other
 }
 
 // Addresses are the ways in which a server may keep a MAC address or a network.

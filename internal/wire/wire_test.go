@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/infinitysip/infinitysip/internal/verify"
 	"github.com/infinitysip/infinitysip/internal/wire"
 	"github.com/stretchr/testify/require"
 )
@@ -142,6 +143,46 @@ func TestAddresses(t *testing.T) {
 
 // What cannot be read may be any network. Networks within the one that was sent, and
 // around it, are others.
+func TestLikeName(t *testing.T) {
+	t.Parallel()
+	for got, like := range map[string]verify.Likeness{
+		"": verify.Unsaid, "Zoë": verify.Exact, "ZOË": verify.Alike, "zoë ": verify.Other, "Zoe": verify.Other, "\xff": verify.Other,
+	} {
+		require.Equal(t, like, wire.LikeName("Zoë", got), got)
+	}
+}
+
+func TestLikeAddress(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		want, got string
+		like      verify.Likeness
+	}{
+		{"10:20:30:1A:2B:3C", "10:20:30:1A:2B:3C", verify.Exact},
+		{"10:20:30:1A:2B:3C", "10-20-30-1a-2b-3c", verify.Exact},
+		{"10:20:30:1A:2B:3C", "1020.301a.2b3c", verify.Exact},
+		{"10:20:30:1A:2B:3C", "1020301A2B3C", verify.Exact},
+		{"10:20:30:1A:2B:3C", "10:20:30:1A:2B:3D", verify.Other},
+		{"10:20:30:1A:2B:3C", "Lobby", verify.Other},
+		{"10:20:30:1A:2B:3C", "", verify.Unsaid},
+		{"10.0.20.10/24", "10.0.20.10/24", verify.Exact},
+		{"10.0.20.10/24", "10.0.20.0/24", verify.Alike},
+		{"10.0.20.0/24", "10.0.20.9/24", verify.Alike},
+		{"10.0.20.0/24", "10.0.20.0/25", verify.Other},
+		{"10.0.20.0/24", "10.0.21.0/24", verify.Other},
+		{"10.0.20.1/32", "10.0.20.1", verify.Exact},
+		{"2001:db8::/64", "2001:DB8:0::/64", verify.Exact},
+		{"10.0.20.0/24", "10.0.20.0/255.255.255.0", verify.Unclear},
+		{"10.0.20.10/24", "10.0.20.10", verify.Unclear},
+		{"10.0.20.10/24", "10.0.20.7", verify.Other},
+		{"10.0.20.0/24", "10.0.21.0/255.255.255.0", verify.Other},
+		{"10.0.20.0/24", "the office", verify.Unclear},
+		{"10.0.20.0/24", "", verify.Unsaid},
+	} {
+		require.Equal(t, test.like, wire.LikeAddress(test.want, test.got), "%s, %s", test.want, test.got)
+	}
+}
+
 func TestNearNetwork(t *testing.T) {
 	t.Parallel()
 	for got, near := range map[string]bool{

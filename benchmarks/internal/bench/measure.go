@@ -23,6 +23,7 @@ type Result struct {
 	Name   string
 	Micros float64 // time
 	Allocs float64
+	Bytes  float64   // allocated
 	rounds []float64 // the time in each
 }
 
@@ -49,7 +50,7 @@ func Find(results []Result, name string) Result {
 // Measure has every way do n pieces of the work in each round, one way after
 // the other, so that whatever else the machine does meets all of them.
 func Measure(ways []Way, rounds, n int) ([]Result, error) {
-	micros, allocs := make([][]float64, len(ways)), make([][]float64, len(ways))
+	micros, allocs, bytes := make([][]float64, len(ways)), make([][]float64, len(ways)), make([][]float64, len(ways))
 	for round := range rounds + 1 {
 		for i := range ways {
 			way := (i + round) % len(ways) // nobody is always first
@@ -68,11 +69,12 @@ func Measure(ways []Way, rounds, n int) ([]Result, error) {
 			}
 			micros[way] = append(micros[way], float64(took.Nanoseconds())/1e3/float64(n))
 			allocs[way] = append(allocs[way], float64(after.Mallocs-before.Mallocs)/float64(n))
+			bytes[way] = append(bytes[way], float64(after.TotalAlloc-before.TotalAlloc)/float64(n))
 		}
 	}
 	results := make([]Result, len(ways))
 	for i, way := range ways {
-		results[i] = Result{way.Name, Median(micros[i]), Median(allocs[i]), micros[i]}
+		results[i] = Result{way.Name, Median(micros[i]), Median(allocs[i]), Median(bytes[i]), micros[i]}
 	}
 	return results, nil
 }

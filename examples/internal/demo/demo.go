@@ -3,11 +3,13 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/infinitysip/infinitysip"
@@ -17,11 +19,12 @@ import (
 
 // Target is what a program runs on.
 type Target struct {
-	Client *infinitysip.Client
-	Domain infinitysip.DomainID
-	Live   bool
-	Note   string // the first line to print
-	Close  func()
+	Client      *infinitysip.Client
+	Credentials infinitysip.Credentials // those of Client
+	Domain      infinitysip.DomainID
+	Live        bool
+	Note        string // the first line to print
+	Close       func()
 }
 
 // Connect returns the real API, with the credentials of the environment, or
@@ -41,22 +44,32 @@ func Connect(live bool, domain infinitysip.DomainID) (*Target, error) {
 		if domain != 0 {
 			note = fmt.Sprintf("Running against https://api.infinitycloud.com, domain %d.", domain)
 		}
-		return &Target{client, domain, true, note, client.CloseIdleConnections}, nil
+		return &Target{client, credentials, domain, true, note, client.CloseIdleConnections}, nil
 	}
 	// As far away as a real server, so that there is something to watch.
-	srv := siptest.NewServer(siptest.Options{Latency: 20 * time.Millisecond})
+	srv := siptest.NewServer(siptest.Options{Latency: 20 * time.Millisecond, APIKey: "demo"})
 	return &Target{
-		Client: srv.InProcessClient(),
-		Domain: srv.AddDomain(infinitysip.Domain{ID: domain, DisplayName: "Example Ltd"}),
-		Note:   "Running on siptest, an in-memory server: nothing real is touched.",
-		Close:  srv.Close,
+		Client:      srv.InProcessClient(),
+		Credentials: infinitysip.APIKey("demo"),
+		Domain:      srv.AddDomain(infinitysip.Domain{ID: domain, DisplayName: "Example Ltd"}),
+		Note:        "Running on siptest, an in-memory server: nothing real is touched.",
+		Close:       srv.Close,
 	}, nil
 }
 
-// Main parses the flags and runs a program, until it ends or Ctrl-C is pressed.
+// ConnectToDomain is Connect for programs that need a domain.
+func ConnectToDomain(live bool, domain infinitysip.DomainID) (*Target, error) {
+	if live && domain == 0 {
+		return nil, errors.New("-live needs -domain; the quickstart example lists your domains")
+	}
+	return Connect(live, domain)
+}
+
+// Main parses the flags and runs a program, until it ends, Ctrl-C is pressed or
+// SIGTERM arrives.
 func Main(name string, run func(context.Context) error) {
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends the program at once
 	err := FlagsOnly(flag.CommandLine)
 	if err == nil {
