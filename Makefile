@@ -1,11 +1,15 @@
 # The checks of .ci/run, and two that go on for as long as you let them.
+# make api writes the record of the public API again.
 FUZZTIME ?= 1m
 LONG ?= 10m
 
-.PHONY: check fuzz soak
+.PHONY: check api fuzz soak
 
 check:
 	.ci/run
+
+api:
+	@text=$$(go run ./internal/api) && echo "$$text" >api/infinitysip.txt
 
 # Every fuzz target, one after the other.
 fuzz:
