@@ -229,7 +229,12 @@ func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error
 	if call.Account.Debug != nil {
 		exchange = call.Account.Debug.Request(fmt.Sprintf("%s, attempt %d", call.Op, call.Attempts), out, call.Form, owner.Secrets())
 	}
-	call.last.watch.start()
+	if err := call.last.watch.start(); err != nil {
+		if out.Body != nil {
+			_ = out.Body.Close()
+		}
+		return nil, err
+	}
 	return t.Base.RoundTrip(out)
 }
 

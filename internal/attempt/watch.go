@@ -83,10 +83,15 @@ func newWatch(ctx context.Context, waits Timeouts) *watch {
 }
 
 // start begins the wait for an answer: what comes between the turn of an attempt and its
-// request takes nothing from it.
-func (w *watch) start() {
+// request takes nothing from it. If the context has ended meanwhile, nothing is sent.
+func (w *watch) start() error {
+	if err := w.ctx.Err(); err != nil {
+		w.sent = false
+		return err
+	}
 	w.began = time.Now()
 	w.timer.Reset(w.wait)
+	return nil
 }
 
 // The texts of timeouts, before the time.

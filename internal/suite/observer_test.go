@@ -352,3 +352,21 @@ func TestCallsWithinCalls(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, n.calls, 2)
 }
+
+// If the context ends before the request goes out, nothing was sent, and the call says so.
+func TestAContextThatEndsBeforeTheRequest(t *testing.T) {
+	t.Parallel()
+	s := always(http.StatusCreated, `{"userId":"7"}`)
+	ctx, cancel := context.WithCancel(t.Context())
+	client := stubClient(t, s, infinitysip.WithObserver(infinitysip.Observer{
+		Attempt: func(ctx context.Context, _ infinitysip.AttemptInfo) (context.Context, func(infinitysip.AttemptResult)) {
+			cancel()
+			return ctx, nil
+		},
+	}))
+	_, err := client.Users.Create(ctx, 1, newUser())
+	failed, ok := errors.AsType[*infinitysip.Error](err)
+	require.True(t, ok, err)
+	require.Equal(t, infinitysip.OutcomeNotApplied, failed.Outcome)
+	require.Zero(t, s.count())
+}
