@@ -12,9 +12,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/infinitysip/infinitysip/internal/attempt"
 	"github.com/infinitysip/infinitysip/internal/pages"
 	"github.com/infinitysip/infinitysip/internal/redact"
 	"github.com/infinitysip/infinitysip/internal/retry"
@@ -98,7 +97,7 @@ func newRaw(method, path string, values url.Values, with []CallOption) *call {
 		call.problems.report("form", fmt.Sprintf("%d values: PHP silently drops the end of a form of more than %d", n, wire.MaxOrder))
 	}
 	for _, name := range sortedNames(call.form.Values) {
-		if mayBeSecret(name) {
+		if redact.MayBeSensitive(name) {
 			call.form.Hidden = append(call.form.Hidden, name)
 		}
 	}
@@ -124,25 +123,8 @@ func rawRoute(path string) route {
 		id, _, _ := strings.Cut(below, "/")
 		r.domain, _ = ParseID[DomainID](id) // 0 if it is none
 	}
-	first, rest, _ := strings.Cut(path, "/")
-	bad := func(c rune) bool { return !unicode.IsPrint(c) || strings.ContainsRune(`?#%\`, c) }
-	switch {
-	case first != "" || path == "":
-		r.problems.report("path", "must begin with a slash, as /config/v2/sip/domains does")
-	case !utf8.ValidString(path) || strings.ContainsFunc(path, bad):
-		r.problems.report("path", `must be a path alone, without escapes: no ?, #, % or \, and nothing that does not print`)
-	case slices.ContainsFunc(strings.Split(rest, "/"), func(s string) bool { return s == "" || s == "." || s == ".." }):
-		r.problems.report("path", `must have no empty segment, and neither "." nor ".."`)
-	}
+	r.problems.report("path", attempt.CheckPath(path))
 	return r
-}
-
-// mayBeSecret reports whether a name may say that its value is secret. Of parameters
-// that this package does not know it takes too many for secret rather than too few.
-func mayBeSecret(name string) bool {
-	return redact.Sensitive(name) || slices.ContainsFunc([]string{"password", "pin", "token"}, func(word string) bool {
-		return strings.Contains(strings.ToLower(name), word)
-	})
 }
 
 // readBody reads an answer of any kind, of at most limit bytes.

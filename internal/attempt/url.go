@@ -3,8 +3,11 @@ package attempt
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // ParseBaseURL reads the URL that all paths are put after. The problem with it
@@ -31,6 +34,22 @@ func ParseBaseURL(raw string, insecure bool) (base *url.URL, problem string) {
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
 	return u, ""
+}
+
+// CheckPath tells what is wrong with a whole path that the caller wrote. The problem does
+// not repeat it, since it may hold a query.
+func CheckPath(path string) (problem string) {
+	first, rest, _ := strings.Cut(path, "/")
+	bad := func(c rune) bool { return !unicode.IsPrint(c) || strings.ContainsRune(`?#%\`, c) }
+	switch {
+	case first != "" || path == "":
+		return "must begin with a slash, as a page of the API writes it"
+	case !utf8.ValidString(path) || strings.ContainsFunc(path, bad):
+		return `must be a path alone, without escapes: no ?, #, % or \, and nothing that does not print`
+	case slices.ContainsFunc(strings.Split(rest, "/"), func(s string) bool { return s == "" || s == "." || s == ".." }):
+		return `must have no empty segment, and neither "." nor ".."`
+	}
+	return ""
 }
 
 func validPort(port string) bool {

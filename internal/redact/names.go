@@ -116,3 +116,11 @@ func Sensitive(name string) bool {
 		return slices.Contains(secretWords, word) || ends(word)
 	})
 }
+
+// MayBeSensitive is Sensitive for a parameter of which nothing is known: it takes too many
+// for secret rather than too few.
+func MayBeSensitive(name string) bool {
+	return Sensitive(name) || slices.ContainsFunc([]string{"password", "pin", "token"}, func(word string) bool {
+		return strings.Contains(strings.ToLower(name), word)
+	})
+}
