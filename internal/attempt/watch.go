@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 	"net/http"
 	"net/http/httptrace"
 	"sync"
@@ -43,8 +42,8 @@ type watch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	began  time.Time
-	timer  *time.Timer
-	missed string // the text of the timeout error, before the time
+	timer  *time.Timer // nil before start
+	missed string      // the text of the timeout error, before the time
 	wait   time.Duration
 	waits  Timeouts
 	late   atomic.Bool // the timer has ended the attempt
@@ -78,7 +77,6 @@ func newWatch(ctx context.Context, waits Timeouts) *watch {
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	w.trace = httptrace.ClientTrace{GetConn: w.getConn, GotConn: w.gotConn, PutIdleConn: w.putIdleConn, WroteHeaders: w.wroteHeaders}
 	w.ctx = httptrace.WithClientTrace(w.ctx, &w.trace)
-	w.timer = time.AfterFunc(math.MaxInt64, func() { w.late.Store(true); w.cancel(timeoutError(w.missed + w.wait.String())) })
 	return w
 }
 
@@ -90,7 +88,7 @@ func (w *watch) start() error {
 		return err
 	}
 	w.began = time.Now()
-	w.timer.Reset(w.wait)
+	w.timer = time.AfterFunc(w.wait, func() { w.late.Store(true); w.cancel(timeoutError(w.missed + w.wait.String())) })
 	return nil
 }
 
@@ -171,7 +169,9 @@ func (w *watch) stale() bool {
 
 // end stops the watch and returns err, or what is behind it.
 func (w *watch) end(err error) error {
-	w.timer.Stop()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
 	w.turn.Done()
 	err = w.explain(err)
 	w.cancel(nil)
