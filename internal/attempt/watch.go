@@ -111,6 +111,8 @@ func (w *watch) getConn(host string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
+	case w.timer == nil:
+		return // another request, with the context that an Observer was given
 	case !w.wrote:
 		w.sent = w.sent && w.host != ""          // the first one: so there is a trace
 		w.waitFor(noConnection, w.waits.Attempt) // as many callers may wait for one as there are
@@ -125,6 +127,9 @@ func (w *watch) getConn(host string) {
 func (w *watch) gotConn(info httptrace.GotConnInfo) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.timer == nil {
+		return
+	}
 	got := newConnection(info)
 	switch {
 	case !w.wrote:
@@ -142,7 +147,9 @@ func (w *watch) gotConn(info httptrace.GotConnInfo) {
 func (w *watch) wroteHeaders() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.wrote, w.sent = true, true
+	if w.timer != nil {
+		w.wrote, w.sent = true, true
+	}
 }
 
 func (w *watch) putIdleConn(error) {

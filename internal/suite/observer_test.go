@@ -370,3 +370,19 @@ func TestAContextThatEndsBeforeTheRequest(t *testing.T) {
 	require.Equal(t, infinitysip.OutcomeNotApplied, failed.Outcome)
 	require.Zero(t, s.count())
 }
+
+// A request that an Observer makes with the context of an attempt is not that attempt.
+func TestARequestOfAnObserver(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t, siptest.Options{})
+	client := a.Client(infinitysip.WithObserver(infinitysip.Observer{
+		Attempt: func(ctx context.Context, _ infinitysip.AttemptInfo) (context.Context, func(infinitysip.AttemptResult)) {
+			req := must(http.NewRequestWithContext(ctx, http.MethodGet, a.URL(), nil))
+			require.NoError(t, must(http.DefaultClient.Do(req)).Body.Close())
+			return ctx, nil
+		},
+	}))
+	_, err := client.Groups.Get(t.Context(), a.domain, a.group)
+	require.NoError(t, err)
+	require.Equal(t, 1, a.sent("Groups.Get"))
+}
