@@ -181,7 +181,7 @@ func (call *call) AttemptEnds(err error) {
 	} else {
 		seen.result.Attempts++
 		if call.Status() != 0 { // else the attempt had no answer
-			seen.result.StatusCode, seen.result.RequestID = call.Status(), call.requestID()
+			seen.result.StatusCode, seen.result.RequestID = call.Status(), attempt.RequestID(call)
 		}
 	}
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/infinitysip/infinitysip/internal/redact"
 	"github.com/infinitysip/infinitysip/internal/retry"
 	"github.com/infinitysip/infinitysip/internal/rows"
-	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
 // Do makes a call that this package does not have yet, with the same credentials,
@@ -93,9 +92,7 @@ func newRaw(method, path string, values url.Values, with []CallOption) *call {
 		}
 		call.form.Values[name] = slices.Clone(texts)
 	}
-	if n := call.form.Len(); n > wire.MaxOrder {
-		call.problems.report("form", fmt.Sprintf("%d values: PHP silently drops the end of a form of more than %d", n, wire.MaxOrder))
-	}
+	call.problems.report("form", lengthProblem(call.form.Len()))
 	for _, name := range sortedNames(call.form.Values) {
 		if redact.MayBeSensitive(name) {
 			call.form.Hidden = append(call.form.Hidden, name)
@@ -169,10 +166,11 @@ func isPage(body []byte) bool {
 // their ids.
 func Rows[R any](ctx context.Context, c *Client, path string, opts *ListOptions[R], with ...CallOption) iter.Seq2[R, error] {
 	r, caller, start := rawRoute(path), c.core(), opts.clone()
-	r.problems.report("R", rows.LayoutOf[R](rowFormat).Problem())
+	layout := rows.LayoutOf[R](rowFormat)
+	r.problems.report("R", layout.Problem())
 	if start.PageSize > 0 && start.Limit >= 0 {
 		return readPages(ctx, caller, "Rows", r, start, pages.List[R]{
-			ID: func(row *R) int64 { return rows.LayoutOf[R](rowFormat).ID(row) },
+			ID: func(row *R) int64 { return layout.ID(row) },
 		}, nil, with)
 	}
 	with = slices.Clone(with)

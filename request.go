@@ -177,9 +177,17 @@ func newRead[R any](op string, k retry.Kind, r route, paged bool, opts *ListOpti
 
 // checkLength reports a form that is too long. Without CallParam none is.
 func (call *call) checkLength() {
-	if call.with.params != nil && len(call.problems) == 0 && call.form.Len() > wire.MaxOrder {
-		call.problems.report("params", fmt.Sprintf("%d values: PHP silently drops the end of a form of more than %d", call.form.Len(), wire.MaxOrder))
+	if call.with.params != nil && len(call.problems) == 0 {
+		call.problems.report("params", lengthProblem(call.form.Len()))
 	}
+}
+
+// lengthProblem tells what is wrong with a form of n values.
+func lengthProblem(n int) string {
+	if n <= wire.MaxOrder {
+		return ""
+	}
+	return fmt.Sprintf("%d values: PHP silently drops the end of a form of more than %d", n, wire.MaxOrder)
 }
 
 // invalid returns the problems of the call, if there are any.
@@ -606,17 +614,9 @@ func (call *call) fail(err error) *Error {
 	if call.doubtful {
 		e.Outcome = OutcomeUnknown
 	}
-	e.RequestID = call.requestID()
+	e.RequestID = attempt.RequestID(call)
 	e.RetryAfter = retry.After(&http.Response{StatusCode: call.Status(), Header: call.Answer()})
 	return e
-}
-
-// requestID returns the X-Request-Id of the last answer, if it may be shown.
-func (call *call) requestID() string {
-	if id := call.Answer().Get("X-Request-Id"); id != "" {
-		return redact.Line(call.detector().Text(id))
-	}
-	return ""
 }
 
 // applied returns the error of a call that took effect and failed after that.

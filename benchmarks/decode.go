@@ -98,7 +98,7 @@ type (
 	datetime struct{ time.Time }
 )
 
-// Typed rows with what no field claims, for the libraries that can keep it.
+// Typed rows with the members that no field decodes, for the libraries that can keep them.
 type (
 	unknownUser struct {
 		typedUser
@@ -193,7 +193,7 @@ func standard[T any](body io.Reader, visit func(T)) error {
 	}
 }
 
-// standardUnknown keeps what no field claims: the row is read into a map too,
+// standardUnknown keeps the members that no field decodes: the row is read into a map too,
 // and what is not in known stays.
 func standardUnknown[T any, P keeper[T]](known map[string]bool) decoder[T] {
 	return func(body io.Reader, visit func(T)) error {

@@ -846,7 +846,7 @@ func TestMoveThatIsCutShort(t *testing.T) {
 	a.givesToken(t, a.plan(t, desired, nil), "+ device 00:00:5E:00:53:01: user ann\n")
 }
 
-// A phone stays whose it is until there is somebody to give it to.
+// A phone keeps its owner until there is somebody to give it to.
 func TestDeviceForWhoCannotBeMade(t *testing.T) {
 	t.Parallel()
 	a := newAcme(t)

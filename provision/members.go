@@ -190,7 +190,7 @@ func (d *differ) owners() {
 		case rotate[mac]:
 			d.notes = append(d.notes, fmt.Sprintf("%s: no user, so no new token", device))
 			continue
-		default: // it stays whose it is
+		default: // it keeps its owner
 			continue
 		}
 		planned := d.plan(device.id, c)

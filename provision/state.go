@@ -122,7 +122,7 @@ type Device struct {
 	MACAddress string  `json:"deviceMacAddress" provision:"key"` // in any form that net.ParseMAC takes
 	Name       *string `json:"pbxDeviceName,omitzero"`
 
-	// Owner is the name of the user whose it is; new("") is nobody. One that
+	// Owner is the name of the user who has it; new("") is nobody. One that
 	// is somebody else's is taken from them; to make it nobody's needs Prune.
 	Owner *string `json:"user,omitzero" provision:"owner"`
 

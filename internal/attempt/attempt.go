@@ -110,6 +110,14 @@ type Owner interface {
 	AttemptEnds(err error)
 }
 
+// RequestID returns the X-Request-Id of a call's last answer, if it may be shown.
+func RequestID(owner Owner) string {
+	if id := owner.Base().Answer().Get("X-Request-Id"); id != "" {
+		return redact.Line(owner.Secrets().Text(id))
+	}
+	return ""
+}
+
 type (
 	ownerKey       struct{}
 	observationKey struct{}
@@ -392,8 +400,8 @@ func (c *Call) log(ctx context.Context, owner Owner, err error, took time.Durati
 	} else {
 		attrs = append(attrs, slog.Int("status", c.last.status))
 	}
-	if id := c.last.header.Get("X-Request-Id"); id != "" && err == nil {
-		attrs = append(attrs, slog.String("request_id", redact.Line(owner.Secrets().Text(id))))
+	if id := RequestID(owner); id != "" && err == nil {
+		attrs = append(attrs, slog.String("request_id", id))
 	}
 	c.Account.Log(ctx, slog.LevelDebug, "infinitysip", attrs...)
 }

@@ -22,8 +22,8 @@ const (
 		"maximum length only please use choose contains already incorrect wrong expired want yes no "
 )
 
-// given reports whether text gives a value to the name of a secret, in JSON, PHP, a form, SQL or
-// XML. After a colon, and in a tag, a sentence may say what is wrong: "pin: must be
+// given reports whether text gives a value to the name of a secret, in JSON, PHP, a
+// form, SQL or XML. After a colon, and in a tag, a sentence may say what is wrong: "pin: must be
 // digits". It is known by its first word, and is no value. Every other word may be
 // one, and so may all that follows an equals sign.
 func given(text string, named func(string) bool) bool {

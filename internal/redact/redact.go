@@ -60,16 +60,16 @@ func (d *Detector) Text(text string) string {
 
 // cut returns the first limit bytes of text, and what may be shown of them.
 func (d *Detector) cut(text string, limit int) (cut, shown string) {
-	if cut = cutAt(text, limit); d.Holds(text, d.names.Has) {
-		return cut, replaced(len(text))
+	if cut = Cut(text, limit); d.Holds(text, d.names.Has) {
+		return cut, Replaced(len(text))
 	}
 	return cut, cut
 }
 
-// cutAt returns the first limit bytes of text. If text is longer, a secret may begin
+// Cut returns the first limit bytes of text. If text is longer, a secret may begin
 // at the end of which too little is left to know it. So five characters go, in
 // escapes if there are some.
-func cutAt(text string, limit int) string {
+func Cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text
 	}
@@ -80,8 +80,8 @@ func cutAt(text string, limit int) string {
 	return text[:plain]
 }
 
-// replaced is shown in place of a text that held a secret.
-func replaced(bytes int) string {
+// Replaced is shown in place of a text that held a secret.
+func Replaced(bytes int) string {
 	return "[the server's text held a secret: " + strconv.Itoa(bytes) + " bytes]"
 }
 
@@ -103,9 +103,9 @@ func (d *Detector) Holds(text string, named func(name string) bool) bool {
 	return false
 }
 
-// Foreign is Error for an error that no server caused, and that may hold other secrets
-// than those of the call: one of a URL with a query or a user, or one by whose names
-// it is known.
+// Foreign is Error for an error that no server caused. It may hold other secrets than
+// those of the call, so its text is replaced whole if it has a URL with a query or a
+// user, or a value whose name is that of a secret.
 func (d *Detector) Foreign(err error, named func(name string) bool) error {
 	text := err.Error()
 	_, address, found := strings.Cut(text, "://")

@@ -233,7 +233,7 @@ func (b *body) text() string {
 	text := ""
 	switch b.encoding {
 	case "", "identity":
-		text = b.exchange.secrets.Rows(string(b.kept), limit, b.exchange.secrets.Named)
+		text = Rows(b.exchange.secrets.Detector, string(b.kept), limit, b.exchange.secrets.Named)
 	default:
 		text = fmt.Sprintf("[%d bytes, encoded]\n", b.read)
 	}

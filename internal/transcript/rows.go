@@ -1,10 +1,11 @@
-package redact
+package transcript
 
 import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/infinitysip/infinitysip/internal/redact"
 	"github.com/infinitysip/infinitysip/internal/rows"
 )
 
@@ -12,8 +13,8 @@ import (
 // the values whose names are hidden are replaced. A row that holds a secret all the
 // same is replaced whole. So is all that is between two rows, because a secret may be
 // wrapped over lines, and what is no text.
-func (d *Detector) Rows(body string, limit int, hidden func(name string) bool) string {
-	end := len(cutAt(body, limit))
+func Rows(d *redact.Detector, body string, limit int, hidden func(name string) bool) string {
+	end := len(redact.Cut(body, limit))
 	if len(body) > limit {
 		body = wholeRunes(body)
 	} else if text, ok := redactRow(body, hidden); ok { // a row, or a list of them, over several lines
@@ -26,7 +27,7 @@ func (d *Detector) Rows(body string, limit int, hidden func(name string) bool) s
 			shown.WriteString("[" + strconv.Itoa(p.end-p.start) + " bytes that are no text]\n")
 			continue
 		case d.Holds(p.text, hidden):
-			shown.WriteString(replaced(p.end-p.start) + "\n")
+			shown.WriteString(redact.Replaced(p.end-p.start) + "\n")
 			continue
 		case p.end <= end:
 			shown.WriteString(p.text)
@@ -36,7 +37,7 @@ func (d *Detector) Rows(body string, limit int, hidden func(name string) bool) s
 		all.WriteString(p.text)
 	}
 	if d.Holds(all.String(), hidden) {
-		return replaced(len(body)) + "\n"
+		return redact.Replaced(len(body)) + "\n"
 	}
 	return shown.String()
 }
@@ -67,7 +68,7 @@ func partsOf(body string, hidden func(string) bool) (parts []part) {
 // them. It reports whether line is one, with blanks and a comma around it.
 func redactRow(line string, hidden func(string) bool) (text string, ok bool) {
 	bare := strings.Trim(line, ", \t\r\n\ufeff")
-	row, ok := rows.Redact([]byte(bare), hidden, Mark)
+	row, ok := rows.Redact([]byte(bare), hidden, redact.Mark)
 	if !ok {
 		return line, false
 	}

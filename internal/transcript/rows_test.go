@@ -1,4 +1,4 @@
-package redact_test
+package transcript_test
 
 import (
 	"regexp"
@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/infinitysip/infinitysip/internal/redact"
+	"github.com/infinitysip/infinitysip/internal/transcript"
 )
 
 const rowSecret = `s3cr3t-pass "wörd"/<&>+%`
@@ -49,7 +50,7 @@ func TestRows(t *testing.T) {
 		"Latin-1 between rows":    {`{"a":"1"}` + "\nZo\xeb\n" + `{"a":"2"}`, `{"a":"1"}` + "\n[4 bytes that are no text]\n" + `{"a":"2"}`},
 		"in two rows":             {`{"a":"s3cr3t-p"}` + "\n" + `{"a":"ass \"w\u00f6rd"}`, held(`{"a":"s3cr3t-p"}`+"\n") + held(`{"a":"ass \"w\u00f6rd"}`)},
 	} {
-		require.Equal(t, test.want, rowDetector().Rows(test.body, 1<<20, named), name)
+		require.Equal(t, test.want, transcript.Rows(rowDetector(), test.body, 1<<20, named), name)
 	}
 }
 
@@ -65,7 +66,7 @@ func TestRowsThatAreCut(t *testing.T) {
 			body := `{"a":"1"}` + "\n" + `{"b":"` + strings.Repeat("x", at-16)
 			body += secret + strings.Repeat("y", 40)
 			body = body[:min(len(body), limit+1)]
-			shown := rowDetector().Rows(body, limit, named)
+			shown := transcript.Rows(rowDetector(), body, limit, named)
 			require.True(t, strings.HasPrefix(shown, `{"a":"1"}`+"\n") || at < 100, "%s at %d: %s", name, at, shown)
 			for _, piece := range []string{"s3", "unk", "t-p", "ass"} {
 				require.NotContains(t, shown, piece, "%s at %d", name, at)
@@ -74,9 +75,9 @@ func TestRowsThatAreCut(t *testing.T) {
 	}
 	// A whole row is shown, or nothing of it.
 	body := strings.Repeat(`{"a":"1234567","pin":"1"}`+"\n", 20)
-	require.Equal(t, strings.Repeat(`{"a":"1234567","pin":"[redacted]"}`+"\n", 6), rowDetector().Rows(body[:limit+1], limit, named))
-	require.Equal(t, "é"[:0], rowDetector().Rows("éé"[:3], 2, named))
-	require.Equal(t, strings.Repeat("é", 90), rowDetector().Rows(strings.Repeat("é", 101)[:limit+1], limit, named))
+	require.Equal(t, strings.Repeat(`{"a":"1234567","pin":"[redacted]"}`+"\n", 6), transcript.Rows(rowDetector(), body[:limit+1], limit, named))
+	require.Equal(t, "é"[:0], transcript.Rows(rowDetector(), "éé"[:3], 2, named))
+	require.Equal(t, strings.Repeat("é", 90), transcript.Rows(rowDetector(), strings.Repeat("é", 101)[:limit+1], limit, named))
 }
 
 var markers = regexp.MustCompile(`\[(the server's text held a secret: )?\d+ bytes( that are no text)?\]\n`)
@@ -93,7 +94,7 @@ func FuzzRows(f *testing.F) {
 	}
 	d := rowDetector()
 	f.Fuzz(func(t *testing.T, body string, limit uint) {
-		shown := d.Rows(body, int(min(limit, 1<<20)), named)
+		shown := transcript.Rows(d, body, int(min(limit, 1<<20)), named)
 		if bare := markers.ReplaceAllString(shown, ""); d.Holds(bare, named) {
 			t.Errorf("%q shows %q", body, bare)
 		}
