@@ -240,7 +240,7 @@ func (m *creation[R]) settle(ctx context.Context, id int64) error {
 	if len(secrets) == 0 {
 		return nil
 	}
-	if !m.caller.policy.SettleSecrets || m.key.update == "" || id == 0 {
+	if !m.caller.policy.SettleSecrets || attempt.FollowerOf(ctx) != nil || m.key.update == "" || id == 0 {
 		return fmt.Errorf("the row with id %d is as it was sent, but somebody else may have made it, with another %s", id, strings.Join(sortedNames(secrets), ", "))
 	}
 	update := newCall(m.key.update, retry.Update, http.MethodPost, route{path: m.call.Path + "/" + strconv.FormatInt(id, 10), template: m.call.route.template + "/{userId}", domain: m.call.route.domain}, nil, append(m.call.forLooks(), func(s *callSettings) { s.attempts = 0 }))

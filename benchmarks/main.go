@@ -60,7 +60,9 @@ func (c config) flags() []string {
 }
 
 // parts are what can be run, in order.
-func parts() []string { return []string{"rows", "calls", "lists", "writes", "rate", "weight"} }
+func parts() []string {
+	return []string{"rows", "calls", "lists", "writes", "rate", "provision", "weight"}
+}
 
 func run(part string, w io.Writer, c config) error {
 	switch part {
@@ -74,6 +76,8 @@ func run(part string, w io.Writer, c config) error {
 		return writes(w, c)
 	case "rate":
 		return rate(w, c)
+	case "provision":
+		return provisions(w, c)
 	case "weight":
 		return weights(w, c)
 	}
@@ -97,7 +101,11 @@ func mainErr() error {
 	pair := flag.Bool("compare", false, "compare the Go benchmarks of two commits, which are the arguments")
 	pattern := flag.String("bench", ".", "with -compare: the benchmarks, as for go test")
 	part := flag.String("part", "", "run one part in this process, and print its tables alone")
+	serve := flag.String("serve", "", "be the server of a trial of the part provision: its name, its size and the latency, such as same,100,20ms")
 	flag.Parse()
+	if *serve != "" {
+		return serveTrial(*serve, os.Stdin, os.Stdout)
+	}
 	if *part != "" {
 		return run(*part, os.Stdout, c)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/benchmarks/internal/bench"
+	"github.com/infinitysip/infinitysip/provision"
 )
 
 // values are the members of a row as text, whatever its fields are. An empty
@@ -247,6 +248,50 @@ func TestRateWays(t *testing.T) {
 		require.Zero(t, result.lost, way.name)
 		require.Zero(t, result.refused, way.name)
 		require.Positive(t, result.ofBudget, way.name)
+	}
+}
+
+// Every trial has a server that differs from its state as it says, and is
+// provisioned until nothing is left to do.
+func TestTrials(t *testing.T) {
+	t.Parallel()
+	for _, trial := range trials() {
+		t.Run(trial.name, func(t *testing.T) {
+			t.Parallel()
+			const n = 204
+			server, domain, err := trial.start(n, 0)
+			require.NoError(t, err)
+			t.Cleanup(server.Close)
+			s := &site{client: server.InProcessClient(), domain: domain}
+			opts := &provision.PlanOptions{Prune: trial.prune, MaxDeletes: n}
+			changes, err := provision.Plan(t.Context(), s.client, domain, trial.after(n), opts)
+			require.NoError(t, err)
+			require.Equal(t, trial.same, changes.Empty(), "%v", changes)
+			_, err = changes.Apply(t.Context(), s.client, nil)
+			require.NoError(t, err)
+			changes, err = provision.Plan(t.Context(), s.client, domain, trial.after(n), opts)
+			require.NoError(t, err)
+			require.True(t, changes.Empty(), "%v", changes)
+			require.NoError(t, s.readAll())
+
+			for _, group := range server.Groups(domain) {
+				for row, err := range s.client.Groups.AllUsers(t.Context(), domain, group.ID) {
+					require.NoError(t, err)
+					require.Equal(t, trial.noIDs, row.UserID == 0, "%v", row)
+				}
+			}
+		})
+	}
+}
+
+// A server of a trial serves until its input ends.
+func TestServeTrial(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	require.NoError(t, serveTrial("new users,0,1ms", strings.NewReader(""), &out))
+	require.Regexp(t, `^http://\S+ 1\n$`, out.String())
+	for _, text := range []string{"", "same", "same,x,1ms", "same,1,x", "other,1,1ms"} {
+		require.Error(t, serveTrial(text, strings.NewReader(""), &out), text)
 	}
 }
 

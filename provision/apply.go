@@ -2,457 +2,483 @@ package provision
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
-	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/provision/internal/graph"
 )
 
-// ApplyOptions say how to apply; nil is the zero value.
-type ApplyOptions struct {
-	// Workers is how many calls to make at a time; default 8. The client's rate
-	// limit holds besides.
-	Workers int
-
-	// Progress, if set, is called after each change that was done, failed or is
-	// blocked, never two at a time. Nothing new begins meanwhile, so it is to
-	// be quick.
-	Progress func(Progress)
-
-	// Password, if set, gives the password of a new user, where the state does
-	// not. Otherwise GeneratePassword does. It is called by several workers at
-	// a time, and so is PIN; an error of theirs fails the change, and the user
-	// is not made.
-	Password func(user string) (infinitysip.Secret, error)
-
-	// PIN, if set, gives the PIN of a new user, where the state does not; the
-	// zero Secret is none. Otherwise GeneratePIN does, for those whose
-	// HotdeskAllowed is true.
-	PIN func(user string) (infinitysip.Secret, error)
-
-	// Keep, if set, is called with what cannot be read later: a new user's
-	// password and PIN before the user is made, and a device's token as soon
-	// as it is there. What it has written down survives a crash. Its error
-	// fails the change; a user is then not made. It is never called two at a
-	// time.
-	Keep func(Credential) error
-}
-
-// Progress is how far an Apply is.
-type Progress struct {
-	Done, Total int    // changes
-	Change      Change // the one that has just been done
-	Err         error  // of one that was not
-}
-
-// Credential is what cannot be read from the API later: the password and
-// the PIN of a user, or the token of a user's device.
+// Apply carries out the plan. It first reads what the plan touches: if anything of
+// that has changed since the plan was made, the error is ErrStale, and nothing was
+// changed.
 //
-// Of several for one user or device the last one counts. But where a user's
-// change then fails with infinitysip.ErrConflict, the user has those of an
-// earlier run, or of another machine. PlanOptions.SetSecrets sets others. If two
-// programs make the same user at once, and the answer to one is lost, the last to
-// set them is right.
-type Credential struct {
-	User   string
-	Device string // MAC address; empty for a password
-
-	Password, PIN, Token infinitysip.Secret
-}
-
-// Status is what came of a change. The zero value is none of the statuses.
-type Status string
-
-// The statuses.
-const (
-	StatusDone    Status = "done"
-	StatusFailed  Status = "failed"  // Err tells why, and whether it may have taken effect
-	StatusBlocked Status = "blocked" // incomplete: something that it needs failed; of users into or out of a group, it was done for those who could be
-	StatusStopped Status = "stopped" // incomplete, or not begun: the context ended, or the server refused the credentials
-)
-
-// Result is what came of a change.
-type Result struct {
-	Change Change
-	Status Status
-	Err    error // nil when it is done
-
-	// Password and PIN are those of a user who was made, or may have been;
-	// Token is that of a device that was given to a user. The API shows none
-	// of them again.
-	Password, PIN, Token infinitysip.Secret
-}
-
-// MarshalJSON writes the result with the error as text, and no secret.
-func (r Result) MarshalJSON() ([]byte, error) {
-	text := ""
-	if r.Err != nil {
-		text = r.Err.Error()
-	}
-	return json.Marshal(struct {
-		Change
-		Status Status `json:"status"`
-		Error  string `json:"error,omitzero"`
-	}{r.Change, r.Status, text})
-}
-
-// Apply carries out the plan. It looks at the domain first: if the plan would
-// be another by now, the error is ErrStale, and nothing was changed.
+// A change that fails holds up only those that need it. If a call's outcome is
+// unknown, Apply waits, looks again, and does what was not done, at most three
+// times. If the server's limit refuses a call, Apply waits and goes on. When the
+// context ends, or the server refuses the credentials, or ApplyOptions.Keep fails
+// and a change would need it, that change is not begun.
 //
-// A change that fails holds up those alone that need it. What takes something
-// away needs what gives another: a queue loses no member before all its new ones
-// are there, a user no group before being in those to go to, and a device no user
-// before the next one is made. Only what hangs on a user or a group that is
-// deleted does not wait.
+// The results are those of all changes, in the order of Items, whatever failed, and
+// hold every secret that came up. The error tells what failed, alike failures in one
+// line, and matches their causes; it is the context's error, too, if that has ended.
 //
-// The results are those of all changes, in the order of Items, whatever failed,
-// and hold every secret that came up; the error joins those of the changes that
-// failed. When the context ends no change is begun any more, and the error is
-// its error too. So it is when the server refuses the credentials
-// (infinitysip.ErrUnauthorized), which the error says once, however many calls
-// were under way. The client can go on as soon as they are accepted again.
-//
-// After an error, plan again and apply that: what is done is not done twice,
-// and what was left in doubt is seen then. See the package's documentation.
+// After an error, plan again and apply that: what is done is not done twice.
 func (c *Changes) Apply(ctx context.Context, client *infinitysip.Client, opts *ApplyOptions) ([]Result, error) {
-	if c == nil || c.desired == nil {
-		return nil, fmt.Errorf("provision: %w: these changes are not from Plan", infinitysip.ErrInvalid)
-	}
-	if err := c.tooManyDeletes(); err != nil {
+	if err := c.applicable(ctx, client); err != nil {
 		return nil, err
 	}
-	work, _, err := c.toDo(ctx, client)
-	if _, invalid := errors.AsType[*CheckError](err); invalid {
-		return nil, fmt.Errorf("%w: %w", ErrStale, err)
-	} else if err != nil {
-		return nil, err
-	}
-	if !c.same(work) {
-		return nil, ErrStale
-	}
-	x := &execution{ctx: ctx, client: client, domain: c.domain}
+	x := &execution{ctx: ctx, client: client, plan: c, domain: c.Domain}
 	if opts != nil {
 		x.opts = *opts
 	}
-	results := make([]Result, len(work))
-	for i, change := range work {
-		results[i].Change = c.Items[i]
-		change.Change, change.result = &results[i].Change, &results[i]
+	if len(c.Items) == 0 {
+		return []Result{}, nil
 	}
-	x.run(work)
-	var errs []error
-	told := false
-	for _, r := range results {
-		if r.Status != StatusFailed {
-			continue
-		}
-		if errors.Is(r.Err, infinitysip.ErrUnauthorized) && !errors.Is(r.Err, infinitysip.ErrOutcomeUnknown) {
-			if told {
-				continue
-			}
-			told = true
-		}
-		errs = append(errs, fmt.Errorf("%s: %w", r.Change, r.Err))
+	if err := x.gatherSecrets(); err != nil {
+		return nil, err
 	}
-	return results, errors.Join(append(errs, ctx.Err())...)
-}
-
-// step is one call, or a few that belong together.
-type step struct {
-	of *change
-	do func(*execution) error
-
-	needed  []*step // that must have succeeded
-	waiting int     // steps that are to be over before
-	next    []*step // that wait for this one
-	err     error   // once it is over
-}
-
-// step adds a step to a change.
-func (c *change) step(do func(*execution) error) *step {
-	s := &step{of: c, do: do}
-	c.steps++
-	c.all = append(c.all, s)
-	return s
-}
-
-// needs has a step wait for the success of others; nil ones are none.
-func (s *step) needs(others ...*step) {
-	for _, other := range others {
-		if other != nil {
-			s.needed = append(s.needed, other)
-			s.follows(other)
-		}
+	var err error
+	if x.there, x.shelves, err = c.stale(ctx, client, workers(x.opts.Workers)); err != nil {
+		return nil, err
 	}
+	x.begin()
+	x.run()
+	return x.results, x.failures()
 }
 
-// follows has a step wait until others are over; nil ones are none.
-func (s *step) follows(others ...*step) {
-	for _, other := range others {
-		if other != nil {
-			s.waiting++
-			other.next = append(other.next, s)
-		}
-	}
-}
-
-// execution is an Apply under way.
+// execution is an Apply under way. What belongs to a change, by its index in the
+// plan, is written by the worker that does it, and read by those that wait for it.
 type execution struct {
-	ctx    context.Context
-	client *infinitysip.Client
-	domain infinitysip.DomainID
-	opts   ApplyOptions
+	ctx     context.Context
+	client  *infinitysip.Client
+	domain  infinitysip.DomainID
+	plan    *Changes
+	opts    ApplyOptions
+	secrets map[string]userSecrets // of the changes that name secrets
 
-	keeping sync.Mutex
+	there   *snapshot       // what was there when Apply began
+	shelves map[Kind]*shelf // of that
+	graph   *graph.Graph
 
-	mu    sync.Mutex // of what follows, and of the steps
-	done  int
-	total int
-	left  int // steps
-	ready chan *step
+	results []Result
+	made    []int64 // the ids of what the changes made
+	doubts  []error // why a change is in doubt, or was
+	marks   []mark
 
-	refused bool // the server did not accept the credentials
+	mu        lock // of what follows, and held while Progress runs
+	done      int
+	refused   error                                                      // the server did not accept the credentials
+	unkept    error                                                      // a secret could not be kept
+	throttled time.Duration                                              // the server lets nothing through for so long; 0: it does
+	put       map[int][]bool                                             // of changes of who is in a group, those members for whom it was done
+	groups    map[int64]infinitysip.GroupUpdateParams                    // groups as they are now, if they were changed
+	spares    *spareNumbers                                              // for the time in between
+	known     map[infinitysip.QueueID]map[infinitysip.QueueMemberID]bool // members of queues that are not those of a lost answer
+
+	spent, calls atomic.Int64 // the nanoseconds that calls for users, and Settle, took, and how many calls
+
+	// Between two rounds these are written.
+	closing error           // nothing is tried again, because of this
+	seen    *snapshot       // what was there before this round; nil: it was not looked at
+	among   map[Kind]*shelf // of seen
+	before  map[int64]bool  // the users who were there when the wait before this round began; nil: it was not looked
+	turnEnd time.Time       // when no password of a user who was found is set any more
+	places  map[int]int     // of changes that make members of queues, the place
+
+	keeping lock // held while Keep or Settle runs
+	setting lock // before that, by who is to set a password next: so of all who wait only one is before those who have set theirs
 }
 
-// run does all steps, at most as many at a time as there are workers, each
-// after those that it waits for.
-func (x *execution) run(changes []*change) {
-	var steps []*step
-	for _, c := range changes {
-		steps = append(steps, c.all...)
+// lock is a sync.Locker that is held while callbacks run. It is a channel of one and no
+// Mutex, so that the clock of a test in a bubble of testing/synctest goes on when they
+// sleep.
+type lock chan struct{}
+
+func (l lock) Lock()   { l <- struct{}{} }
+func (l lock) Unlock() { <-l }
+
+// mark is what to remember of a change that is under way.
+type mark uint8
+
+const (
+	markOver    mark = 1 << iota // it is not tried again
+	markDoubt                    // a call of it was sent, and nobody knows whether it took effect
+	markTold                     // Keep was told its secrets
+	markSettled                  // and Settle what became of them
+	markMade                     // the server said that this Apply made it
+)
+
+func (x *execution) has(i int, m mark) bool { return x.marks[i]&m != 0 }
+
+// begin makes room for what belongs to the changes.
+func (x *execution) begin() {
+	items := x.plan.Items
+	x.results, x.made, x.doubts, x.marks = make([]Result, len(items)), make([]int64, len(items)), make([]error, len(items)), make([]mark, len(items))
+	x.put, x.groups, x.places = map[int][]bool{}, map[int64]infinitysip.GroupUpdateParams{}, map[int]int{}
+	x.mu, x.keeping, x.setting = make(lock, 1), make(lock, 1), make(lock, 1)
+	x.known = map[infinitysip.QueueID]map[infinitysip.QueueMemberID]bool{}
+	between := false
+	for i := range items {
+		x.results[i].Change = &items[i]
+		between = between || items[i].Between
 	}
-	if len(steps) == 0 {
+	last := map[Ref]int{} // places in queues
+	for id, rows := range x.there.queueMembers {
+		for _, row := range rows {
+			x.know(id, row.ID)
+			last[Ref{ID: int64(id)}] = max(last[Ref{ID: int64(id)}], row.RingOrder)
+		}
+	}
+	for i := range items {
+		if items[i].Kind == KindQueueMember && items[i].Op == OpCreate {
+			queue := Ref{ID: items[i].ID, MadeBy: items[i].MadeBy}
+			last[queue]++
+			x.places[i] = last[queue]
+		}
+	}
+	if between {
+		x.spares = &spareNumbers{used: map[string]bool{}, own: slices.Clone(x.plan.Spares)}
+		for _, kind := range []Kind{KindUser, KindGroup, KindQueue} {
+			for _, t := range x.shelves[kind].byID {
+				x.spares.used[t.extension] = true
+			}
+		}
+		for i := range items {
+			x.spares.used[items[i].takesNumber()] = true
+		}
+	}
+	x.graph = graph.New(len(items), func(i int, on func(j int)) { waits(items, i, on) })
+}
+
+// Waits of Apply between its rounds. Those of users are explained at settleFound.
+const (
+	maxRounds    = 3                // of looks at what is in doubt
+	roundWait    = 10 * time.Second // before the first one, or a little more; doubled for each
+	turnWait     = 15 * time.Second // besides, for each of those who go first, or more
+	maxTurns     = 6                // of those who are counted
+	anyTurn      = 8                // one of so many turns, for who does not know its own
+	freshMade    = roundWait / 2    // from when a create was sent to when Settle is told
+	freshSet     = time.Second      // the same of an update, unless calls are slower than that
+	limitedWait  = time.Minute      // after a refusal by a limit that does not say how long
+	longestLimit = 5 * time.Minute  // that is waited for
+	maxLimited   = 3                // waits in a row after which nothing got through
+)
+
+// run carries out the changes, again and again while some are in doubt, or were
+// refused by a limit.
+func (x *execution) run() {
+	rounds, limited, done := 0, 0, 0
+	todo := []bool(nil)
+	for {
+		x.throttled = 0 // no worker is at it
+		x.graph.Run(workers(x.opts.Workers), todo, x.step)
+		var doubts []int
+		todo = make([]bool, len(x.results))
+		open := false
+		for i := range x.results {
+			if todo[i] = !x.has(i, markOver); todo[i] {
+				open = true
+				if x.has(i, markDoubt) {
+					doubts = append(doubts, i)
+				}
+			}
+		}
+		if !open {
+			return
+		}
+		if x.throttled > 0 {
+			limited++
+			if x.done > done {
+				limited = 1
+			}
+			done = x.done
+		}
+		x.seen, x.among, x.before = nil, nil, nil
+		look := len(doubts) > 0 && rounds < maxRounds
+		switch {
+		case x.ctx.Err() != nil:
+			x.closing = x.ctx.Err()
+		case x.refused != nil:
+			x.closing = x.refused
+		case x.throttled > longestLimit:
+			x.closing = fmt.Errorf("the server's limit lets nothing through for %v: try again after that: %w", x.throttled.Round(time.Second), infinitysip.ErrRateLimited)
+		case x.throttled > 0 && limited > maxLimited:
+			x.closing = fmt.Errorf("the server's limit let nothing through, however long it was waited for: %w", infinitysip.ErrRateLimited)
+		case x.throttled == 0 && !look:
+			x.closing = errors.New("what was in doubt could not be settled")
+		default:
+			x.wait(doubts, look, rounds)
+		}
+		if x.closing == nil && look {
+			rounds++
+			x.lookAgain(doubts)
+		}
+	}
+}
+
+// wait waits for the limit, and before a look for the turn of this program.
+func (x *execution) wait(doubts []int, look bool, rounds int) {
+	wait, turn := x.throttled, time.Duration(0)
+	if look {
+		var before time.Duration
+		// The first round is for all else that is in doubt, which needs no turn.
+		if rounds > 0 || !slices.ContainsFunc(doubts, func(i int) bool { return !x.results[i].Change.makesUser() }) {
+			before, turn = x.turn(doubts)
+		}
+		wait = max(wait, roundWait<<rounds+rand.N(roundWait/2)+before) //nolint:gosec // it need not be unpredictable
+	}
+	if deadline, bounded := x.ctx.Deadline(); bounded && time.Until(deadline) < wait {
+		x.closing = fmt.Errorf("the context's deadline comes before it can be tried again: %w", context.DeadlineExceeded)
 		return
 	}
-	x.total, x.left, x.ready = len(changes), len(steps), make(chan *step, len(steps))
-	for _, s := range steps {
-		if s.waiting == 0 {
-			x.ready <- s
-		}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-x.ctx.Done():
+		x.closing = x.ctx.Err()
+	case <-timer.C:
+		x.turnEnd = time.Now().Add(turn * 3 / 4)
 	}
-	var group sync.WaitGroup
-	for range min(workers(x.opts.Workers), len(steps)) {
-		group.Go(func() {
-			for s := range x.ready {
-				x.finish(s, x.try(s))
-			}
-		})
-	}
-	group.Wait()
 }
 
-// try does a step, unless it cannot be.
-func (x *execution) try(s *step) error {
-	for _, other := range s.needed {
-		// What a step needs is over, so nobody writes this any more. Where it was
-		// stopped, so is this one.
-		if other.err != nil && !stopped(other.err) {
-			return fmt.Errorf("%w: it needs what failed: %s", ErrBlocked, other.of.Change)
-		}
+func (c *Change) makesUser() bool { return c.Kind == KindUser && c.Op == OpCreate }
+
+// step does a change, unless it cannot be done now, and notes how it went.
+func (x *execution) step(i int) {
+	err := x.try(i)
+	if x.sent(i, err) && !x.has(i, markDoubt) {
+		x.marks[i] |= markDoubt
+		x.doubts[i] = err
 	}
-	if err := x.ctx.Err(); err != nil {
-		return stoppedError{err}
+	over := x.closing != nil || !x.open(i, err)
+	if over {
+		err = x.doubtful(i, err)
+		x.settle(i, &err)
 	}
 	x.mu.Lock()
-	refused := x.refused
-	x.mu.Unlock()
-	if refused {
-		return stoppedError{fmt.Errorf("the server refused the credentials: %w", infinitysip.ErrUnauthorized)}
+	defer x.mu.Unlock()
+	r := &x.results[i]
+	r.Err, r.Status = err, StatusFailed
+	switch _, unsettled := errors.AsType[settleError](err); {
+	case err == nil:
+		r.Status = StatusDone
+	case isStopped(err): // perhaps because Settle failed for another
+		r.Status = StatusStopped
+	case unsettled:
+		r.Status = StatusDone
+	case isThrottled(err):
+		r.Status = ""
+	case errors.Is(err, ErrBlocked):
+		r.Status = StatusBlocked
 	}
-	return s.do(x)
+	if errors.Is(err, infinitysip.ErrUnauthorized) && x.refused == nil && !isStopped(err) {
+		x.refused = fmt.Errorf("the server refused the credentials: %w", infinitysip.ErrUnauthorized)
+	}
+	if !over {
+		return
+	}
+	x.marks[i] |= markOver
+	if r.Status == StatusStopped {
+		return
+	}
+	x.done++
+	if x.opts.Progress != nil {
+		x.opts.Progress(Progress{Done: x.done, Total: len(x.results), Change: r.Change, Err: r.Err})
+	}
 }
 
-// stoppedError is why nothing is begun any more.
-type stoppedError struct{ error }
+// doubtful is the error of a change that is over. One that was in doubt stays so, if what
+// failed now does not tell what became of the call before.
+func (x *execution) doubtful(i int, err error) error {
+	_, unsettled := errors.AsType[settleError](err)
+	if err == nil || unsettled || !x.has(i, markDoubt) || errors.Is(err, x.doubts[i]) || errors.Is(err, infinitysip.ErrOutcomeUnknown) {
+		return err
+	}
+	return fmt.Errorf("%w; and of a call before: %w", err, x.doubts[i])
+}
 
-func (e stoppedError) Unwrap() error { return e.error }
+// try does a change, unless what it needs is missing, or nothing is begun any more.
+func (x *execution) try(i int) error {
+	c := x.results[i].Change
+	var stoppedBy, blockedBy *Result
+	waiting := false
+	for _, n := range c.Needs {
+		j, _ := indexOf(x.plan.Items, n) // which applicable has seen to
+		switch other := &x.results[j]; {
+		case other.Status == StatusDone:
+		case !x.has(j, markOver):
+			waiting = true
+			blockedBy = other
+		case other.Status == StatusStopped:
+			stoppedBy = other
+		default:
+			blockedBy = other
+		}
+	}
+	switch {
+	case stoppedBy != nil && (blockedBy == nil || waiting):
+		return stopped(fmt.Sprintf("it needs what was not done (%s)", stoppedBy.Change.title()), stoppedBy.Err)
+	case waiting:
+		return waitingError{blocked("it needs what was not done yet: %s", blockedBy.Change.title())}
+	case blockedBy != nil:
+		return blocked("it needs what failed: %s", blockedBy.Change.title())
+	case x.closing != nil && x.results[i].Status == StatusFailed:
+		return x.results[i].Err // it was tried
+	case x.closing != nil && x.results[i].Status == StatusBlocked && c.Kind == KindGroupMembers:
+		return x.do(i, c) // which sends nothing any more, and says who is missing
+	}
+	if err := x.stop(c, x.has(i, markTold)); err != nil {
+		if x.has(i, markDoubt) {
+			return decidedError{x.doubts[i]}
+		}
+		return err
+	}
+	x.mu.Lock()
+	throttled := x.throttled > 0
+	x.mu.Unlock()
+	if throttled {
+		return waitingError{errThrottled}
+	}
+	return x.do(i, c)
+}
 
-func stopped(err error) bool {
+var errThrottled = errors.New("it waits for the server's limit")
+
+func isThrottled(err error) bool { return errors.Is(err, errThrottled) }
+
+// stop is why a change is not to be begun, or not to be gone on with once its secret
+// was kept; nil if it may be.
+func (x *execution) stop(c *Change, kept bool) error {
+	if err := x.ctx.Err(); err != nil {
+		return stopped("", err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.refused != nil:
+		return stopped("", x.refused)
+	case x.closing != nil:
+		return stopped("", x.closing)
+	case x.unkept != nil && !kept && c.keeps():
+		return stopped("it was not begun, because it has a secret to keep, and one before could not be kept", x.unkept)
+	}
+	return nil
+}
+
+// keeps reports whether secrets come of a change.
+func (c *Change) keeps() bool {
+	switch c.Kind {
+	case KindUser:
+		return c.Op == OpCreate || c.Op == OpUpdate && len(c.Secrets) > 0
+	case KindOwner:
+		return c.To != nil
+	}
+	return false
+}
+
+// stoppedError is why a change was not begun, or not gone on with.
+type stoppedError struct {
+	how   string
+	cause error
+}
+
+func (e stoppedError) Error() string { return e.how + e.cause.Error() }
+
+func (e stoppedError) Unwrap() error { return e.cause }
+
+// stopped makes a stoppedError. What was stopped by another that was stopped has the
+// cause of that, and not its text: a chain of thousands would say all those before.
+func stopped(how string, by error) error {
+	if how != "" {
+		how += ": "
+	}
+	if other, ok := errors.AsType[stoppedError](by); ok {
+		by = other.cause
+	}
+	return stoppedError{how, by}
+}
+
+func isStopped(err error) bool {
 	_, ok := errors.AsType[stoppedError](err)
 	return ok
 }
 
-// finish notes how a step went, and lets go those that waited for it.
-func (x *execution) finish(s *step, err error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	s.err = err
-	x.refused = x.refused || errors.Is(err, infinitysip.ErrUnauthorized)
-	c := s.of
-	if err != nil && c.result.Err == nil {
-		c.result.Err = err
-		switch {
-		case stopped(err):
-			c.result.Status = StatusStopped
-		case errors.Is(err, ErrBlocked):
-			c.result.Status = StatusBlocked
-		default:
-			c.result.Status = StatusFailed
+// waitingError is why a change waits to be tried again.
+type waitingError struct{ error }
+
+func (e waitingError) Unwrap() error { return e.error }
+
+// decidedError is an error of a change that is not tried again, although its outcome
+// may be unknown.
+type decidedError struct{ error }
+
+func (e decidedError) Unwrap() error { return e.error }
+
+func blocked(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrBlocked, fmt.Sprintf(format, args...))
+}
+
+// outcome tells whether a call that failed changed anything. One that this package
+// or the client refused did not.
+func outcome(err error) infinitysip.Outcome {
+	if errors.Is(err, infinitysip.ErrOutcomeUnknown) {
+		return infinitysip.OutcomeUnknown
+	}
+	if failed, ok := errors.AsType[*infinitysip.Error](err); ok {
+		return failed.Outcome
+	}
+	return infinitysip.OutcomeNotApplied
+}
+
+// sent reports whether a change is in doubt after an error.
+func (x *execution) sent(i int, err error) bool {
+	if _, unsettled := errors.AsType[settleError](err); err == nil || unsettled || isStopped(err) || errors.Is(err, ErrBlocked) {
+		return false
+	}
+	switch outcome(err) {
+	case infinitysip.OutcomeUnknown:
+		return true
+	case infinitysip.OutcomeApplied: // and its id is not known
+		return x.results[i].Change.Op == OpCreate && x.results[i].Change.Kind != KindOwner
+	}
+	// It was sent before, and now it is refused because it is there.
+	return x.has(i, markDoubt) && x.results[i].Change.Op == OpCreate && errors.Is(err, infinitysip.ErrConflict)
+}
+
+// open reports whether a change is to be tried again after an error.
+func (x *execution) open(i int, err error) bool {
+	if err == nil || isStopped(err) {
+		return false
+	}
+	if _, decided := errors.AsType[decidedError](err); decided {
+		return false
+	}
+	if _, waiting := errors.AsType[waitingError](err); waiting {
+		return true
+	}
+	if _, unsettled := errors.AsType[settleError](err); unsettled {
+		return false
+	}
+	if errors.Is(err, ErrBlocked) || errors.Is(err, infinitysip.ErrUnauthorized) && outcome(err) == infinitysip.OutcomeNotApplied {
+		return false
+	}
+	if errors.Is(err, infinitysip.ErrTokenLost) {
+		return false
+	}
+	if errors.Is(err, infinitysip.ErrRateLimited) && outcome(err) == infinitysip.OutcomeNotApplied {
+		wait := limitedWait
+		if failed, ok := errors.AsType[*infinitysip.Error](err); ok && failed.RetryAfter > 0 {
+			wait = failed.RetryAfter
 		}
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.throttled = max(x.throttled, wait)
+		return true
 	}
-	if c.steps--; c.steps == 0 {
-		if c.result.Err == nil {
-			c.result.Status = StatusDone
-		}
-		x.done++
-		if x.opts.Progress != nil && c.result.Status != StatusStopped {
-			x.opts.Progress(Progress{Done: x.done, Total: x.total, Change: *c.Change, Err: c.result.Err})
-		}
-	}
-	for _, next := range s.next {
-		if next.waiting--; next.waiting == 0 {
-			x.ready <- next
-		}
-	}
-	if x.left--; x.left == 0 {
-		close(x.ready)
-	}
-}
-
-// keep hands over a credential.
-func (x *execution) keep(c Credential) error {
-	if x.opts.Keep == nil {
-		return nil
-	}
-	x.keeping.Lock()
-	defer x.keeping.Unlock()
-	return x.opts.Keep(c)
-}
-
-// secretsOfUser makes up the password and the PIN of a new user, as far as the
-// state does not say, and keeps them.
-func (x *execution) secretsOfUser(params *infinitysip.UserCreateParams, result *Result) (err error) {
-	if params.Password.IsZero() {
-		if params.Password, err = x.password(params.User); err != nil {
-			return fmt.Errorf("no password: %w", err)
-		}
-	}
-	if params.PIN.IsZero() {
-		if params.PIN, err = x.pin(params); err != nil {
-			return fmt.Errorf("no PIN: %w", err)
-		}
-	}
-	if err := x.keep(Credential{User: params.User, Password: params.Password, PIN: params.PIN}); err != nil {
-		return fmt.Errorf("the password could not be kept: %w", err)
-	}
-	result.Password, result.PIN = params.Password, params.PIN
-	return nil
-}
-
-// createUser makes a user. If the answer is lost and the user is there, the client
-// does not know who made it. It was not there when Apply began, so it is this one,
-// unless somebody else made it since then. Setting its secrets makes it this one.
-func createUser(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, params infinitysip.UserCreateParams) (infinitysip.UserID, error) {
-	id, err := client.Users.Create(ctx, domain, params)
-	failed, ok := errors.AsType[*infinitysip.Error](err)
-	// The cause alone tells that the user is there with other values: the status is
-	// also 409 if the first of two requests has made the user.
-	if !ok || failed.Outcome != infinitysip.OutcomeUnknown || errors.Is(failed.Err, infinitysip.ErrConflict) || len(failed.Found) != 1 {
-		return id, err
-	}
-	id = infinitysip.UserID(failed.Found[0])
-	secrets := infinitysip.UserUpdateParams{Password: &params.Password}
-	if !params.PIN.IsZero() {
-		secrets.PIN = &params.PIN
-	}
-	if again := client.Users.Update(ctx, domain, id, secrets); again != nil {
-		return 0, fmt.Errorf("%w; setting its password failed: %w", err, again)
-	}
-	return id, nil
-}
-
-func (x *execution) password(user string) (infinitysip.Secret, error) {
-	if x.opts.Password != nil {
-		return x.opts.Password(user)
-	}
-	return GeneratePassword(), nil
-}
-
-func (x *execution) pin(user *infinitysip.UserCreateParams) (infinitysip.Secret, error) {
-	switch {
-	case x.opts.PIN != nil:
-		return x.opts.PIN(user.User)
-	case user.HotdeskAllowed != nil && *user.HotdeskAllowed:
-		return GeneratePIN(), nil
-	}
-	return infinitysip.Secret{}, nil
-}
-
-// addUsers puts those users into a group who could be made, and reports whether
-// it did.
-func (x *execution) addUsers(group *thing, users []*thing) (added bool, err error) {
-	there, missing := split(users, func(user *thing) bool { return user.id != 0 })
-	if len(there) > 0 {
-		if err := x.client.Groups.AddUsers(x.ctx, x.domain, infinitysip.GroupID(group.id), idsOf[infinitysip.UserID](there)); err != nil {
-			return false, err
-		}
-	}
-	if len(missing) > 0 {
-		return true, fmt.Errorf("%w for %d of %d: there is no %s", ErrBlocked, len(missing), len(users), missing[0])
-	}
-	return true, nil
-}
-
-// removeUsers takes those users out of a group who are in those to go to.
-func (x *execution) removeUsers(group *thing, users []*thing, joins map[*thing][]*membership) error {
-	leaving, staying := split(users, func(user *thing) bool {
-		return !slices.ContainsFunc(joins[user], func(to *membership) bool { return !to.added })
-	})
-	if len(leaving) > 0 {
-		if err := x.client.Groups.RemoveUsers(x.ctx, x.domain, infinitysip.GroupID(group.id), idsOf[infinitysip.UserID](leaving)); err != nil {
-			return err
-		}
-	}
-	if len(staying) > 0 {
-		return fmt.Errorf("%w for %d of %d: %s is not yet in the group to go to", ErrBlocked, len(staying), len(users), staying[0])
-	}
-	return nil
-}
-
-// split parts things into those that are so and those that are not.
-func split(all []*thing, so func(*thing) bool) (yes, no []*thing) {
-	for _, t := range all {
-		if so(t) {
-			yes = append(yes, t)
-		} else {
-			no = append(no, t)
-		}
-	}
-	return yes, no
-}
-
-func (x *execution) addDevice(user, device *thing, result *Result) error {
-	added, err := x.client.Users.AddDevice(x.ctx, x.domain, infinitysip.UserID(user.id), infinitysip.DeviceID(device.id))
-	if err != nil {
-		return err
-	}
-	return x.keepToken(user.name, device, added.Token, result)
-}
-
-func (x *execution) rotateToken(user infinitysip.UserID, name string, device *thing, result *Result) error {
-	added, err := x.client.Users.RotateDeviceToken(x.ctx, x.domain, user, infinitysip.DeviceID(device.id))
-	if err != nil {
-		return err
-	}
-	return x.keepToken(name, device, added.Token, result)
-}
-
-func (x *execution) keepToken(user string, device *thing, token infinitysip.Secret, result *Result) error {
-	result.Token = token
-	if err := x.keep(Credential{User: user, Device: device.shown(), Token: token}); err != nil {
-		return fmt.Errorf("the token could not be kept: %w", err)
-	}
-	return nil
-}
-
-// release takes a device from a user, who may have lost it by now.
-func (x *execution) release(user infinitysip.UserID, device *thing) error {
-	err := x.client.Users.RemoveDevice(x.ctx, x.domain, user, infinitysip.DeviceID(device.id))
-	if errors.Is(err, infinitysip.ErrNotFound) {
-		return nil
-	}
-	return err
+	return x.sent(i, err)
 }

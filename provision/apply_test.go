@@ -51,36 +51,44 @@ func TestExtensionsMove(t *testing.T) {
 	for name, test := range map[string]struct {
 		desired state
 		prune   bool
-		parked  int // updates beside those of the plan
+		between string // the numbers in between, as the plan has them
 	}{
-		"along a chain": {desired: state{Users: []provision.User{{User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0102"}, {User: "eve", ExtensionNumber: "0103"}}}},
-		"two users swap": {desired: state{Users: []provision.User{{User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0100"}}},
-			parked: 1},
+		"along a chain":  {desired: state{Users: []provision.User{{User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0102"}, {User: "eve", ExtensionNumber: "0103"}}}},
+		"two users swap": {desired: state{Users: []provision.User{{User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0100"}}}, between: "joe 9989"},
 		"a circle of all kinds": {desired: state{
 			Users:  []provision.User{{User: "joe", ExtensionNumber: "0600"}},
 			Groups: []provision.Group{{Name: "sales", ExtensionNumber: "0700"}}, Queues: []provision.Queue{{Name: "front", ExtensionNumber: "0100"}},
-		}, parked: 1},
+		}, between: "joe 9989"},
 		"two circles": {desired: state{
 			Users:  []provision.User{{User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0100"}},
 			Groups: []provision.Group{{Name: "sales", ExtensionNumber: "0601"}, {Name: "support", ExtensionNumber: "0600"}},
-		}, parked: 2},
+		}, between: "joe 9989 sales 9988"},
 		"a circle with a tail": {desired: state{Users: []provision.User{
 			{User: "new", DisplayName: "New", ExtensionNumber: "0102"}, {User: "eve", ExtensionNumber: "0100"}, {User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0104"}}}},
 		"from who is deleted": {desired: state{Users: []provision.User{{User: "new", DisplayName: "New", ExtensionNumber: "0100"}, {User: "ann", ExtensionNumber: "0102"}}}, prune: true},
-		"where 9999 is taken": {desired: state{Users: []provision.User{
-			{User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0100"}, {User: "new", DisplayName: "New", ExtensionNumber: "9999"}}}, parked: 1},
+		"where 9989 is taken": {desired: state{Users: []provision.User{
+			{User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0100"}, {User: "new", DisplayName: "New", ExtensionNumber: "9989"}}}, between: "joe 9988"},
+		"where 9999 is meant": {desired: state{EmergencyNumbers: true, Users: []provision.User{
+			{User: "joe", ExtensionNumber: "0101"}, {User: "ann", ExtensionNumber: "0100"}, {User: "new", DisplayName: "New", ExtensionNumber: "9999"}}}, between: "joe 9989"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, workers := range []int{1, 8} {
 				a := newAcme(t)
 				a.become(t, small())
-				opts := &provision.PlanOptions{Prune: test.prune, MaxDeletes: 2}
+				opts := &provision.PlanOptions{Prune: test.prune, MaxDeletes: 4} // two users, a place in a group, a device's user
 				changes := a.plan(t, &test.desired, opts)
+				var between []string
+				for _, c := range changes.Items {
+					if c.Between && c.Kind != provision.KindOwner {
+						between = append(between, c.Name, fmt.Sprint(c.Fields[0].To))
+					}
+				}
+				require.Equal(t, test.between, strings.Join(between, " "))
 				_, err := changes.Apply(t.Context(), a.client, &provision.ApplyOptions{Workers: workers})
 				require.NoError(t, err)
-				require.Len(t, a.sent(), len(changes.Items)+test.parked, "%v", a.sent())
-				require.Empty(t, a.plan(t, &test.desired, opts).String())
+				require.Len(t, a.sent(), len(changes.Items), "%v", a.sent())
+				a.is(t, &test.desired, opts)
 				got := a.extensions()
 				for _, u := range test.desired.Users {
 					require.Equal(t, u.ExtensionNumber, got[u.User])
@@ -103,11 +111,13 @@ func TestSwapThatIsCutShort(t *testing.T) {
 
 	require.ErrorIs(t, err, infinitysip.ErrForbidden)
 	require.Equal(t, map[string]provision.Status{
-		`~ user joe: extensionNumber "0100" → "0101"`: provision.StatusBlocked,
-		`~ user ann: extensionNumber "0101" → "0100"`: provision.StatusFailed,
+		`~ user joe: extensionNumber "0100" → "9989" for the time in between`: provision.StatusDone,
+		`~ user joe: extensionNumber "0100" → "0101"`:                         provision.StatusBlocked,
+		`~ user ann: extensionNumber "0101" → "0100"`:                         provision.StatusFailed,
 	}, outcome(results))
-	require.Equal(t, "9999", a.extensions()["joe"])
-	require.Equal(t, lines(`~ user joe: extensionNumber "9999" → "0101"`, `~ user ann: extensionNumber "0101" → "0100"`), a.plan(t, desired, nil).String())
+	require.Equal(t, "9989", a.extensions()["joe"])
+	require.Equal(t, lines(`~ user joe: extensionNumber "9989" → "0101"`, `~ user ann: extensionNumber "0101" → "0100"`,
+		"! 1 user is not in the state and stays, since nothing is pruned: eve"), a.plan(t, desired, nil).String())
 	a.become(t, desired)
 }
 
@@ -125,58 +135,15 @@ func TestSwapLeavesEmergencyNumbersAlone(t *testing.T) {
 	require.Equal(t, "998", a.extensions()["joe"])
 }
 
-func TestStalePlan(t *testing.T) {
-	t.Parallel()
-	desired := &provision.State{Users: []provision.User{{User: "joe", DisplayName: "Joseph"}, {User: "new", DisplayName: "New", ExtensionNumber: "0103"}}}
-	for name, test := range map[string]struct {
-		meanwhile func(t *testing.T, a *acme)
-		stale     bool
-	}{
-		"nothing": {func(*testing.T, *acme) {}, false},
-		"somebody else's affair": {func(t *testing.T, a *acme) {
-			require.NoError(t, a.client.Users.Update(t.Context(), a.domain, 2, infinitysip.UserUpdateParams{DisplayName: new("Anna")}))
-		}, false},
-		"the same field": {func(t *testing.T, a *acme) {
-			require.NoError(t, a.client.Users.Update(t.Context(), a.domain, 1, infinitysip.UserUpdateParams{DisplayName: new("J.")}))
-		}, true},
-		"done already": {func(t *testing.T, a *acme) {
-			require.NoError(t, a.client.Users.Update(t.Context(), a.domain, 1, infinitysip.UserUpdateParams{DisplayName: new("Joseph")}))
-		}, true},
-		"the user is gone": {func(t *testing.T, a *acme) {
-			require.NoError(t, a.client.Users.Delete(t.Context(), a.domain, 1))
-		}, true},
-		"the number is taken": {func(t *testing.T, a *acme) {
-			require.NoError(t, a.client.Users.Update(t.Context(), a.domain, 2, infinitysip.UserUpdateParams{ExtensionNumber: new("0103")}))
-		}, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			a := newAcme(t)
-			a.become(t, small())
-			changes := a.plan(t, desired, nil)
-			test.meanwhile(t, a)
-			a.ResetRequests()
-
-			_, err := changes.Apply(t.Context(), a.client, nil)
-
-			if !test.stale {
-				require.NoError(t, err)
-				return
-			}
-			require.ErrorIs(t, err, provision.ErrStale)
-			require.Empty(t, a.sent())
-		})
-	}
-}
-
 // A list says the same in whatever order it comes.
 func TestPlanIsNotStaleForAnotherOrder(t *testing.T) {
 	t.Parallel()
 	a := newAcme(t)
 	a.become(t, small())
 	desired := &provision.State{Groups: []provision.Group{{Name: "sales", Members: []string{}}}}
-	changes := a.plan(t, desired, &provision.PlanOptions{Prune: true, MaxDeletes: 4})
-	require.Equal(t, lines("- group sales: members joe, ann", "- group support", "- group night"), changes.String())
+	changes := a.plan(t, desired, &provision.PlanOptions{Prune: true, MaxDeletes: 6})
+	require.Equal(t, lines("~ out of group sales: joe, ann (2 users stay in the domain)",
+		"- group support, and with it: queue front no longer rings it", "- group night, and with it: queue front no longer rings it"), changes.String())
 	for _, op := range []string{"Users.List", "Groups.List", "Groups.ListUsers"} {
 		a.Fail(siptest.On(op).Rewrite(func(body []byte) []byte {
 			rows := slices.Collect(strings.Lines(string(body)))
@@ -188,14 +155,31 @@ func TestPlanIsNotStaleForAnotherOrder(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A plan whose changes miss each other is none, and one that is about other things
+// than are there is stale.
 func TestPlanThatWasEdited(t *testing.T) {
 	t.Parallel()
 	a := newAcme(t)
 	changes := a.plan(t, small(), nil)
 	changes.Items = changes.Items[1:]
 	_, err := changes.Apply(t.Context(), a.client, nil)
-	require.ErrorIs(t, err, provision.ErrStale)
+	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+	require.ErrorContains(t, err, "(put 2 users into group sales): it waits for change 1, which is none of the others")
+	require.NotErrorIs(t, err, provision.ErrStale)
 	require.Empty(t, a.sent())
+
+	a.become(t, small())
+	for name, edit := range map[string]func(c *provision.Change){
+		"what was there": func(c *provision.Change) { c.Fields[0].From = "Joseph" },
+		"its name":       func(c *provision.Change) { c.Name = "ann" },
+		"its id":         func(c *provision.Change) { c.ID = 99 },
+	} {
+		changes = a.plan(t, &provision.State{Users: []provision.User{{User: "joe", DisplayName: "Joe B."}}}, nil)
+		edit(&changes.Items[0])
+		_, err = changes.Apply(t.Context(), a.client, nil)
+		require.ErrorIs(t, err, provision.ErrStale, name)
+		require.Empty(t, a.sent())
+	}
 }
 
 func TestApplyTwice(t *testing.T) {
@@ -208,54 +192,6 @@ func TestApplyTwice(t *testing.T) {
 	_, err = changes.Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, provision.ErrStale)
 	require.Empty(t, a.sent())
-}
-
-// A failure holds up those alone that need what failed.
-func TestFailuresBlockOnlyWhatNeedsThem(t *testing.T) {
-	t.Parallel()
-	a := newAcme(t)
-	a.Fail(siptest.On("Users.Create").Nth(1).Status(http.StatusForbidden))
-	a.Fail(siptest.On("Groups.Create").Nth(2).Status(http.StatusForbidden))
-
-	results, err := a.plan(t, small(), nil).Apply(t.Context(), a.client, &provision.ApplyOptions{Workers: 1})
-
-	require.ErrorIs(t, err, infinitysip.ErrForbidden)
-	require.NotErrorIs(t, err, provision.ErrBlocked)
-	require.Len(t, strings.Split(err.Error(), "\n"), 2)
-	require.Equal(t, map[string]provision.Status{
-		"+ user joe (ext 0100)":                provision.StatusFailed,
-		"+ user ann (ext 0101)":                provision.StatusDone,
-		"+ user eve (ext 0102)":                provision.StatusDone,
-		"+ group sales (ext 0600)":             provision.StatusDone,
-		"+ group support (ext 0601)":           provision.StatusFailed,
-		"+ group night (ext 0602)":             provision.StatusDone,
-		"+ queue front (ext 0700)":             provision.StatusDone,
-		"+ trusted network 10.0.20.10/24":      provision.StatusDone,
-		"+ trusted network 10.0.21.0/24":       provision.StatusDone,
-		"+ device 00:00:5E:00:53:01":           provision.StatusDone,
-		"+ device 00:00:5E:00:53:02":           provision.StatusDone,
-		"+ group sales: members joe, ann":      provision.StatusBlocked, // of ann it was done
-		"+ device 00:00:5E:00:53:01: user joe": provision.StatusBlocked,
-		"+ queue front: member sales":          provision.StatusDone,
-		"+ queue front: member support":        provision.StatusBlocked,
-		"+ queue front: member night":          provision.StatusDone,
-	}, outcome(results))
-	require.Len(t, a.GroupUsers(a.domain, 1), 1)
-	for _, r := range results {
-		if r.Status == provision.StatusBlocked {
-			require.ErrorIs(t, r.Err, provision.ErrBlocked)
-		}
-	}
-	i := slices.IndexFunc(results, func(r provision.Result) bool { return r.Change.Kind == provision.KindOwner })
-	require.EqualError(t, results[i].Err, "blocked: it needs what failed: + user joe (ext 0100)")
-
-	// The group that comes late gets its place all the same.
-	a.become(t, small())
-	var order []infinitysip.GroupID
-	for _, m := range a.QueueMembers(a.domain, 1) {
-		order = append(order, m.GroupID)
-	}
-	require.Equal(t, []infinitysip.GroupID{1, 3, 2}, order, "sales, support and night by the ids that they got")
 }
 
 func TestProgressAndResults(t *testing.T) {
@@ -286,7 +222,7 @@ func TestProgressAndResults(t *testing.T) {
 	}
 	require.Equal(t, 1, failed)
 	for i, r := range results {
-		require.Equal(t, changes.Items[i], r.Change)
+		require.Same(t, &changes.Items[i], r.Change)
 	}
 	data, err := json.Marshal(results[0])
 	require.NoError(t, err)
@@ -388,7 +324,7 @@ func TestSecretsFromFuncs(t *testing.T) {
 	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, opts)
 	require.ErrorIs(t, err, broken)
 	require.Equal(t, map[string]provision.Status{
-		"+ user joe (ext 0100)": provision.StatusDone, "+ user ann (ext 0101)": provision.StatusFailed, "+ user eve (ext 0102)": provision.StatusFailed,
+		`+ user joe (extension 0100, displayName "Joe", password made up)`: provision.StatusDone, `+ user ann (extension 0101, displayName "Ann", password made up)`: provision.StatusFailed, `+ user eve (extension 0102, displayName "Eve", password made up)`: provision.StatusFailed,
 	}, outcome(results))
 	require.Len(t, a.Users(a.domain), 1)
 	require.Equal(t, "of joe", a.Users(a.domain)[0].Password.Reveal())
@@ -456,15 +392,15 @@ func TestApplyAfterALostAnswer(t *testing.T) {
 		password string  // on the server, if it is not the one that is kept
 	}{
 		"it was made": {[]siptest.Fault{siptest.On("Users.Create").Nth(1).CommitThenDrop()},
-			[]string{"Users.Create", "Users.Update", "Devices.Create", "Users.AddDevice"}, nil, ""},
+			[]string{"Users.Create", "Devices.Create", "Users.Update", "Users.AddDevice"}, nil, ""},
 		"it was made, a list was late, and it is refused the second time": {[]siptest.Fault{siptest.On("Users.Create").Nth(1).CommitThenStatus(503), siptest.On("Users.List").Nth(2).Times(4).Body("")},
-			[]string{"Users.Create", "Users.Update", "Devices.Create", "Users.AddDevice"}, nil, ""},
+			[]string{"Users.Create", "Devices.Create", "Users.Update", "Users.AddDevice"}, nil, ""},
 		"somebody else made it at the same time": {[]siptest.Fault{byAnother(same)},
-			[]string{"Users.Create", "Users.Update", "Devices.Create", "Users.AddDevice"}, nil, ""},
+			[]string{"Users.Create", "Devices.Create", "Users.Update", "Users.AddDevice"}, nil, ""},
 		"somebody else made another of its name": {[]siptest.Fault{byAnother(other)},
 			[]string{"Users.Create", "Devices.Create"}, []error{infinitysip.ErrOutcomeUnknown, infinitysip.ErrConflict}, "the other's"},
 		"its secrets cannot be set": {[]siptest.Fault{byAnother(same), siptest.On("Users.Update").Status(http.StatusForbidden)},
-			[]string{"Users.Create", "Users.Update", "Devices.Create"}, []error{infinitysip.ErrOutcomeUnknown, infinitysip.ErrForbidden}, "the other's"},
+			[]string{"Users.Create", "Devices.Create", "Users.Update"}, []error{infinitysip.ErrOutcomeUnknown, infinitysip.ErrForbidden}, "the other's"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -512,66 +448,6 @@ func TestApplyAfterALostAnswer(t *testing.T) {
 	}
 }
 
-// Credentials are revoked while many calls are under way: nothing is begun after
-// that, and the error says it once. The same client goes on when they are accepted
-// again.
-func TestCredentialsRevoked(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		const workers = 8
-		a := newAcme(t, siptest.Options{Latency: time.Second})
-		var posts, refused atomic.Int64
-		revoked := atomic.Bool{}
-		client := a.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
-			if req.Method == http.MethodPost && posts.Add(1) == 13 {
-				revoked.Store(true)
-			}
-			if revoked.Load() {
-				refused.Add(1)
-				time.Sleep(time.Second) // the bubble's clock
-				return &http.Response{StatusCode: http.StatusUnauthorized, Body: http.NoBody}, nil
-			}
-			return a.Transport().RoundTrip(req)
-		})}))
-		desired := &provision.State{Groups: []provision.Group{{Name: "sales", ExtensionNumber: "0600", Members: []string{"user00", "user39"}}}}
-		for i := range 40 {
-			desired.Users = append(desired.Users, provision.User{User: fmt.Sprintf("user%02d", i), DisplayName: "U", ExtensionNumber: fmt.Sprint(100 + i)})
-		}
-		changes, err := provision.Plan(t.Context(), client, a.domain, desired, nil)
-		require.NoError(t, err)
-
-		results, err := changes.Apply(t.Context(), client, &provision.ApplyOptions{Workers: workers})
-
-		require.ErrorIs(t, err, infinitysip.ErrUnauthorized)
-		require.NotErrorIs(t, err, infinitysip.ErrOutcomeUnknown)
-		require.Equal(t, 1, strings.Count(err.Error(), "401 Unauthorized"), "%v", err)
-		require.Len(t, strings.Split(err.Error(), "\n"), 1)
-		require.LessOrEqual(t, refused.Load(), int64(workers), "those under way")
-		count := map[provision.Status]int{}
-		for _, r := range results {
-			count[r.Status]++
-			if r.Status != provision.StatusDone {
-				require.ErrorIs(t, r.Err, infinitysip.ErrUnauthorized)
-				require.True(t, r.Password.IsZero(), "nobody has it")
-			}
-		}
-		require.Equal(t, map[provision.Status]int{
-			provision.StatusDone: len(a.Users(a.domain)), provision.StatusFailed: int(refused.Load()),
-			provision.StatusStopped: 42 - len(a.Users(a.domain)) - int(refused.Load()),
-		}, count)
-
-		_, err = provision.Plan(t.Context(), client, a.domain, desired, nil)
-		require.ErrorIs(t, err, infinitysip.ErrUnauthorized)
-		revoked.Store(false)
-		changes, err = provision.Plan(t.Context(), client, a.domain, desired, nil)
-		require.NoError(t, err)
-		_, err = changes.Apply(t.Context(), client, nil)
-		require.NoError(t, err)
-		require.Len(t, a.Users(a.domain), 40)
-		require.Len(t, a.GroupUsers(a.domain, 1), 2)
-	})
-}
-
 // Somebody else is first with a create: that fails, and the next plan sees it.
 func TestConflict(t *testing.T) {
 	t.Parallel()
@@ -585,7 +461,7 @@ func TestConflict(t *testing.T) {
 	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, infinitysip.ErrConflict)
 	require.True(t, results[0].Password.IsZero(), "it is not the user's")
-	require.True(t, a.plan(t, desired, nil).Empty())
+	a.is(t, desired, nil)
 }
 
 func TestLostToken(t *testing.T) {
@@ -599,10 +475,10 @@ func TestLostToken(t *testing.T) {
 	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, infinitysip.ErrTokenLost)
 	require.Equal(t, provision.StatusFailed, results[2].Status)
-	require.True(t, a.plan(t, desired, nil).Empty())
+	a.is(t, desired, nil)
 
 	changes := a.plan(t, desired, &provision.PlanOptions{RotateTokens: []string{results[2].Change.Name}})
-	require.Equal(t, "~ device 00:00:5E:00:53:01: new token for user joe\n", changes.String())
+	require.Equal(t, "~ device 00:00:5E:00:53:01 of user joe: new token\n", changes.String())
 	var kept []provision.Credential
 	results, err = changes.Apply(t.Context(), a.client, &provision.ApplyOptions{Keep: func(c provision.Credential) error {
 		kept = append(kept, c)
@@ -615,20 +491,41 @@ func TestLostToken(t *testing.T) {
 	require.True(t, kept[0].Token.Equal(results[0].Token))
 }
 
-// A new token takes the device from its user and gives it back; a run that ends
-// between the two is made good by the next one.
+// A new token takes the device from its user and gives it back. What fails between the
+// two is made good by the same run, or else by the next one.
 func TestNewTokenThatIsCutShort(t *testing.T) {
 	t.Parallel()
-	a := newAcme(t)
-	a.become(t, small())
-	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("joe")}}}
-	a.Fail(siptest.On("Users.AddDevice").Nth(1).Status(http.StatusForbidden))
-	opts := &provision.PlanOptions{RotateTokens: []string{"00:00:5E:00:53:01"}}
-	_, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
-	require.ErrorIs(t, err, infinitysip.ErrForbidden)
-	require.Empty(t, a.Devices(a.domain)[0].User)
-
-	a.givesToken(t, a.plan(t, desired, opts), "+ device 00:00:5E:00:53:01: user joe\n")
+	for name, test := range map[string]struct {
+		fault siptest.Fault
+		err   error
+	}{
+		"once":   {siptest.On("Users.AddDevice").Nth(1).Status(http.StatusForbidden), nil},
+		"always": {siptest.On("Users.AddDevice").Times(2).Status(http.StatusForbidden), infinitysip.ErrForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := newAcme(t)
+				a.become(t, small())
+				desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("joe")}, {MACAddress: "00:00:5E:00:53:02"}}}
+				a.Fail(test.fault)
+				opts := &provision.PlanOptions{RotateTokens: []string{"00:00:5E:00:53:01"}}
+				results, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
+				if test.err == nil {
+					require.NoError(t, err)
+					require.Len(t, results[0].Token.Reveal(), 25)
+					require.Equal(t, "joe", a.Devices(a.domain)[0].User)
+					return
+				}
+				require.ErrorIs(t, err, test.err)
+				require.ErrorContains(t, err, "the device was taken from user joe and is nobody's now")
+				require.Equal(t, provision.StatusFailed, results[0].Status)
+				require.Empty(t, a.Devices(a.domain)[0].User)
+				// With or without the wish for a new token, the state says whose it is.
+				a.givesToken(t, a.plan(t, desired, nil), "+ device 00:00:5E:00:53:01 goes to user joe\n")
+			})
+		})
+	}
 }
 
 // A token is for somebody: a plan that would give it to somebody else by now is
@@ -637,9 +534,9 @@ func TestNewTokenOfADeviceThatIsGivenAwayMeanwhile(t *testing.T) {
 	t.Parallel()
 	a := newAcme(t)
 	a.become(t, small())
-	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("")}}}
+	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("joe")}, {MACAddress: "00:00:5E:00:53:02"}}}
 	changes := a.plan(t, desired, &provision.PlanOptions{RotateTokens: []string{"00:00:5E:00:53:01"}})
-	require.Equal(t, "~ device 00:00:5E:00:53:01: new token for user joe\n", changes.String())
+	require.Equal(t, "~ device 00:00:5E:00:53:01 of user joe: new token\n", changes.String())
 	require.NoError(t, a.client.Users.RemoveDevice(t.Context(), a.domain, 1, 1))
 	_, err := a.client.Users.AddDevice(t.Context(), a.domain, 2, 1)
 	require.NoError(t, err)
@@ -649,17 +546,6 @@ func TestNewTokenOfADeviceThatIsGivenAwayMeanwhile(t *testing.T) {
 
 	require.ErrorIs(t, err, provision.ErrStale)
 	require.Empty(t, a.sent())
-}
-
-func TestKeepFailsForAToken(t *testing.T) {
-	t.Parallel()
-	a := newAcme(t)
-	a.become(t, &provision.State{Users: small().Users})
-	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("joe")}}}
-	full := errors.New("the disk is full")
-	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, &provision.ApplyOptions{Keep: func(provision.Credential) error { return full }})
-	require.ErrorIs(t, err, full)
-	require.Len(t, results[1].Token.Reveal(), 25, "it is in the result all the same")
 }
 
 // inFlight is a transport that notes how many calls were under way at a time.
@@ -686,7 +572,8 @@ func (f *inFlight) add(n int) {
 	f.most = max(f.most, f.now)
 }
 
-func TestWorkersBoundTheCalls(t *testing.T) {
+// Plan and Apply make as many calls at a time as they are told.
+func TestWorkersOfPlanAndApply(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := newAcme(t, siptest.Options{Latency: time.Second})
@@ -700,47 +587,53 @@ func TestWorkersBoundTheCalls(t *testing.T) {
 	})
 }
 
-// When the context ends nothing more is begun, and what was made is told.
-func TestContextEnds(t *testing.T) {
+// Whom a failure held up is made by the next plan.
+func TestPlanAfterFailures(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		a := newAcme(t, siptest.Options{Latency: time.Second})
-		desired := &provision.State{Users: []provision.User{}}
-		for i := range 20 {
-			desired.Users = append(desired.Users, provision.User{User: fmt.Sprintf("user%02d", i), DisplayName: "U", ExtensionNumber: fmt.Sprint(100 + i)})
+	a := newAcme(t)
+	a.Fail(siptest.On("Users.Create").Nth(1).Status(http.StatusForbidden))
+	a.Fail(siptest.On("Groups.Create").Nth(2).Status(http.StatusForbidden))
+
+	results, err := a.plan(t, small(), nil).Apply(t.Context(), a.client, &provision.ApplyOptions{Workers: 1})
+
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.NotErrorIs(t, err, provision.ErrBlocked)
+	require.Len(t, strings.Split(err.Error(), "\n"), 2)
+	got := outcome(results)
+	want := map[string]provision.Status{
+		`+ user joe (extension 0100, displayName "Joe", email "joe@example.com", password made up)`: failed,
+		`+ group support (extension 0601, callerNameFormat "{displayName} - {srcPhoneNumber}")`:     failed,
+		"+ into group sales: joe, ann":                blocked, // of ann it was done
+		"+ device 00:00:5E:00:53:01 goes to user joe": blocked,
+	}
+	for text, status := range got {
+		switch {
+		case strings.Contains(text, "front rings group support"):
+			require.Equal(t, blocked, status, text)
+		case want[text] != "":
+			require.Equal(t, want[text], status, text)
+		default:
+			require.Equal(t, done, status, text)
 		}
-		changes := a.plan(t, desired, nil)
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		start := time.Now()
-		var end time.Time
-		results, err := changes.Apply(ctx, a.client, &provision.ApplyOptions{Workers: 2, Progress: func(p provision.Progress) {
-			if p.Done == 4 {
-				end = time.Now()
-				cancel()
-			}
-		}})
-		require.ErrorIs(t, err, context.Canceled)
-		require.Equal(t, end, time.Now(), "at once")
-		require.Less(t, time.Since(start), 10*time.Second)
-		count := map[provision.Status]int{}
-		for _, r := range results {
-			count[r.Status]++
-			if r.Status == provision.StatusDone {
-				require.Len(t, r.Password.Reveal(), 26)
-			}
-			if r.Status == provision.StatusStopped {
-				require.ErrorIs(t, r.Err, context.Canceled)
-			}
-		}
-		require.GreaterOrEqual(t, count[provision.StatusDone], 4)
-		require.GreaterOrEqual(t, count[provision.StatusStopped], 14)
-		require.Equal(t, 20, count[provision.StatusDone]+count[provision.StatusStopped]+count[provision.StatusFailed])
-	})
+	}
+	require.Len(t, got, 16)
+	require.Len(t, a.GroupUsers(a.domain, 1), 1)
+	i := slices.IndexFunc(results, func(r provision.Result) bool { return r.Change.Kind == provision.KindOwner })
+	require.EqualError(t, results[i].Err, "blocked: it needs what failed: create user joe")
+
+	// The group that comes late gets its place all the same.
+	a.become(t, small())
+	var order []infinitysip.GroupID
+	for _, m := range a.QueueMembers(a.domain, 1) {
+		order = append(order, m.GroupID)
+	}
+	require.Equal(t, []infinitysip.GroupID{1, 3, 2}, order, "sales, support and night by the ids that they got")
+	require.Equal(t, "joe", a.Devices(a.domain)[0].User)
+	require.Len(t, a.GroupUsers(a.domain, 1), 2)
 }
 
-// What needs a change that was not begun is not blocked by it: nothing failed.
-func TestStoppedIsNotBlocked(t *testing.T) {
+// What was stopped is done by the next plan.
+func TestPlanAfterAStop(t *testing.T) {
 	t.Parallel()
 	a := newAcme(t)
 	desired := &provision.State{
@@ -753,16 +646,102 @@ func TestStoppedIsNotBlocked(t *testing.T) {
 	results, err := a.plan(t, desired, nil).Apply(ctx, a.client, &provision.ApplyOptions{Workers: 1, Progress: func(provision.Progress) { cancel() }})
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, provision.ErrBlocked)
-	require.Equal(t, map[string]provision.Status{
-		"+ user joe (ext 0100)":                provision.StatusDone,
-		"+ user ann (ext 0101)":                provision.StatusStopped,
-		"+ group sales (ext 0600)":             provision.StatusStopped,
-		"+ device 00:00:5E:00:53:01":           provision.StatusStopped,
-		"+ group sales: members joe, ann":      provision.StatusStopped,
-		"+ device 00:00:5E:00:53:01: user ann": provision.StatusStopped,
-	}, outcome(results))
+	require.Equal(t, []provision.Status{done, stopped, stopped, stopped, stopped, stopped}, statuses(results))
 	for _, r := range results[1:] {
 		require.ErrorIs(t, r.Err, context.Canceled)
+	}
+	a.become(t, desired)
+}
+
+// Credentials are refused for a while. With others the next plan does the rest.
+func TestPlanAfterRevokedCredentials(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := newAcme(t, siptest.Options{Latency: time.Second})
+		var posts atomic.Int64
+		revoked := atomic.Bool{}
+		a.client = a.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodPost && posts.Add(1) == 13 {
+				revoked.Store(true)
+			}
+			if revoked.Load() {
+				time.Sleep(time.Second) // the bubble's clock
+				return &http.Response{StatusCode: http.StatusUnauthorized, Body: http.NoBody}, nil
+			}
+			return a.Transport().RoundTrip(req)
+		})}))
+		desired := &provision.State{Groups: []provision.Group{{Name: "sales", ExtensionNumber: "0600", Members: []string{"user00", "user39"}}}}
+		for i := range 40 {
+			desired.Users = append(desired.Users, provision.User{User: fmt.Sprintf("user%02d", i), DisplayName: "U", ExtensionNumber: fmt.Sprint(100 + i)})
+		}
+		desired.Users[12].ExtensionNumber = "0112" // 112 is dialled in need
+		_, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
+		require.ErrorIs(t, err, infinitysip.ErrUnauthorized)
+		_, err = provision.Plan(t.Context(), a.client, a.domain, desired, nil)
+		require.ErrorIs(t, err, infinitysip.ErrUnauthorized)
+
+		revoked.Store(false)
+		a.become(t, desired)
+		require.Len(t, a.Users(a.domain), 40)
+		require.Len(t, a.GroupUsers(a.domain, 1), 2)
+	})
+}
+
+// A device that was taken when the run ended is given by the next plan.
+func TestPlanAfterAMoveThatWasCutShort(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("ann")}, {MACAddress: "00:00:5E:00:53:02"}}}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	client := a.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+		resp, err := a.Transport().RoundTrip(req)
+		if infinitysip.OperationFromContext(req.Context()) == "Users.RemoveDevice" {
+			cancel()
+		}
+		return resp, err
+	})}))
+	results, err := a.plan(t, desired, nil).Apply(ctx, client, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, provision.StatusStopped, results[0].Status)
+	require.Empty(t, a.Devices(a.domain)[0].User)
+	a.givesToken(t, a.plan(t, desired, nil), "+ device 00:00:5E:00:53:01 goes to user ann\n")
+}
+
+// A queue rings one group several times. These members have nothing else to tell them
+// apart, so they are made one after the other, and an answer is lost.
+func TestQueueThatRingsAGroupSeveralTimes(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string][]provision.QueueMember{
+		"all new":      nil,
+		"one is there": {{Group: "sales", RingSecs: new(7)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := newAcme(t, siptest.Options{Latency: time.Second, CreateBody: siptest.CreateBodyNone})
+				state := small()
+				state.Queues[0].Members = before
+				a.become(t, state)
+				calls := &inFlight{RoundTripper: a.Transport(), ops: []string{"Queues.CreateMember", "Queues.UpdateMember"}}
+				a.client = a.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: calls}))
+				a.Fail(siptest.On("Queues.CreateMember").Nth(1).CommitThenDrop())
+				desired := &provision.State{Queues: []provision.Queue{{Name: "front", Members: []provision.QueueMember{
+					{Group: "sales", RingSecs: new(10)}, {Group: "sales", RingSecs: new(30)}, {Group: "night"}, {Group: "sales", RingSecs: new(20)}}}}}
+
+				_, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
+
+				require.NoError(t, err)
+				a.is(t, desired, nil)
+				var rings []string
+				for _, m := range a.QueueMembers(a.domain, 1) {
+					rings = append(rings, fmt.Sprint(m.GroupID, " for ", m.RingSecs))
+				}
+				require.Equal(t, []string{"1 for 10", "1 for 30", "3 for 20", "1 for 20"}, rings)
+				require.Equal(t, 1, calls.most)
+			})
+		})
 	}
 }
 
@@ -806,6 +785,58 @@ func TestDeviceThatCannotBeTaken(t *testing.T) {
 	require.Equal(t, []string{"Users.RemoveDevice"}, a.sent())
 }
 
+func TestDeviceThatCannotBeGiven(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	a.become(t, small())
+	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("ann")}, {MACAddress: "00:00:5E:00:53:02"}}}
+	a.Fail(siptest.On("Users.AddDevice").Nth(1).Status(http.StatusForbidden))
+	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
+	require.ErrorIs(t, err, infinitysip.ErrForbidden)
+	require.ErrorContains(t, err, "the device was taken from user joe and is nobody's now")
+	require.Equal(t, provision.StatusFailed, results[0].Status)
+	require.Empty(t, a.Devices(a.domain)[0].User)
+	a.givesToken(t, a.plan(t, desired, nil), "+ device 00:00:5E:00:53:01 goes to user ann\n")
+}
+
+// What a plan is about is gone by now, by the hand of somebody else.
+func TestPlanOfWhatIsGone(t *testing.T) {
+	t.Parallel()
+	desired := &provision.State{
+		Users: []provision.User{{User: "joe", DisplayName: "Joe B."}, {User: "eve"}}, Groups: []provision.Group{{Name: "sales", Members: []string{"joe", "eve"}}, {Name: "support"}},
+		Queues: []provision.Queue{{Name: "front", Members: []provision.QueueMember{{Group: "support"}, {Group: "sales"}}}}, TrustedNetworks: []provision.TrustedNetwork{{Network: "10.0.21.0/24"}},
+		Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:02", Owner: new("joe")}},
+	}
+	for name, test := range map[string]struct {
+		gone func(ctx context.Context, a *acme) error
+		want string
+	}{
+		"a user to delete":    {func(ctx context.Context, a *acme) error { return a.client.Users.Delete(ctx, a.domain, 2) }, "user ann is gone"},
+		"a user to change":    {func(ctx context.Context, a *acme) error { return a.client.Users.Delete(ctx, a.domain, 1) }, "user joe is gone"},
+		"a user to put in":    {func(ctx context.Context, a *acme) error { return a.client.Users.Delete(ctx, a.domain, 3) }, "user eve is gone"},
+		"a group to delete":   {func(ctx context.Context, a *acme) error { return a.client.Groups.Delete(ctx, a.domain, 3) }, "group night is gone"},
+		"a group to fill":     {func(ctx context.Context, a *acme) error { return a.client.Groups.Delete(ctx, a.domain, 1) }, "group sales is gone"},
+		"a queue":             {func(ctx context.Context, a *acme) error { return a.client.Queues.Delete(ctx, a.domain, 1) }, "queue front is gone"},
+		"a place in a queue":  {func(ctx context.Context, a *acme) error { return a.client.Queues.DeleteMember(ctx, a.domain, 1, 1) }, "queue front rings other groups now"},
+		"a network to delete": {func(ctx context.Context, a *acme) error { return a.client.TrustedNetworks.Delete(ctx, a.domain, 1) }, "trusted network 10.0.20.10/24 is gone"},
+		"a device to delete":  {func(ctx context.Context, a *acme) error { return a.client.Devices.Delete(ctx, a.domain, 1) }, "device 00:00:5E:00:53:01 is gone"},
+		"a device to give":    {func(ctx context.Context, a *acme) error { return a.client.Devices.Delete(ctx, a.domain, 2) }, "device 00:00:5E:00:53:02 is gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAcme(t)
+			a.become(t, small())
+			changes := a.plan(t, desired, &provision.PlanOptions{Prune: true, MaxDeletes: 20})
+			require.NoError(t, test.gone(t.Context(), a))
+			a.ResetRequests()
+			_, err := changes.Apply(t.Context(), a.client, nil)
+			require.ErrorIs(t, err, provision.ErrStale)
+			require.ErrorContains(t, err, test.want)
+			require.Empty(t, a.sent())
+		})
+	}
+}
+
 func TestDeviceThatIsGivenAwayMeanwhile(t *testing.T) {
 	t.Parallel()
 	a := newAcme(t)
@@ -817,33 +848,6 @@ func TestDeviceThatIsGivenAwayMeanwhile(t *testing.T) {
 	_, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
 	require.NoError(t, err)
 	require.Equal(t, "ann", a.Devices(a.domain)[0].User)
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
-
-// A change of two steps may be stopped between them; the next run goes on.
-func TestMoveThatIsCutShort(t *testing.T) {
-	t.Parallel()
-	a := newAcme(t)
-	a.become(t, small())
-	desired := &provision.State{Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("ann")}}}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	client := a.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
-		resp, err := a.Transport().RoundTrip(req)
-		if infinitysip.OperationFromContext(req.Context()) == "Users.RemoveDevice" {
-			cancel()
-		}
-		return resp, err
-	})}))
-	results, err := a.plan(t, desired, nil).Apply(ctx, client, nil)
-	require.ErrorIs(t, err, context.Canceled)
-	require.Equal(t, provision.StatusStopped, results[0].Status)
-	require.Empty(t, a.Devices(a.domain)[0].User)
-
-	a.givesToken(t, a.plan(t, desired, nil), "+ device 00:00:5E:00:53:01: user ann\n")
 }
 
 // A phone keeps its owner until there is somebody to give it to.
@@ -859,7 +863,7 @@ func TestDeviceForWhoCannotBeMade(t *testing.T) {
 	results, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, infinitysip.ErrForbidden)
 	require.Equal(t, map[string]provision.Status{
-		"+ user new (ext 0150)": provision.StatusFailed, `~ device 00:00:5E:00:53:01: user "joe" → "new"`: provision.StatusBlocked,
+		`+ user new (extension 0150, displayName "New", password made up)`: provision.StatusFailed, `~ device 00:00:5E:00:53:01 goes from user joe to user new`: provision.StatusBlocked,
 	}, outcome(results))
 	require.Equal(t, "joe", a.Devices(a.domain)[0].User)
 
@@ -879,46 +883,10 @@ func TestDeviceOfWhoIsDeleted(t *testing.T) {
 	opts := &provision.PlanOptions{Prune: true, MaxDeletes: 2}
 	_, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
 	require.NoError(t, err)
-	require.Empty(t, a.plan(t, desired, opts).String())
+	a.is(t, desired, opts)
 	sent := a.sent()
 	require.Less(t, slices.Index(sent, "Users.RemoveDevice"), slices.Index(sent, "Users.Delete"))
 	require.Equal(t, "new", a.Devices(a.domain)[0].User)
-}
-
-// Members of one queue that ring the same group are made one after the other:
-// the look for one whose answer was lost could find the other instead.
-func TestGroupTwiceInAQueueWhoseAnswerIsLost(t *testing.T) {
-	t.Parallel()
-	for name, before := range map[string][]provision.QueueMember{
-		"both new": nil,
-		"one new":  {{Group: "sales", RingSecs: new(7)}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				a := newAcme(t, siptest.Options{Latency: time.Second, CreateBody: siptest.CreateBodyNone})
-				state := small()
-				state.Queues[0].Members = before
-				a.become(t, state)
-				calls := &inFlight{RoundTripper: a.Transport(), ops: []string{"Queues.CreateMember", "Queues.UpdateMember"}}
-				a.client = a.InProcessClient(infinitysip.WithHTTPClient(&http.Client{Transport: calls}))
-				a.Fail(siptest.On("Queues.CreateMember").Nth(1).CommitThenDrop())
-				desired := &provision.State{Queues: []provision.Queue{{Name: "front", Members: []provision.QueueMember{
-					{Group: "sales", RingSecs: new(10)}, {Group: "sales", RingSecs: new(30)}, {Group: "night"}, {Group: "sales", RingSecs: new(20)}}}}}
-
-				_, err := a.plan(t, desired, nil).Apply(t.Context(), a.client, nil)
-
-				require.NoError(t, err)
-				require.Empty(t, a.plan(t, desired, nil).String())
-				var rings []string
-				for _, m := range a.QueueMembers(a.domain, 1) {
-					rings = append(rings, fmt.Sprint(m.GroupID, " for ", m.RingSecs))
-				}
-				require.Equal(t, []string{"1 for 10", "1 for 30", "3 for 20", "1 for 20"}, rings)
-				require.Equal(t, 1, calls.most)
-			})
-		})
-	}
 }
 
 // What a queue rings is not taken out before there is what replaces it.
@@ -943,15 +911,15 @@ func TestQueueWhoseNewMemberCannotBeMade(t *testing.T) {
 			results, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
 			require.ErrorIs(t, err, infinitysip.ErrForbidden)
 			got := outcome(results)
-			require.Equal(t, provision.StatusBlocked, got["- queue front: member sales"])
-			require.Equal(t, provision.StatusDone, got["- queue front: member night"])
+			require.Equal(t, provision.StatusBlocked, got["~ queue front no longer rings group sales"])
+			require.Equal(t, provision.StatusDone, got["~ queue front no longer rings group night"])
 			require.Equal(t, provision.StatusDone, got["- group night"])
-			require.Equal(t, provision.StatusBlocked, got["~ queue front: order team, support"])
+			require.Equal(t, provision.StatusBlocked, got["~ queue front rings in this order: team, support"])
 			require.Len(t, a.QueueMembers(a.domain, 1), 2)
 
 			_, err = a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
 			require.NoError(t, err)
-			require.Empty(t, a.plan(t, desired, opts).String())
+			a.is(t, desired, opts)
 			require.Len(t, a.QueueMembers(a.domain, 1), 2)
 		})
 	}
@@ -967,7 +935,7 @@ func TestOrderOfAQueueWhoseMemberStays(t *testing.T) {
 	results, err := a.plan(t, desired, &provision.PlanOptions{Prune: true, MaxDeletes: 1}).Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, infinitysip.ErrForbidden)
 	require.Equal(t, map[string]provision.Status{
-		"- queue front: member sales": provision.StatusFailed, "~ queue front: order night, support": provision.StatusBlocked,
+		"~ queue front no longer rings group sales": provision.StatusFailed, "~ queue front rings in this order: night, support": provision.StatusBlocked,
 	}, outcome(results))
 }
 
@@ -985,7 +953,7 @@ func TestUsersWhoGoToAnotherGroup(t *testing.T) {
 	results, err := a.plan(t, desired, opts).Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, infinitysip.ErrForbidden)
 	require.Equal(t, map[string]provision.Status{
-		"+ group night: members joe": provision.StatusFailed, "- group sales: members joe, ann": provision.StatusBlocked, // of ann it was done
+		"+ into group night: joe": provision.StatusFailed, "~ out of group sales: joe, ann (2 users stay in the domain)": provision.StatusBlocked, // of ann it was done
 	}, outcome(results))
 	require.EqualError(t, results[1].Err, "blocked for 1 of 2: user joe is not yet in the group to go to")
 	require.Equal(t, []infinitysip.UserID{1}, a.GroupUsers(a.domain, 1))
@@ -1010,8 +978,8 @@ func TestUsersWhoGoToAGroupThatIsBlockedForOthers(t *testing.T) {
 	results, err := a.plan(t, desired, &provision.PlanOptions{Prune: true, MaxDeletes: 1}).Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, infinitysip.ErrForbidden)
 	got := outcome(results)
-	require.Equal(t, provision.StatusBlocked, got["+ group night: members joe, new"]) // of joe it was done
-	require.Equal(t, provision.StatusDone, got["- group sales: members joe"])
+	require.Equal(t, provision.StatusBlocked, got["+ into group night: joe, new"]) // of joe it was done
+	require.Equal(t, provision.StatusDone, got["~ out of group sales: joe (1 user stays in the domain)"])
 	require.Equal(t, []infinitysip.UserID{1}, a.GroupUsers(a.domain, 3))
 }
 
@@ -1030,7 +998,7 @@ func TestReadDomainPlansToNothing(t *testing.T) {
 	a.become(t, small())
 	state, err := provision.ReadDomain(t.Context(), a.client, a.domain)
 	require.NoError(t, err)
-	require.Empty(t, a.plan(t, state, &provision.PlanOptions{Prune: true}).String())
+	a.is(t, state, &provision.PlanOptions{Prune: true})
 	data, err := json.Marshal(state)
 	require.NoError(t, err)
 	require.NotContains(t, string(data), "password")
@@ -1042,7 +1010,7 @@ func TestReadDomainPlansToNothing(t *testing.T) {
 	copied, err := provision.ReadDomain(t.Context(), a.client, other.domain)
 	require.NoError(t, err)
 	copied.Devices = nil
-	require.Empty(t, a.plan(t, copied, nil).String())
+	a.is(t, copied, nil)
 }
 
 // A list that may have been cut is not taken for the whole.

@@ -2,64 +2,17 @@ package provision
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net/mail"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/internal/wire"
 )
-
-// Problem is something wrong with a state.
-type Problem struct {
-	Path   string // in the state: users[3].extensionNumber
-	Line   int    // of the CSV file that it is from, as an editor counts; 0: of none
-	Column string // of that file; empty: the whole line
-	Text   string
-}
-
-// String returns the problem as a person reads it.
-func (p Problem) String() string {
-	switch {
-	case p.Line != 0 && p.Column != "":
-		return fmt.Sprintf("line %d, %s: %s", p.Line, p.Column, p.Text)
-	case p.Line != 0:
-		return fmt.Sprintf("line %d: %s", p.Line, p.Text)
-	case p.Path != "":
-		return p.Path + ": " + p.Text
-	}
-	return p.Text
-}
-
-// CheckError tells everything that is wrong with a state. It is
-// infinitysip.ErrInvalid by errors.Is; nothing was changed.
-type CheckError struct{ Problems []Problem }
-
-// Error lists the problems, one a line.
-func (e *CheckError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "provision: %s with the state, nothing was changed:", count(len(e.Problems), "problem"))
-	for _, p := range e.Problems {
-		b.WriteString("\n" + p.String())
-	}
-	return b.String()
-}
-
-// Is reports whether target is infinitysip.ErrInvalid.
-func (e *CheckError) Is(target error) bool { return target == infinitysip.ErrInvalid }
-
-// asError is nil where there are no problems.
-func asError(problems []Problem) error {
-	if len(problems) == 0 {
-		return nil
-	}
-	// By line for those of a file, in the order of the state for the others.
-	slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
-	return &CheckError{problems}
-}
 
 // Check tells everything that is wrong with the state, as far as it can be
 // told without a look at the server; Plan tells the rest. It sends nothing.
@@ -69,271 +22,391 @@ func asError(problems []Problem) error {
 //
 //   - a name, address or extension number that is there twice, be it of a user,
 //     a group or a queue;
-//   - a name or a display name that begins or ends with a blank, which makes
-//     another name of it that looks the same;
+//   - a name, a display name or a password that begins or ends with a blank, which
+//     nobody sees;
+//   - an invisible character in a name, a display name, an e-mail address or a number;
+//   - a text of more than 1,000 characters, or with a control character, or with letters
+//     that were lost or garbled when a file was saved;
+//   - a trusted network of all addresses;
 //   - a reference to what is not in a section that is given;
 //   - an extension number that holds anything but digits, * and #, a PIN that
 //     holds anything but digits, an e-mail address or a mobile number that is
 //     none;
+//   - an extension number that begins with 999, 112 or 911 and has at most one digit
+//     more, unless EmergencyNumbers is set;
 //   - more than 1,000 members of a queue, which the API cannot order.
+//
+// Of a state that was read from a file it also tells the problems of reading.
 func (s *State) Check() error {
 	if s == nil {
-		return asError([]Problem{{Text: "there is no state: it is nil"}})
+		return noState()
 	}
-	c := newChecker(s)
-	c.users()
-	c.groups()
-	c.memberships()
-	c.queues()
-	c.networks()
-	c.devices()
+	c := &checker{state: s, extensions: make(map[string]thingRef, len(s.Users)+len(s.Groups)+len(s.Queues))}
+	c.check()
 	return asError(append(slices.Clone(s.problems), c.problems...))
 }
 
-// nowhere is a domain to which the client sends nothing: it refuses the id, and
-// tells what else it would refuse.
-const nowhere infinitysip.DomainID = 0
-
 type checker struct {
-	state    *State
-	client   *infinitysip.Client
-	ctx      context.Context
-	problems []Problem
-
-	// What has each name, and each extension.
-	userNames, groupNames, extensions map[string]string
+	state      *State
+	problems   []Problem
+	extensions map[string]thingRef // what has each
 }
 
-func newChecker(s *State) *checker {
-	client, _ := infinitysip.NewClient(infinitysip.APIKey("none"))
-	return &checker{state: s, client: client, ctx: context.Background(),
-		userNames: map[string]string{}, groupNames: map[string]string{}, extensions: map[string]string{}}
+// thingRef refers to a thing of the state. Its place, which is a text, is made only
+// where there is a problem.
+type thingRef struct {
+	kind Kind
+	i    int
 }
 
-// place is where a thing stands.
-type place struct {
-	path string
-	line int
+// section is the things of one kind, and what Check must know of them.
+type section[W any] struct {
+	kind   Kind
+	things []W
+	named  string                   // the field that names one
+	name   func(*W) string          // what it says
+	key    func(name string) string // what two names of the same thing have in common
+	texts  func(*W) (displayName, extension string)
+	params func(*W) validator      // which create it; nil where none do
+	more   func(at thingRef, w *W) // checks what only this kind has
 }
 
-func (p place) problem(field, text string) Problem {
-	return Problem{Path: strings.TrimSuffix(p.path+"."+field, "."), Line: p.line, Column: columnOf(field), Text: text}
-}
-
-func (s *State) userAt(i int) place {
-	return place{fmt.Sprintf("users[%d]", i), s.Users[i].line}
-}
-
-func (s *State) deviceAt(i int) place {
-	return place{fmt.Sprintf("devices[%d]", i), s.Devices[i].line}
-}
-
-// sectionAt tells where the things of a section stand.
-func sectionAt(section string) func(i int) place {
-	return func(i int) place { return place{path: fmt.Sprintf("%s[%d]", section, i)} }
-}
-
-func (c *checker) report(at place, field, text string) {
-	c.problems = append(c.problems, at.problem(field, text))
-}
+// validator is params of the client.
+type validator interface{ Validate() error }
 
 // unsaid stands for what the state need not say.
 const unsaid = "-"
 
-// refused reports what the client says of params.
-func (c *checker) refused(at place, err error) {
-	invalid, ok := errors.AsType[*infinitysip.ValidationError](err)
-	if !ok {
-		return
+func (c *checker) check() {
+	s := c.state
+	users := checkSection(c, section[User]{
+		kind: KindUser, things: s.Users, named: "user",
+		name:  func(u *User) string { return u.User },
+		key:   fold,
+		texts: func(u *User) (string, string) { return u.DisplayName, u.ExtensionNumber },
+		params: func(u *User) validator {
+			params := infinitysip.UserCreateParams{User: u.User, Password: infinitysip.NewSecret(unsaid), DisplayName: unsaid, ExtensionNumber: unsaid}
+			fill(&params, u)
+			return params
+		},
+		more: c.user,
+	})
+	groups := checkSection(c, section[Group]{
+		kind: KindGroup, things: s.Groups, named: "groupName",
+		name:  func(g *Group) string { return g.Name },
+		key:   fold,
+		texts: func(g *Group) (string, string) { return g.DisplayName, g.ExtensionNumber },
+		params: func(g *Group) validator {
+			params := infinitysip.GroupCreateParams{Name: g.Name, DisplayName: unsaid, ExtensionNumber: unsaid}
+			fill(&params, g)
+			params.CallerNameFormat = cmp.Or(params.CallerNameFormat, unsaid) // it may be cleared
+			return params
+		},
+	})
+	for i := range s.Users {
+		c.names(thingRef{KindUser, i}, "groups", s.Users[i].Groups, s.Groups != nil, groups)
 	}
-	for _, f := range invalid.Fields {
-		if f.Field != "domainId" {
+	for i := range s.Groups {
+		c.names(thingRef{KindGroup, i}, "members", s.Groups[i].Members, s.Users != nil, users)
+	}
+	checkSection(c, section[Queue]{
+		kind: KindQueue, things: s.Queues, named: "queueName",
+		name:  func(q *Queue) string { return q.Name },
+		key:   fold,
+		texts: func(q *Queue) (string, string) { return q.DisplayName, q.ExtensionNumber },
+		params: func(q *Queue) validator {
+			params := infinitysip.QueueCreateParams{Name: q.Name, DisplayName: unsaid, ExtensionNumber: unsaid}
+			fill(&params, q)
+			return params
+		},
+		more: func(at thingRef, q *Queue) { c.queueMembers(at.i, q, groups) },
+	})
+	checkSection(c, section[TrustedNetwork]{
+		kind: KindTrustedNetwork, things: s.TrustedNetworks, named: "network",
+		name: func(n *TrustedNetwork) string { return n.Network },
+		key:  networkKey,
+		params: func(n *TrustedNetwork) validator {
+			network, ok := wire.Network(n.Network)
+			if !ok {
+				return nil
+			}
+			params := infinitysip.TrustedNetworkCreateParams{Network: network}
+			fill(&params, n)
+			return params
+		},
+		more: func(at thingRef, n *TrustedNetwork) {
+			switch network, ok := wire.Network(n.Network); {
+			case !ok:
+				c.report(at, "network", "not a network in CIDR notation, such as 10.0.20.0/24: "+quote(n.Network))
+			case network.Bits() == 0:
+				c.report(at, "network", "this trusts every address there is: "+quote(n.Network))
+			}
+		},
+	})
+	checkSection(c, section[Device]{
+		kind: KindDevice, things: s.Devices, named: "deviceMacAddress",
+		name: func(d *Device) string { return d.MACAddress },
+		key:  wire.MAC,
+		params: func(d *Device) validator {
+			params := infinitysip.DeviceCreateParams{Name: unsaid, MACAddress: d.MACAddress}
+			fill(&params, d)
+			return params
+		},
+		more: func(at thingRef, d *Device) {
+			if d.Owner != nil && *d.Owner != "" && s.Users != nil && !has(users, *d.Owner) {
+				c.report(at, "user", quote(*d.Owner)+" is not in the state")
+			}
+		},
+	})
+}
+
+// checkSection checks the things of one kind, and returns where each name is.
+func checkSection[W any](c *checker, s section[W]) map[string]int {
+	seen := make(map[string]int, len(s.things))
+	for i := range s.things {
+		w, at := &s.things[i], thingRef{s.kind, i}
+		if params := s.params(w); params != nil {
+			c.refused(at, params.Validate())
+		}
+		name := s.name(w)
+		if s.texts != nil { // a name that people give
+			displayName, extension := s.texts(w)
+			c.visible(at, s.named, name)
+			c.visible(at, "displayName", displayName)
+			c.extension(at, extension)
+		}
+		if key := s.key(name); key != "" {
+			if first, twice := seen[key]; twice {
+				here := c.state.at(s.kind, i)
+				c.problems = append(c.problems, here.problem(s.named, fmt.Sprintf("%s is there twice, first in %s", quote(name), c.state.at(s.kind, first).name(here))))
+			} else {
+				seen[key] = i
+			}
+		}
+		c.texts(at, reflect.ValueOf(w).Elem())
+		if s.more != nil {
+			s.more(at, w)
+		}
+	}
+	return seen
+}
+
+// texts checks all the texts of a thing for what no text may hold.
+func (c *checker) texts(at thingRef, thing reflect.Value) {
+	for _, f := range layouts[thing.Type()].fields {
+		v := thing.Field(f.index)
+		if v.Kind() == reflect.Pointer {
+			v = v.Elem() // not valid where it is nil
+		}
+		switch {
+		case f.secret:
+			if wrong := wrongText(v.Interface().(infinitysip.Secret).Reveal()); wrong != "" && wrong != garbledText {
+				c.report(at, f.name, wrong)
+			}
+		case v.Kind() == reflect.String:
+			if wrong := wrongText(v.String()); wrong != "" {
+				c.report(at, f.name, wrong+": "+quote(v.String()))
+			}
+		case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.String:
+			for i := range v.Len() {
+				if wrong := wrongText(v.Index(i).String()); wrong != "" {
+					c.report(at, indexed(f.name, i), wrong+": "+quote(v.Index(i).String()))
+				}
+			}
+		}
+	}
+}
+
+// has reports whether a name is in a section.
+func has(seen map[string]int, name string) bool {
+	_, ok := seen[fold(name)]
+	return ok
+}
+
+func (c *checker) report(at thingRef, field, text string) {
+	c.problems = append(c.problems, c.state.at(at.kind, at.i).problem(field, text))
+}
+
+// refused reports what the client says of params.
+func (c *checker) refused(at thingRef, err error) {
+	if err != nil {
+		for _, f := range refusals(err) {
 			c.report(at, f.Field, f.Problem)
 		}
 	}
 }
 
-// once reports a key that something has already.
-func (c *checker) once(seen map[string]string, key, what string, at place, field, value string) {
-	if key == "" {
-		return
+func refusals(err error) []infinitysip.FieldError {
+	if invalid, ok := errors.AsType[*infinitysip.ValidationError](err); ok {
+		return invalid.Fields
 	}
-	if other, ok := seen[key]; ok {
-		c.report(at, field, fmt.Sprintf("%s is that of %s already", quote(value), other))
-		return
-	}
-	seen[key] = what
+	return nil
 }
 
-// trimmed reports a name that looks like another one.
-func (c *checker) trimmed(at place, field, name string) {
-	if strings.TrimSpace(name) != name {
-		c.report(at, field, "begins or ends with a blank: "+quote(name))
+// visible reports a text that looks like another one.
+func (c *checker) visible(at thingRef, field, text string) {
+	if problem := cmp.Or(blankEnds(text), invisible(text, field == "displayName")); problem != "" {
+		c.report(at, field, problem+": "+quote(text))
 	}
 }
 
-func (c *checker) extension(at place, number, what string) {
-	if number == "" {
-		return
-	}
-	if strings.Trim(number, "0123456789*#") != "" {
+func (c *checker) extension(at thingRef, number string) {
+	hidden := invisible(number, false)
+	switch {
+	case number == "":
+	case hidden != "":
+		c.report(at, "extensionNumber", hidden+": "+quote(number))
+	case strings.Trim(number, "0123456789*#") != "":
 		c.report(at, "extensionNumber", "not digits alone: "+quote(number))
-		return
+	default:
+		if emergency(number) && !c.state.EmergencyNumbers {
+			is := "is an emergency number"
+			if len(number) > 3 {
+				is = "begins like the emergency number " + number[:3]
+			}
+			c.report(at, "extensionNumber", quote(number)+" "+is+": take another one, or say that emergency numbers are meant")
+		}
+		if holder, taken := c.extensions[number]; taken {
+			c.report(at, "extensionNumber", quote(number)+" is that of "+c.call(holder)+" already")
+			return
+		}
+		c.extensions[number] = at
 	}
-	c.once(c.extensions, number, what, at, "extensionNumber", number)
 }
 
-func (c *checker) users() {
-	for i := range c.state.Users {
-		u, at := &c.state.Users[i], c.state.userAt(i)
-		params := infinitysip.UserCreateParams{User: u.User, Password: infinitysip.NewSecret(unsaid), DisplayName: unsaid, ExtensionNumber: unsaid}
-		fill(&params, u)
-		_, err := c.client.Users.Create(c.ctx, nowhere, params)
-		c.refused(at, err)
-		c.trimmed(at, "user", u.User)
-		c.trimmed(at, "displayName", u.DisplayName)
-		c.once(c.userNames, fold(u.User), at.name(), at, "user", u.User)
-		c.extension(at, u.ExtensionNumber, "user "+u.User)
-		if pin := u.PIN.Reveal(); strings.Trim(pin, "0123456789") != "" {
-			c.report(at, "pin", "not digits alone")
+// call is what a message calls a thing that another one is in the way of.
+func (c *checker) call(t thingRef) string {
+	name, o := "", origin{}
+	switch t.kind {
+	case KindGroup:
+		name, o = c.state.Groups[t.i].Name, c.state.Groups[t.i].origin
+	case KindQueue:
+		name, o = c.state.Queues[t.i].Name, c.state.Queues[t.i].origin
+	default:
+		name, o = c.state.Users[t.i].User, c.state.Users[t.i].origin
+	}
+	if o.torn {
+		return fmt.Sprintf("the %s in line %d", t.kind, o.line)
+	}
+	return string(t.kind) + " " + printable(cut(name))
+}
+
+// emergency reports whether people dial a number in an emergency, or it begins like
+// such a number and has one digit more: who dials 999 and holds on to the key rings it.
+func emergency(number string) bool {
+	if len(number) != 3 && len(number) != 4 {
+		return false
+	}
+	switch number[:3] {
+	case "999", "112", "911":
+		return true
+	}
+	return false
+}
+
+// user checks what only users have.
+func (c *checker) user(at thingRef, u *User) {
+	if pin := u.PIN.Reveal(); strings.Trim(pin, "0123456789") != "" {
+		c.report(at, "pin", "not digits alone")
+	}
+	if hidden := invisible(u.Password.Reveal(), true); hidden != "" {
+		c.report(at, "password", hidden)
+	}
+	if blankEnds(u.Password.Reveal()) != "" {
+		c.report(at, "password", "begins or ends with a blank: take it away")
+	}
+	if u.Email != nil && *u.Email != "" {
+		address, err := mail.ParseAddress(*u.Email)
+		switch hidden := invisible(*u.Email, false); {
+		case hidden != "":
+			c.report(at, "email", hidden+": "+quote(*u.Email))
+		case err != nil || address.Address != *u.Email:
+			c.report(at, "email", "not an e-mail address: "+quote(*u.Email))
 		}
-		if u.Email != nil && *u.Email != "" {
-			if address, err := mail.ParseAddress(*u.Email); err != nil || address.Address != *u.Email {
-				c.report(at, "email", "not an e-mail address: "+quote(*u.Email))
-			}
-		}
-		if u.MobileNumber != nil && *u.MobileNumber != "" && !phoneNumber(*u.MobileNumber) {
+	}
+	if u.MobileNumber != nil && *u.MobileNumber != "" {
+		switch hidden := invisible(*u.MobileNumber, false); {
+		case hidden != "":
+			c.report(at, "mobileNumber", hidden+": "+quote(*u.MobileNumber))
+		case !phoneNumber(*u.MobileNumber):
 			c.report(at, "mobileNumber", "not a phone number: "+quote(*u.MobileNumber))
 		}
 	}
 }
 
-// memberships checks who is said to be in which group, from both sides.
-func (c *checker) memberships() {
-	for i := range c.state.Users {
-		c.names(c.state.userAt(i), "groups", c.state.Users[i].Groups, c.state.Groups != nil, c.groupNames)
-	}
-	for i := range c.state.Groups {
-		c.names(sectionAt("groups")(i), "members", c.state.Groups[i].Members, c.state.Users != nil, c.userNames)
-	}
-}
-
 // names checks a list of names; those of known are in the state, if their
 // section is given.
-func (c *checker) names(at place, field string, names []string, given bool, known map[string]string) {
-	seen := map[string]string{}
+func (c *checker) names(at thingRef, field string, names []string, given bool, known map[string]int) {
+	if len(names) == 0 {
+		return
+	}
+	seen := make(map[string]bool, len(names))
 	for i, name := range names {
-		report := func(text string) {
-			path := fmt.Sprintf("%s.%s[%d]", at.path, field, i)
-			c.problems = append(c.problems, Problem{Path: path, Line: at.line, Column: columnOf(field), Text: text})
-		}
-		switch _, twice := seen[fold(name)]; {
+		report := func(text string) { c.report(at, indexed(field, i), text) }
+		key := fold(name)
+		_, ok := known[key]
+		switch hidden := invisible(name, false); {
 		case name == "":
 			report("an empty name")
-		case twice:
+		case seen[key]:
 			report(quote(name) + " is there twice")
-		case given && known[fold(name)] == "":
+		case hidden != "":
+			report(hidden + ": " + quote(name))
+		case given && !ok && field == "groups":
+			report(quote(name) + " is not in the state" + groupHint(name))
+		case given && !ok:
 			report(quote(name) + " is not in the state")
 		}
-		seen[fold(name)] = name
+		seen[key] = true
 	}
 }
 
-func (c *checker) groups() {
-	for i := range c.state.Groups {
-		g, at := &c.state.Groups[i], sectionAt("groups")(i)
-		params := infinitysip.GroupCreateParams{Name: g.Name, DisplayName: unsaid, ExtensionNumber: unsaid}
-		fill(&params, g)
-		params.CallerNameFormat = cmp.Or(params.CallerNameFormat, unsaid) // it may be cleared
-		_, err := c.client.Groups.Create(c.ctx, nowhere, params)
-		c.refused(at, err)
-		c.trimmed(at, "groupName", g.Name)
-		c.trimmed(at, "displayName", g.DisplayName)
-		c.once(c.groupNames, fold(g.Name), at.name(), at, "groupName", g.Name)
-		c.extension(at, g.ExtensionNumber, "group "+g.Name)
+// groupHint is to be added to what is said of a group that is not there, if its name
+// looks like several.
+func groupHint(name string) string {
+	if strings.ContainsAny(name, ",|/\n") {
+		return ": groups are separated by semicolons"
 	}
+	return ""
 }
 
-func (c *checker) queues() {
-	seen := map[string]string{}
-	for i := range c.state.Queues {
-		q, at := &c.state.Queues[i], sectionAt("queues")(i)
-		params := infinitysip.QueueCreateParams{Name: q.Name, DisplayName: unsaid, ExtensionNumber: unsaid}
-		fill(&params, q)
-		_, err := c.client.Queues.Create(c.ctx, nowhere, params)
-		c.refused(at, err)
-		c.trimmed(at, "queueName", q.Name)
-		c.trimmed(at, "displayName", q.DisplayName)
-		c.once(seen, fold(q.Name), at.name(), at, "queueName", q.Name)
-		c.extension(at, q.ExtensionNumber, "queue "+q.Name)
-		if len(q.Members) > wire.MaxOrder {
-			c.report(at, "members", fmt.Sprintf("%d of them: the API orders at most %d", len(q.Members), wire.MaxOrder))
+func (c *checker) queueMembers(queue int, q *Queue, groups map[string]int) {
+	if len(q.Members) > wire.MaxOrder {
+		c.report(thingRef{KindQueue, queue}, "members", fmt.Sprintf("%d of them: the API orders at most %d", len(q.Members), wire.MaxOrder))
+	}
+	for i := range q.Members {
+		m := &q.Members[i]
+		report := func(field, text string) {
+			c.problems = append(c.problems, c.state.memberAt(queue, i).problem(field, text))
 		}
-		for j := range q.Members {
-			m, at := &q.Members[j], place{path: fmt.Sprintf("%s.members[%d]", at.path, j)}
-			params := newMember(m)
-			params.GroupID = 1
-			_, err := c.client.Queues.CreateMember(c.ctx, nowhere, 1, params)
-			c.refused(at, err)
-			if m.Group == "" {
-				c.report(at, "group", "required")
-			} else if c.state.Groups != nil && c.groupNames[fold(m.Group)] == "" {
-				c.report(at, "group", quote(m.Group)+" is not in the state")
-			}
+		params := newMember(m)
+		params.GroupID = 1
+		for _, f := range refusals(params.Validate()) {
+			report(f.Field, f.Problem)
+		}
+		switch {
+		case m.Group == "":
+			report("group", "required")
+		case c.state.Groups != nil && !has(groups, m.Group):
+			report("group", quote(m.Group)+" is not in the state")
 		}
 	}
 }
 
-func (c *checker) networks() {
-	seen := map[string]string{}
-	for i := range c.state.TrustedNetworks {
-		n, at := &c.state.TrustedNetworks[i], sectionAt("trustedNetworks")(i)
-		network, ok := wire.Network(n.Network)
-		if !ok {
-			c.report(at, "network", "not a network in CIDR notation, such as 10.0.20.0/24: "+quote(n.Network))
-			continue
-		}
-		params := infinitysip.TrustedNetworkCreateParams{Network: network}
-		fill(&params, n)
-		_, err := c.client.TrustedNetworks.Create(c.ctx, nowhere, params)
-		c.refused(at, err)
-		c.once(seen, networkKey(n.Network), at.name(), at, "network", n.Network)
-	}
-}
-
-func (c *checker) devices() {
-	seen := map[string]string{}
-	for i := range c.state.Devices {
-		d, at := &c.state.Devices[i], c.state.deviceAt(i)
-		params := infinitysip.DeviceCreateParams{Name: unsaid, MACAddress: d.MACAddress}
-		fill(&params, d)
-		_, err := c.client.Devices.Create(c.ctx, nowhere, params)
-		c.refused(at, err)
-		c.once(seen, wire.MAC(d.MACAddress), at.name(), at, "deviceMacAddress", d.MACAddress)
-		if d.Owner != nil && *d.Owner != "" && c.state.Users != nil && c.userNames[fold(*d.Owner)] == "" {
-			c.report(at, "user", quote(*d.Owner)+" is not in the state")
-		}
-	}
-}
-
-// name is how a place is called in a sentence.
-func (p place) name() string {
-	if p.line != 0 {
-		return fmt.Sprintf("line %d", p.line)
-	}
-	return p.path
-}
+// date is what a spreadsheet makes of some numbers.
+var date = regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)
 
 func phoneNumber(text string) bool {
-	text = strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(strings.TrimPrefix(text, "+"))
-	return text != "" && strings.Trim(text, "0123456789") == ""
-}
-
-// quote shows a piece of a state, bounded.
-func quote(text string) string {
-	const most = 40
-	if runes := []rune(text); len(runes) > most {
-		text = string(runes[:most]) + "…"
+	const digits, least = "0123456789", 3
+	if date.MatchString(text) {
+		return false
 	}
-	return fmt.Sprintf("%q", text)
+	text = strings.TrimPrefix(text, "+")
+	n := 0
+	for _, r := range text {
+		if strings.ContainsRune(digits, r) {
+			n++
+		}
+	}
+	return n >= least && strings.Trim(text, digits+" -()") == ""
 }

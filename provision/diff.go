@@ -1,112 +1,51 @@
 package provision
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/internal/wire"
 )
-
-// thing is a user, a group, a queue, a network, a device or a queue's member,
-// on the server or to be made.
-type thing struct {
-	kind      Kind
-	name      string
-	id        int64  // 0: not made yet
-	extension string // that it has now
-
-	at place // in the state
-
-	make, update, remove *step // what is done with it; nil: not that
-
-	takes string                                     // the extension number that it is to get
-	moves func(x *execution, extension string) error // gives it another one
-	park  *step                                      // gives it one in between, see extensions
-}
-
-func (t *thing) String() string { return string(t.kind) + " " + printable(t.name) }
-
-// shown is the name as a plan has it.
-func (t *thing) shown() string {
-	if t.kind == KindDevice {
-		return wire.MAC(t.name)
-	}
-	return t.name
-}
-
-// change is a Change with the steps that do it, and what came of it.
-type change struct {
-	*Change
-	id     int64
-	all    []*step
-	steps  int     // how many are still to do
-	result *Result // once it is under way
-}
-
-// things finds things by name and, those on the server, by id.
-type things struct {
-	key   func(string) string
-	byKey map[string][]*thing
-	byID  map[int64]*thing
-}
-
-func (x *things) add(t *thing) {
-	x.byKey[x.key(t.name)] = append(x.byKey[x.key(t.name)], t)
-	if t.id != 0 {
-		x.byID[t.id] = t
-	}
-}
-
-// find returns the thing of that name, or nil. Several that share it but for
-// case are told apart by case; if that does not help there is a problem.
-func (x *things) find(name string) (t *thing, problem string) {
-	all := x.byKey[x.key(name)]
-	if len(all) > 1 {
-		if exact := slices.DeleteFunc(slices.Clone(all), func(t *thing) bool { return t.name != name }); len(exact) == 1 {
-			all = exact
-		}
-	}
-	switch len(all) {
-	case 0:
-		return nil, ""
-	case 1:
-		return all[0], ""
-	}
-	var ids []string
-	for _, t := range all {
-		ids = append(ids, fmt.Sprint(t.id))
-	}
-	return nil, fmt.Sprintf("%d of them on the server are called %s, ids %s: delete or rename all but one", len(all), quote(name), strings.Join(ids, ", "))
-}
 
 // differ makes a plan out of a snapshot and a state. It makes no call.
 type differ struct {
 	there    *snapshot
 	desired  *State
 	opts     PlanOptions
-	changes  []*change
-	last     []*change // deletes of things, which come last in the list
-	notes    []string
+	items    []Change // numbered as they come; see sorted
+	secrets  map[string]userSecrets
+	rings    map[infinitysip.QueueID][]Ref
+	notes    notes
 	problems []Problem
 
-	users, groups, queues, networks, devices *things
-	numbered                                 []*thing          // which have an extension number
-	displayNames                             map[string]string // of users, as they are to be
+	users, groups, queues, networks, devices *index
+	numbered                                 []*thing        // which have an extension number or are to get one
+	named                                    map[*thing]bool // by the state
+	unsettled                                map[string]userSecrets
+	left                                     left
 }
 
-// diff tells what to do to make of what is there what is desired, and what
-// cannot be changed.
-func diff(there *snapshot, desired *State, opts PlanOptions) ([]*change, []string, []Problem) {
-	d := &differ{there: there, desired: desired, opts: opts, displayNames: make(map[string]string, len(there.users))}
-	for _, row := range there.users {
-		d.displayNames[fold(row.User)] = row.DisplayName
+func newDiffer(desired *State, opts PlanOptions) *differ {
+	d := &differ{desired: desired, opts: opts, secrets: map[string]userSecrets{}, unsettled: map[string]userSecrets{}, named: map[*thing]bool{}, left: newLeft(desired)}
+	for _, c := range opts.Unsettled {
+		if c.Device == "" {
+			d.unsettled[fold(c.User)] = userSecrets{c.Password, c.PIN}
+		}
 	}
-	for _, u := range desired.Users {
-		if u.DisplayName != "" {
-			d.displayNames[fold(u.User)] = u.DisplayName
+	return d
+}
+
+// things compares the lists: what to create, what to update and, with Prune, what
+// to delete.
+func (d *differ) things(there *snapshot) {
+	d.there = there
+	// There may be many, and a slice that grows is copied each time.
+	n := max(len(d.desired.Users)-len(there.users), 0) + 2*max(len(d.desired.Devices)-len(there.devices), 0)
+	d.items = make([]Change, 0, n)
+	for _, row := range there.devices {
+		if len(d.left.words) > 0 && d.left.words[whoKey(wire.MAC(row.MACAddress))] {
+			d.left.owners[row.UserID] = true
 		}
 	}
 	d.users = compare(d, users(d))
@@ -114,53 +53,124 @@ func diff(there *snapshot, desired *State, opts PlanOptions) ([]*change, []strin
 	d.queues = compare(d, queues(d))
 	d.networks = compare(d, networks(d))
 	d.devices = compare(d, devices(d))
+	if d.opts.Prune && d.left.unnamed(d.desired) {
+		d.problems = append(d.problems, Problem{Text: "rows of the file were skipped that do not say whose they are, so pruning could delete users who are in the file: mend these rows"})
+	}
 	d.extensions()
+}
+
+// links compares what hangs on what.
+func (d *differ) links() {
 	d.groupMembers()
 	d.owners()
 	d.queueMembers()
-	return append(d.changes, d.last...), d.notes, d.problems
+	for n, all := range losses(d.there, d.items) {
+		d.change(n).Takes = all
+	}
+}
+
+// sorted returns the changes, numbered: numbers in between first, so that a reader
+// sees where they are from, and deletes of things last.
+func (d *differ) sorted() []Change {
+	const first, middle, last = 0, 1, 2
+	place := func(c *Change) int {
+		switch {
+		case c.Between && c.Kind.isThing():
+			return first
+		case c.Op == OpDelete && c.Kind.isThing():
+			return last
+		}
+		return middle
+	}
+	if !slices.ContainsFunc(d.items, func(c Change) bool { return place(&c) != middle }) {
+		return d.items
+	}
+	all := make([]Change, 0, len(d.items))
+	numbers := make([]int, len(d.items)+1)
+	for want := first; want <= last; want++ {
+		for i := range d.items {
+			if place(&d.items[i]) == want {
+				all = append(all, d.items[i])
+				numbers[i+1] = len(all)
+			}
+		}
+	}
+	for i := range all {
+		c := &all[i]
+		c.N = numbers[c.N]
+		// NewToken has one user for both.
+		for _, ref := range []*Ref{&c.Ref, c.To} {
+			if ref != nil {
+				ref.MadeBy = numbers[ref.MadeBy]
+			}
+		}
+		for j := range c.Members {
+			c.Members[j].MadeBy = numbers[c.Members[j].MadeBy]
+		}
+		for _, list := range [][]int{c.Needs, c.After} {
+			for j := range list {
+				list[j] = numbers[list[j]]
+			}
+		}
+	}
+	return all
 }
 
 func (d *differ) report(at place, field, format string, args ...any) {
 	d.problems = append(d.problems, at.problem(field, fmt.Sprintf(format, args...)))
 }
 
-// plan adds a change of what is on the server under id, or is not there yet.
-func (d *differ) plan(id int64, c Change) *change {
-	planned := &change{Change: &c, id: id}
-	if c.Op == OpDelete && !slices.Contains([]Kind{KindGroupMembers, KindOwner, KindQueueMember}, c.Kind) {
-		d.last = append(d.last, planned)
-	} else {
-		d.changes = append(d.changes, planned)
-	}
-	return planned
+// plan adds a change and returns its number.
+func (d *differ) plan(c Change) int {
+	c.N = len(d.items) + 1
+	d.items = append(d.items, c)
+	return c.N
 }
 
-// compare makes one kind of thing what the state says: what to create, what to
-// update and, with Prune, what to delete.
-func compare[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R, I, C, U]) *things {
-	all := &things{key: res.key, byKey: map[string][]*thing{}, byID: map[int64]*thing{}}
+func (d *differ) change(n int) *Change { return &d.items[n-1] }
+
+// needs has a change wait for the success of others; 0 is none.
+func (d *differ) needs(n int, others ...int) {
+	c := d.change(n)
+	for _, other := range others {
+		if other != 0 {
+			c.Needs = append(c.Needs, other)
+		}
+	}
+}
+
+// follows has a change wait until others are over; 0 is none.
+func (d *differ) follows(n int, others ...int) {
+	c := d.change(n)
+	for _, other := range others {
+		if other != 0 {
+			c.After = append(c.After, other)
+		}
+	}
+}
+
+// compare compares one kind of things.
+func compare[W, R, U any](d *differ, res *resource[W, R, U]) *index {
+	all := newIndex(res.key, len(res.rows)+len(res.desired))
 	rows := make(map[*thing]*R, len(res.rows))
 	there := make([]*thing, 0, len(res.rows)) // in the order of the rows
 	for i := range res.rows {
 		row := &res.rows[i]
-		t := &thing{kind: res.kind, name: res.rowName(row), id: int64(res.rowID(row)), extension: extensionOf(row)}
+		t := &thing{kind: res.kind, name: res.name(row), id: res.id(row), extension: extensionOf(row)}
 		switch {
 		case t.id == 0:
 			d.problems = append(d.problems, Problem{Text: fmt.Sprintf("a row of a %s on the server does not show its id", res.kind)})
 			continue
-		case res.key(t.name) != "" || res.wants == nil:
+		case res.key(t.name) != "" || res.desired == nil:
 		case res.kind == KindDevice: // a softphone, say
-			d.notes = append(d.notes, fmt.Sprintf("device %d has no MAC address on the server and is left alone", t.id))
+			d.notes.add(fmt.Sprintf("device %d", t.id), "it has no MAC address on the server and is left alone")
 			continue
 		default: // it may be any of those that seem to be missing
-			d.problems = append(d.problems, Problem{Text: fmt.Sprintf("%s %d on the server does not show its %s", res.kind, t.id, res.named)})
+			d.problems = append(d.problems, Problem{Text: fmt.Sprintf("%s %d on the server does not show its %s", res.kind, t.id, columnOf(res.named))})
 			continue
 		}
-		t.moves = func(x *execution, extension string) error {
-			params := res.unchanged(row)
-			setExtension(&params, extension)
-			return res.calls(x.client).update(x.ctx, x.domain, I(t.id), params)
+		if row, ok := any(row).(*infinitysip.User); ok {
+			t.display = row.DisplayName
 		}
 		all.add(t)
 		rows[t], there = row, append(there, t)
@@ -169,107 +179,199 @@ func compare[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R
 		}
 	}
 
-	kept := map[*thing]bool{}
-	for i := range res.wants {
-		want := &res.wants[i]
-		t, ambiguous := all.find(res.name(want))
+	for i := range res.desired {
+		want := &res.desired[i]
+		t, ambiguous := all.find(res.says(want))
 		switch {
 		case ambiguous != "":
 			d.report(res.at(i), res.named, "%s", ambiguous)
 			continue
 		case t == nil:
-			t = &thing{kind: res.kind, name: res.name(want), at: res.at(i)}
+			t = &thing{kind: res.kind, name: res.says(want), at: res.at(i)}
 			create(d, res, t, want)
 		default:
 			t.at = res.at(i)
-			update(d, res, t, want, rows[t])
+			update[U](d, t, want, rows[t])
 		}
-		kept[t] = true
-		all.byKey[res.key(t.name)] = []*thing{t} // which the name means from here on, in whatever case
+		if v := fieldOf(want, "displayName"); res.kind == KindUser && v.String() != "" && (!d.opts.CreateOnly || t.id == 0) {
+			t.display = v.String()
+		}
+		d.named[t] = true
+		all.settle(t)
 	}
 
-	if d.opts.Prune && res.wants != nil {
+	if res.desired != nil {
 		for _, t := range there {
-			if !kept[t] {
-				c := d.plan(t.id, Change{Op: OpDelete, Kind: res.kind, Name: t.shown()})
-				t.remove = c.step(func(x *execution) error { return res.calls(x.client).remove(x.ctx, x.domain, I(t.id)) })
+			t.left = d.skipped(t, rows[t], d.named[t])
+			switch {
+			case d.named[t]:
+			case t.left:
+				d.notes.add(t.String(), "its row in the file has a problem and was skipped: it is left alone")
+			case d.opts.Prune:
+				c := Change{Op: OpDelete, Kind: res.kind, Ref: t.ref()}
+				if row, ok := any(rows[t]).(*infinitysip.Device); ok && row.UserID != 0 {
+					c.From = d.ownerOf(row)
+				}
+				t.remove = d.plan(c)
+			default:
+				d.notes.stay(fmt.Sprintf("%s is not in the state and stays", res.kind), fmt.Sprintf("%ss are not in the state and stay", res.kind), t.shown())
 			}
 		}
 	}
 	return all
 }
 
+// skipped reports whether a row of the server may be about whom a row of the file is that
+// was skipped. One that the state has too is, where a skipped row has its name.
+func (d *differ) skipped(t *thing, row any, kept bool) bool {
+	if len(d.desired.skipped) == 0 {
+		return false
+	}
+	switch row := row.(type) {
+	case *infinitysip.User:
+		if kept {
+			return d.left.words[whoKey(t.name)]
+		}
+		return d.left.has(row.User, row.DisplayName, row.ExtensionNumber, row.Email) || d.left.owners[row.ID]
+	case *infinitysip.Device:
+		owner := d.users.byID[int64(row.UserID)]
+		return !kept && (d.left.has(wire.MAC(row.MACAddress)) || owner != nil && owner.left)
+	}
+	return false
+}
+
 // create plans to make a thing.
-func create[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R, I, C, U], t *thing, want *W) {
+func create[W, R, U any](d *differ, res *resource[W, R, U], t *thing, want *W) {
 	if len(res.rows) == wire.MaxRows && !res.paged {
 		d.report(t.at, res.named, "the server gave exactly %d rows, which may not be all, and %s is not among them", wire.MaxRows, quote(t.name))
+		return
 	}
 	created := *want
-	if res.complete != nil {
-		res.complete(&created)
+	if res.defaults != nil {
+		res.defaults(&created)
 	}
-	fields := newFields(&created)
+	c := Change{Op: OpCreate, Kind: t.kind, Ref: t.ref(), Fields: newFields(&created)}
 	for _, field := range res.required {
-		if !slices.ContainsFunc(fields, func(f FieldChange) bool { return f.Field == field && show(f.To) != `""` }) {
+		if !slices.ContainsFunc(c.Fields, func(f FieldChange) bool { return f.Field == field && f.To != "" }) {
 			d.report(t.at, field, "required: %s %s is not on the server yet", t.kind, quote(t.name))
 		}
 	}
-	c := d.plan(0, Change{Op: OpCreate, Kind: t.kind, Name: t.shown(), Fields: fields})
-	t.make = c.step(func(x *execution) error {
-		params := res.creates(&created)
-		fill(&params, &created)
-		if res.secrets != nil {
-			if err := res.secrets(x, &params, c.result); err != nil {
-				return err
-			}
-		}
-		id, err := res.calls(x.client).create(x.ctx, x.domain, params)
-		t.id = int64(id)
-		// What may be there needs its secrets as much as what is.
-		if failed, ok := errors.AsType[*infinitysip.Error](err); err != nil && (!ok || failed.Outcome == infinitysip.OutcomeNotApplied) {
-			c.result.Password, c.result.PIN = infinitysip.Secret{}, infinitysip.Secret{}
-		}
-		return err
-	})
+	if u, ok := any(want).(*User); ok {
+		c.Secrets = d.takeSecrets(t.name, secretsOf(u), u)
+	}
+	t.make = d.plan(c)
 	if t.takes = extensionOf(&created); t.takes != "" {
 		d.numbered = append(d.numbered, t)
 	}
 }
 
 // update plans to change what differs of a thing.
-func update[W, R any, I infinitysip.ID, C, U any](d *differ, res *resource[W, R, I, C, U], t *thing, want *W, row *R) {
+func update[U, W, R any](d *differ, t *thing, want *W, row *R) {
 	changes, fixed := differences[U](want, row)
+	if d.opts.CreateOnly {
+		if len(changes)+len(fixed) > 0 {
+			d.notes.add(t.String(), leftAsItIs)
+		}
+		// A run that was cut perhaps made the user, with a password that is to be known.
+		changes, fixed = nil, nil
+	}
 	for _, f := range fixed {
-		d.notes = append(d.notes, fmt.Sprintf("%s: %s cannot be changed", t, f))
+		d.notes.add(t.String(), fmt.Sprintf("the API cannot change %s", f.Field))
 	}
-	if d.opts.SetSecrets {
-		changes = append(changes, secretsOf(want)...)
-	} else if i := slices.IndexFunc(changes, func(f FieldChange) bool { return res.withPIN != nil && res.withPIN(want, f) }); i >= 0 {
-		changes = slices.Delete(changes, i, i+1)
-		d.notes = append(d.notes, fmt.Sprintf("%s: the PIN is not set, and hot-desking stays off, since the user is there already: SetSecrets sets both", t))
+	c := Change{Op: OpUpdate, Kind: t.kind, Ref: t.ref()}
+	if u, ok := any(want).(*User); ok {
+		changes, c.Secrets = d.updateUser(t, u, changes)
 	}
-	if len(changes) == 0 {
+	for _, f := range changes {
+		if rewritten(f) {
+			d.notes.add(t.String(), fmt.Sprintf("the server has another form of %s: if this change comes back after it was done, the server rewrites what it is sent, and no plan will be empty until the state says what the server has", f.Field))
+		}
+	}
+	if len(changes)+len(c.Secrets) == 0 {
 		return
 	}
-	c := d.plan(t.id, Change{Op: OpUpdate, Kind: t.kind, Name: t.shown(), Fields: changes})
-	t.update = c.step(func(x *execution) error {
-		params := res.unchanged(row)
-		fill(&params, want, changes...)
-		return res.calls(x.client).update(x.ctx, x.domain, I(t.id), params)
-	})
+	c.Fields = changes
+	t.update = d.plan(c)
 	if slices.ContainsFunc(changes, func(f FieldChange) bool { return f.Field == "extensionNumber" }) {
 		t.takes = extensionOf(want)
 	}
 }
 
+// leftAsItIs is the note on what CreateOnly does not change.
+const leftAsItIs = "it differs from the state and is left as it is, since only new things are made"
+
+// updateUser is what only users have: secrets, and numbers from spreadsheets.
+func (d *differ) updateUser(t *thing, u *User, changes []FieldChange) ([]FieldChange, []string) {
+	if u.mayHaveLostZero() {
+		for _, f := range changes {
+			if text, ok := f.To.(string); ok && text != "" && f.From == "0"+text {
+				d.report(t.at, f.Field, "%s has %s on the server: the spreadsheet has taken away the 0 at the beginning. Format the column as text, or say that the numbers are meant as they are written", t, quote("0"+text))
+			}
+		}
+	}
+	var secrets []string
+	if d.opts.SetSecrets && !d.opts.CreateOnly {
+		if secrets = secretsOf(u); len(secrets) > 0 {
+			d.notes.add(t.String(), "the API does not show passwords and PINs, so every plan that sets them has something to do")
+		}
+	}
+	secrets = d.takeSecrets(t.name, secrets, u)
+	if left := d.unsettled[fold(t.name)]; !left.password.IsZero() || !left.pin.IsZero() {
+		d.notes.add(t.String(), "a run was cut when it set the password or the PIN, and nobody knows which is in force, so it is set again")
+	}
+	if i := slices.IndexFunc(changes, func(f FieldChange) bool { return u.hotdeskWithPIN && f.Field == "hotdeskAllowed" }); i >= 0 && !slices.Contains(secrets, "pin") {
+		changes = slices.Delete(changes, i, i+1)
+		d.notes.add(t.String(), "the PIN is not set, and hot-desking stays off, since the user is there already: setting secrets too does both")
+	}
+	return changes, secrets
+}
+
+// takeSecrets notes the secrets of a user that a change sets, by their names: those
+// that the state gives, where they are to be set, and those that a run that was cut
+// left unsettled. Of these the state's own goes first.
+func (d *differ) takeSecrets(user string, stated []string, u *User) []string {
+	var s userSecrets
+	if len(stated) > 0 {
+		s = userSecrets{u.Password, u.PIN}
+	}
+	own := func(stated, left infinitysip.Secret) infinitysip.Secret {
+		if stated.IsZero() {
+			return left
+		}
+		return stated
+	}
+	left := d.unsettled[fold(user)]
+	if !left.password.IsZero() {
+		s.password = own(u.Password, left.password)
+	}
+	if !left.pin.IsZero() {
+		s.pin = own(u.PIN, left.pin)
+	}
+	var names []string
+	if !s.password.IsZero() {
+		names = append(names, "password")
+	}
+	if !s.pin.IsZero() {
+		names = append(names, "pin")
+	}
+	if names != nil {
+		d.secrets[fold(user)] = s
+	}
+	return names
+}
+
 // resolve finds what a name in the state refers to.
-func (d *differ) resolve(all *things, name string, kind Kind, at place, field string) *thing {
+func (d *differ) resolve(all *index, name string, kind Kind, at place, field string) *thing {
 	t, problem := all.find(name)
+	hint := ""
+	if kind == KindGroup {
+		hint = groupHint(name)
+	}
 	switch {
 	case problem != "":
 		d.report(at, field, "%s", problem)
 	case t == nil:
-		d.report(at, field, "there is no %s %s, neither in the state nor on the server", kind, quote(name))
+		d.report(at, field, "there is no %s %s, neither in the state nor on the server%s", kind, quote(name), hint)
 	}
 	return t
 }

@@ -38,7 +38,7 @@ func Example() {
 	client, domain := acmeOnSiptest() // NewClient(APIKey(key)) for the real API
 	ctx := context.Background()
 
-	people, err := provision.ReadCSV(strings.NewReader(staff))
+	people, err := provision.ReadCSV(strings.NewReader(staff), nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -60,18 +60,18 @@ func Example() {
 	changes, err = provision.Plan(ctx, client, domain, desired, nil)
 	fmt.Println("nothing left to do:", changes.Empty(), err)
 	// Output:
-	// + user joe.blogs (ext 0100)
-	// + user ann.other (ext 0101)
-	// + group sales (ext 0600)
-	// + group support (ext 0601)
-	// + queue reception (ext 0700)
-	// + trusted network 203.0.113.0/24
-	// + device 10:20:30:1A:2B:3C
-	// + group sales: members joe.blogs, ann.other
-	// + group support: members ann.other
-	// + device 10:20:30:1A:2B:3C: user joe.blogs
-	// + queue reception: member sales
-	// + queue reception: member support
+	// + user joe.blogs (extension 0100, displayName "Joe Blogs", password made up)
+	// + user ann.other (extension 0101, displayName "Ann Other", password made up)
+	// + group sales (extension 0600, displayName "Sales Dept", callerNameFormat "{displayName} - {srcPhoneNumber}")
+	// + group support (extension 0601, callerNameFormat "{displayName} - {srcPhoneNumber}")
+	// + queue reception (extension 0700)
+	// + trusted network 203.0.113.0/24 (description "Office")
+	// + device 10:20:30:1A:2B:3C "Joe Blogs"
+	// + into group sales: joe.blogs, ann.other
+	// + into group support: ann.other
+	// + device 10:20:30:1A:2B:3C goes to user joe.blogs
+	// + queue reception rings group sales (ringStrategy "all", ringAttempts 1, ringSecs 20, ringOrder 1)
+	// + queue reception rings group support (ringStrategy "all", ringAttempts 1, ringSecs 30, ringOrder 2)
 	// nothing left to do: true <nil>
 }
 
@@ -115,7 +115,7 @@ func ExampleChanges_Apply() {
 	}
 	// Output:
 	// keep for joe.blogs 26 6
-	// [1/1] + user joe.blogs (ext 0100)
+	// [1/1] + user joe.blogs (extension 0100, displayName "Joe Blogs", hotdeskAllowed on, password made up, PIN made up)
 }
 
 func ExamplePlan_prune() {
@@ -139,18 +139,18 @@ func ExamplePlan_prune() {
 	_, err := provision.Plan(ctx, client, domain, none, &provision.PlanOptions{Prune: true})
 	fmt.Println(err)
 	// Output:
-	// + user joe.blogs (ext 0100)
-	// + user ann.other (ext 0101)
+	// + user joe.blogs (extension 0100, displayName "Joe", password made up)
+	// + user ann.other (extension 0101, displayName "Ann", password made up)
 	// ~ user joe.blogs: displayName "Joe" → "Joe Blogs", mobileNumber "" → "07700 900101"
 	// - user ann.other
-	// provision: too many deletes: 1, and MaxDeletes is 0
+	// provision: too many deletes: 1, and at most 0 are allowed
 }
 
 func ExampleState_Check() {
 	desired, err := provision.ReadCSV(strings.NewReader(`user,displayName,extension,mac
 joe.blogs,Joe Blogs,0100,10:20:30
 ann.other,,0100,
-`))
+`), nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -174,13 +174,13 @@ func ExampleChanges_MarshalJSON() {
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(changes)
 	// Output:
-	// {"domain":1,"changes":[{"op":"create","kind":"trusted network","name":"203.0.113.0/24","fields":[{"field":"description","from":null,"to":"Office"}]}]}
+	// {"version":1,"domain":1,"maxDeletes":0,"changes":[{"n":1,"op":"create","kind":"trusted network","name":"203.0.113.0/24","fields":[{"field":"description","to":"Office"}]}]}
 }
 
 func ExampleReadDomain() {
 	client, domain := acmeOnSiptest()
 	ctx := context.Background()
-	people, err := provision.ReadCSV(strings.NewReader(staff))
+	people, err := provision.ReadCSV(strings.NewReader(staff), nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,99 +1,113 @@
 package provision
 
 import (
-	"encoding/json"
 	"fmt"
 	"iter"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/infinitysip/infinitysip"
 )
 
 // A thing of a State, its row on the server, and the params that create or
-// update it call a field by the same name, in Go and in the API. So what differs
-// is found, and sent, field by field, whatever the thing is.
+// update it name a field alike: by its name in the API, which is in the tag json.
+// So what differs is found, and sent, field by field, whatever the thing is.
 
 var secretType = reflect.TypeFor[infinitysip.Secret]()
 
-// FieldChange is a field that gets another value. A secret has no From, and a
-// To that prints as "[redacted]".
-type FieldChange struct {
-	Field string // as the API spells it
-	From  any
-	To    any
-
-	name string // of the field in Go
-}
-
-// String returns such as: displayName "Sales" → "Sales Dept".
-func (f FieldChange) String() string {
-	if _, secret := f.To.(infinitysip.Secret); secret {
-		return "new " + f.Field
-	}
-	return fmt.Sprintf("%s %s → %s", f.Field, show(f.From), show(f.To))
-}
-
-// MarshalJSON writes {"field":…,"from":…,"to":…}.
-func (f FieldChange) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Field string `json:"field"`
-		From  any    `json:"from"`
-		To    any    `json:"to"`
-	}{f.Field, f.From, f.To})
-}
-
-func show(value any) string {
-	if v := reflect.ValueOf(value); v.Kind() == reflect.String {
-		return fmt.Sprintf("%q", v.String())
-	}
-	return fmt.Sprint(value)
-}
-
-// statedField is a field of a thing of a State that goes into its params: not
-// its name, and not a list of other things.
-type statedField struct {
+// field is one of a struct.
+type field struct {
 	index  int
-	name   string // in Go
-	field  string // as the API spells it
+	name   string // in the API
 	secret bool
+	stated bool // of a thing of a State: it goes into params. Keys and lists do not.
 }
 
-// statedFields are those of each type of thing, found once because that is slow.
-var statedFields = map[reflect.Type][]statedField{
-	reflect.TypeFor[User]():           statedFieldsOf[User](),
-	reflect.TypeFor[Group]():          statedFieldsOf[Group](),
-	reflect.TypeFor[Queue]():          statedFieldsOf[Queue](),
-	reflect.TypeFor[QueueMember]():    statedFieldsOf[QueueMember](),
-	reflect.TypeFor[TrustedNetwork](): statedFieldsOf[TrustedNetwork](),
-	reflect.TypeFor[Device]():         statedFieldsOf[Device](),
+// layout is a struct's fields that the API has.
+type layout struct {
+	fields []field
+	byName map[string]int // indexes in the struct
 }
 
-func statedFieldsOf[W any]() []statedField {
-	var all []statedField
-	for field := range reflect.TypeFor[W]().Fields() {
-		if field.IsExported() && field.Tag.Get("provision") == "" && field.Type.Kind() != reflect.Slice {
-			all = append(all, statedField{field.Index[0], field.Name, jsonName(field), field.Type == secretType})
+// layouts are those of all types here, found once because that is slow.
+var layouts = layoutsOf(User{}, Group{}, Queue{}, QueueMember{}, TrustedNetwork{}, Device{},
+	infinitysip.User{}, infinitysip.UserCreateParams{}, infinitysip.UserUpdateParams{},
+	infinitysip.Group{}, infinitysip.GroupCreateParams{}, infinitysip.GroupUpdateParams{},
+	infinitysip.Queue{}, infinitysip.QueueCreateParams{}, infinitysip.QueueUpdateParams{},
+	infinitysip.QueueMember{}, infinitysip.QueueMemberCreateParams{}, infinitysip.QueueMemberUpdateParams{},
+	infinitysip.TrustedNetwork{}, infinitysip.TrustedNetworkCreateParams{}, infinitysip.TrustedNetworkUpdateParams{},
+	infinitysip.Device{}, infinitysip.DeviceCreateParams{}, infinitysip.DeviceUpdateParams{})
+
+func layoutsOf(structs ...any) map[reflect.Type]layout {
+	all := map[reflect.Type]layout{}
+	for _, of := range structs {
+		l := layout{byName: map[string]int{}}
+		for f := range reflect.TypeOf(of).Fields() {
+			name := jsonName(f)
+			if !f.IsExported() || name == "" || name == "-" {
+				continue
+			}
+			l.fields = append(l.fields, field{f.Index[0], name, f.Type == secretType,
+				f.Tag.Get("provision") == "" && f.Type.Kind() != reflect.Slice})
+			l.byName[name] = f.Index[0]
 		}
+		all[reflect.TypeOf(of)] = l
 	}
 	return all
 }
 
+// jsonName is the name of a field in JSON, which is the API's.
+func jsonName(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return name
+}
+
+// fieldOf is the field of a struct with that name in the API; the zero Value if
+// it has none.
+func fieldOf[T any](of *T, name string) reflect.Value {
+	v := reflect.ValueOf(of).Elem()
+	if i, ok := layouts[v.Type()].byName[name]; ok {
+		return v.Field(i)
+	}
+	return reflect.Value{}
+}
+
+// plain is a value as a FieldChange has it.
+func plain(v reflect.Value) any {
+	switch v.Kind() {
+	case reflect.String:
+		return v.String()
+	case reflect.Bool:
+		return v.Bool()
+	case reflect.Int, reflect.Int64:
+		return v.Int()
+	}
+	return v.Interface()
+}
+
+// valueIn is what a row has in a field, as a FieldChange has it; nil if it has no
+// such field.
+func valueIn[R any](row *R, name string) any {
+	if v := fieldOf(row, name); v.IsValid() {
+		return plain(v)
+	}
+	return nil
+}
+
 // mentioned yields the fields of a thing that say something, with what they
 // say.
-func mentioned[W any](thing *W) iter.Seq2[statedField, reflect.Value] {
-	return func(yield func(statedField, reflect.Value) bool) {
+func mentioned[W any](thing *W) iter.Seq2[field, reflect.Value] {
+	return func(yield func(field, reflect.Value) bool) {
 		all := reflect.ValueOf(thing).Elem()
-		for _, s := range statedFields[all.Type()] {
-			v := all.Field(s.index)
-			if v.IsZero() || s.secret && v.Interface().(infinitysip.Secret).IsZero() {
+		for _, f := range layouts[all.Type()].fields {
+			v := all.Field(f.index)
+			if !f.stated || v.IsZero() || f.secret && v.Interface().(infinitysip.Secret).IsZero() {
 				continue
 			}
 			if v.Kind() == reflect.Pointer {
 				v = v.Elem()
 			}
-			if !yield(s, v) {
+			if !yield(f, v) {
 				return
 			}
 		}
@@ -104,20 +118,19 @@ func mentioned[W any](thing *W) iter.Seq2[statedField, reflect.Value] {
 // thing says of it, and what of that they cannot change. Secrets are left out:
 // a row does not show them.
 func differences[P, W, R any](want *W, row *R) (changes, fixed []FieldChange) {
-	there := reflect.ValueOf(row).Elem()
-	for s, v := range mentioned(want) {
-		if s.secret {
+	can := layouts[reflect.TypeFor[P]()].byName
+	for f, v := range mentioned(want) {
+		if f.secret {
 			continue
 		}
-		from := there.FieldByName(s.name).Interface()
-		if from == v.Interface() {
+		from, to := valueIn(row, f.name), plain(v)
+		if from == to {
 			continue
 		}
-		f := FieldChange{Field: s.field, From: from, To: v.Interface(), name: s.name}
-		if _, ok := reflect.TypeFor[P]().FieldByName(s.name); ok {
-			changes = append(changes, f)
+		if _, ok := can[f.name]; ok {
+			changes = append(changes, FieldChange{f.name, from, to})
 		} else {
-			fixed = append(fixed, f)
+			fixed = append(fixed, FieldChange{f.name, from, to})
 		}
 	}
 	return changes, fixed
@@ -130,46 +143,61 @@ func newFields[W any](thing *W) []FieldChange {
 		n++
 	}
 	all := make([]FieldChange, 0, n)
-	for s, v := range mentioned(thing) {
-		if !s.secret {
-			all = append(all, FieldChange{Field: s.field, To: v.Interface(), name: s.name})
+	for f, v := range mentioned(thing) {
+		if !f.secret {
+			all = append(all, FieldChange{Field: f.name, To: plain(v)})
 		}
 	}
 	return all
 }
 
-// secretsOf tells which secrets a thing says.
-func secretsOf[W any](want *W) []FieldChange {
-	var all []FieldChange
-	for s, v := range mentioned(want) {
-		if s.secret {
-			all = append(all, FieldChange{Field: s.field, To: v.Interface(), name: s.name})
+// secretsOf names the secrets that a thing says.
+func secretsOf[W any](want *W) []string {
+	var names []string
+	for f := range mentioned(want) {
+		if f.secret {
+			names = append(names, f.name)
 		}
 	}
-	return all
+	return names
 }
 
-// fill puts into params what a thing says, or, where changes are given, these
-// fields of it.
-func fill[P, W any](params *P, want *W, changes ...FieldChange) {
-	to := reflect.ValueOf(params).Elem()
-	for s, v := range mentioned(want) {
-		if len(changes) > 0 && !slices.ContainsFunc(changes, func(c FieldChange) bool { return c.name == s.name }) {
-			continue
-		}
-		set(to.FieldByName(s.name), v)
+// fill puts into params what a thing says.
+func fill[P, W any](params *P, want *W) {
+	for f, v := range mentioned(want) {
+		set(fieldOf(params, f.name), v)
 	}
+}
+
+// fillFields puts into params what fields get. One that they do not have, or a
+// value of another type, is an error.
+func fillFields[P any](params *P, fields []FieldChange) error {
+	for _, f := range fields {
+		to, v := fieldOf(params, f.Field), reflect.ValueOf(f.To)
+		if !to.IsValid() {
+			return fmt.Errorf("%w: there is no field %s", infinitysip.ErrInvalid, quote(f.Field))
+		}
+		kind := to.Type()
+		if kind.Kind() == reflect.Pointer {
+			kind = kind.Elem()
+		}
+		if kind == secretType || !v.IsValid() || v.Kind() != kind.Kind() && (!v.CanInt() || !reflect.Zero(kind).CanInt()) {
+			return fmt.Errorf("%w: field %s: a value of the wrong type", infinitysip.ErrInvalid, f.Field)
+		}
+		set(to, v.Convert(kind))
+	}
+	return nil
 }
 
 // describe puts into a thing what its row shows, less what is empty.
 func describe[W, R any](thing *W, row *R) {
-	from := reflect.ValueOf(row).Elem()
-	for field, v := range reflect.ValueOf(thing).Elem().Fields() {
-		if !field.IsExported() || field.Tag.Get("provision") != "" || field.Type == secretType {
+	all := reflect.ValueOf(thing).Elem()
+	for _, f := range layouts[all.Type()].fields {
+		if !f.stated || f.secret {
 			continue
 		}
-		if shown := from.FieldByName(field.Name); shown.IsValid() && !shown.IsZero() {
-			set(v, shown)
+		if shown := fieldOf(row, f.name); shown.IsValid() && !shown.IsZero() {
+			set(all.Field(f.index), shown)
 		}
 	}
 }
@@ -188,19 +216,8 @@ func set(to, value reflect.Value) {
 
 // extensionOf is the extension number of a thing or a row; "" if it has none.
 func extensionOf[T any](thing *T) string {
-	if v := reflect.ValueOf(thing).Elem().FieldByName("ExtensionNumber"); v.IsValid() {
+	if v := fieldOf(thing, "extensionNumber"); v.IsValid() {
 		return v.String()
 	}
 	return ""
-}
-
-// setExtension puts an extension number into params.
-func setExtension[P any](params *P, number string) {
-	set(reflect.ValueOf(params).Elem().FieldByName("ExtensionNumber"), reflect.ValueOf(number))
-}
-
-// jsonName is the name of a field in JSON, which is the API's.
-func jsonName(field reflect.StructField) string {
-	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-	return name
 }

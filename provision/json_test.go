@@ -31,7 +31,7 @@ func TestJSONRoundTrip(t *testing.T) {
 
 	require.NoError(t, err)
 	require.Empty(t, problems(t, got))
-	require.Equal(t, want, got)
+	require.EqualExportedValues(t, *want, *got)
 	var asMember struct{ State *provision.State }
 	require.NoError(t, json.Unmarshal([]byte(`{"State":`+file.String()+`}`), &asMember))
 	require.Equal(t, want, asMember.State)
@@ -43,19 +43,19 @@ func TestReadJSONProblems(t *testing.T) {
 		file string
 		want []string
 	}{
-		"unknown members": {`{"people":[],"users":[{"user":"ann","phone":1}]}`, []string{`users[0]."phone": unknown`, `"people": unknown`}},
-		"twice":           {`{"users":[{"user":"ann","user":"ben"}],"users":[{"user":"cat"}]}`, []string{`"users": is there twice`}},
-		"twice within":    {`{"users":[{"user":"ann","user":"ann"}]}`, []string{`users[0]."user": is there twice`}},
-		"another case":    {`{"users":[{"User":"ann"}]}`, []string{`users[0]."User": unknown`, "users[0].user: required"}},
+		"unknown members": {`{"people":[],"users":[{"user":"ann","phone":1}]}`, []string{`line 1, user ann, "phone": unknown`, `line 1, "people": unknown`}},
+		"twice":           {`{"users":[{"user":"ann","user":"ben"}],"users":[{"user":"cat"}]}`, []string{`line 1, "users": is there twice`}},
+		"twice within":    {`{"users":[{"user":"ann","user":"ann"}]}`, []string{`line 1, user ann, "user": is there twice`}},
+		"another case":    {`{"users":[{"User":"ann"}]}`, []string{`line 1, a user without a name, "User": unknown: did you mean user?`, "line 1, a user without a name, user: required"}},
 		"wrong types": {`{"users":[{"user":1,"email":false,"dashboard":1,"ukPhoneId":"x","groups":"sales","password":7},null,"x"],"groups":{},"queues":[{"queueName":"q","members":[{"group":"g","ringSecs":1.5}]}]}`,
-			[]string{"users[0].user: want a string", "users[0].password: want a string", "users[0].email: want a string", "users[0].dashboard: want true or false",
-				"users[0].ukPhoneId: want a whole number", "users[0].groups: want an array", "users[1]: null", "users[2]: want an object", "groups: want an array", "queues[0].members[0].ringSecs: want a whole number",
-				"users[0].user: required", "users[1].user: required", "users[2].user: required"}},
-		"not an object": {`[]`, []string{"want an object"}},
+			[]string{"line 1, a user without a name, user: must be a text, in quotation marks, not 1", "line 1, a user without a name, password: must be a text, in quotation marks", "line 1, a user without a name, email: must be a text, in quotation marks, not false", "line 1, a user without a name, dashboard: must be true or false, not 1",
+				"line 1, a user without a name, ukPhoneId: must be a whole number, not a text", "line 1, a user without a name, groups: must be a list, in brackets: [ ]", "line 1, users: null: write what it is, or take it out", "line 1, a user without a name: must be an object, in braces: { }", "line 1, groups: must be a list, in brackets: [ ]", "line 1, queue q, member g, ringSecs: must be a whole number, not 1.5",
+				"line 1, a user without a name, user: required", "line 1, a user without a name, user: required", "line 1, a user without a name, user: required"}},
+		"not an object": {`[]`, []string{"line 1: must be an object, in braces: { }"}},
 		"half a character": {"{\"users\":[{\"user\":\"a\\ud800b\",\"displayName\":\"\ufffd\\uDC00\",\"password\":\"hunter2\\ud83d\",\"groups\":[\"\\ufffd\",\"\ufffd\",\"\\ud83d\\ude00\",\"\\\\ud800\"]}]}",
-			[]string{`users[0].user: a \u escape is no character`, `users[0].displayName: a \u escape is no character`, `users[0].password: a \u escape is no character`, `users[0].groups[0]: a \u escape is no character`,
-				"users[0].user: required", "users[0].groups[0]: an empty name"}},
-		"redacted": {`{"users":[{"user":"ann","pin":"[redacted]"}]}`, []string{"users[0].pin: this is what a secret is printed as, not the secret"}},
+			[]string{"line 1, a user without a name, user: a \\u escape is no character", "line 1, a user without a name, displayName: a \\u escape is no character", "line 1, a user without a name, password: a \\u escape is no character", "line 1, a user without a name, groups: a \\u escape is no character",
+				"line 1, a user without a name, user: required", "line 1, a user without a name, groups: a letter was lost when the file was saved, or the file is cut off: type it again: \"\ufffd\"", "line 1, a user without a name, groups: an empty name"}},
+		"redacted": {`{"users":[{"user":"ann","pin":"[redacted]"}]}`, []string{"line 1, user ann, pin: this is what a secret is printed as, not the secret"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +69,76 @@ func TestReadJSONProblems(t *testing.T) {
 	_, err = provision.ReadJSON(strings.NewReader(""))
 	require.ErrorContains(t, err, "not JSON")
 	_, err = provision.ReadJSON(strings.NewReader("{\"users\":[{\"user\":\"zo\xeb\"}]}"))
-	require.EqualError(t, err, "provision: not UTF-8: save the file as UTF-8")
+	require.EqualError(t, err, "provision: line 1: not UTF-8: save the file as UTF-8")
+}
+
+// named is a file with a name, as an *os.File is.
+type named struct{ *strings.Reader }
+
+func (named) Name() string { return "office.json" }
+
+// A message says the file, the line and the thing, also of what only Check or another
+// state shows.
+func TestReadJSONSaysWhere(t *testing.T) {
+	t.Parallel()
+	state, err := provision.ReadJSON(named{strings.NewReader(`{
+  "users": [
+    {"user": "ann", "extensionNumber": "01o0"},
+    {
+      "user": "zoe\u0308", "displayName": "Zoe\u0308", "pin": "x1",
+      "mobilenumber": "07700 900123", "password": " \u00a0"
+    },
+    {"user": "ANN", "password": "hunter2 "}
+  ],
+  "groups": [{"groupName": "sales",
+    "members": ["bob"], "ringRetry": "yes"}],
+  "queues": [{"queueName": "front", "members": [
+    {"group": "sales"},
+    {"group": "night", "ringSecs": "20"}]}],
+  "devices": [{"deviceMacAddress": "001565-abcd01", "user": "zoë"}, {"deviceMacAddress": "0:15:65:ab:cd:2"}]
+}`)})
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		`office.json, line 3, user ann, extensionNumber: not digits alone: "01o0"`,
+		"office.json, line 4, user zoë, pin: not digits alone",
+		`office.json, line 6, user zoë, "mobilenumber": unknown: did you mean mobileNumber?`,
+		`office.json, line 8, user ANN, user: "ANN" is there twice, first in line 3`,
+		"office.json, line 8, user ANN, password: begins or ends with a blank: take it away",
+		`office.json, line 10, group sales, members: "bob" is not in the state`,
+		"office.json, line 11, group sales, ringRetry: must be true or false, not a text",
+		`office.json, line 12, queue front, member night, group: "night" is not in the state`,
+		"office.json, line 14, queue front, member night, ringSecs: must be a whole number, not a text",
+	}, problems(t, state))
+	require.Equal(t, "zo\u00eb", state.Users[1].User)
+	require.Equal(t, "Zo\u00eb", state.Users[1].DisplayName)
+	require.True(t, state.Users[1].Password.IsZero())
+	require.Equal(t, []string{"00:15:65:AB:CD:01", "00:15:65:AB:CD:02"}, []string{state.Devices[0].MACAddress, state.Devices[1].MACAddress})
+
+	for file, want := range map[string]string{
+		"{\n\"users\": [}":                         "provision: office.json, line 2: not JSON: invalid character '}' looking for beginning of value",
+		"{\n\"users\": [\n{\"user\":\"zo\xeb\"}]}": "provision: office.json, line 3: not UTF-8: save the file as UTF-8",
+		"PK\x03\x04xl/":                            "provision: office.json: this is an Excel workbook (.xlsx), not JSON",
+	} {
+		_, err := provision.ReadJSON(named{strings.NewReader(file)})
+		require.EqualError(t, err, want)
+	}
+
+	// In a state that is a part of other JSON the lines would mislead.
+	var part struct{ State provision.State }
+	require.NoError(t, json.Unmarshal([]byte("{\"State\":\n{\"users\":[{\"user\":\"ann\",\"pin\":\"x\",\"Email\":\"\"}],\"queues\":[{\"queueName\":\"q\",\"members\":[{\"group\":\"g\",\"ringSecs\":true}]}]}}"), &part))
+	require.Equal(t, []string{`users[0] (ann), "Email": unknown: did you mean email?`, "queues[0] (q), members[0] (g), ringSecs: must be a whole number, not true", "users[0] (ann), pin: not digits alone"}, problems(t, &part.State))
+}
+
+func TestReadJSONInUTF16(t *testing.T) {
+	t.Parallel()
+	var file strings.Builder
+	file.WriteString("\xff\xfe")
+	for _, r := range `{"users":[{"user":"zoë"}]}` {
+		file.WriteString(string([]byte{byte(r), 0}))
+	}
+	state, err := provision.ReadJSON(strings.NewReader(file.String()))
+	require.NoError(t, err)
+	require.Equal(t, "zoë", state.Users[0].User)
 }
 
 func TestReadJSONSecrets(t *testing.T) {

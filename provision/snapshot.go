@@ -21,101 +21,170 @@ type snapshot struct {
 	networks []infinitysip.TrustedNetwork
 	devices  []infinitysip.Device
 
-	groupUsers   map[infinitysip.GroupID][]infinitysip.UserID
-	queueMembers map[infinitysip.QueueID][]infinitysip.QueueMember // in ringing order
+	groupUsers   map[infinitysip.GroupID][]infinitysip.UserID      // of the groups that were read
+	userGroups   map[infinitysip.UserID][]infinitysip.GroupID      // of the users whose groups were read
+	queueMembers map[infinitysip.QueueID][]infinitysip.QueueMember // of the queues that were read, in ringing order
+}
+
+// wanted tells what of the server must be known.
+type wanted struct {
+	users, groups, queues, networks, devices bool // lists
+
+	// lists tells whose members must be known besides, when the lists are there.
+	lists func(*snapshot) members
+}
+
+// list wants the list of a kind of things.
+func (w *wanted) list(kind Kind) {
+	switch kind {
+	case KindUser:
+		w.users = true
+	case KindGroup:
+		w.groups = true
+	case KindQueue:
+		w.queues = true
+	case KindTrustedNetwork:
+		w.networks = true
+	case KindDevice:
+		w.devices = true
+	}
+}
+
+// members are whose members to read.
+type members struct {
+	groups map[infinitysip.GroupID]bool // for their users
+	users  map[infinitysip.UserID]bool  // for their groups
+	queues map[infinitysip.QueueID]bool
 }
 
 // pageRows is how many rows to ask for at a time where a list has pages: more
 // than there will be, so that no page is full and none is asked for ahead.
 const pageRows = wire.MaxRows + 1
 
-// look reads what is on the server: each list, and then the members of the
-// groups and queues that wanted names, at most workers calls at a time. It
+// look reads what is on the server, as far as it is wanted, at most workers
+// calls at a time: the lists, and then the members of groups and queues. It
 // changes nothing.
-func look(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, workers int, w *wanted) (*snapshot, error) {
+func look(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, workers int, w wanted) (*snapshot, error) {
 	if client == nil {
 		return nil, fmt.Errorf("provision: %w: the client is nil", infinitysip.ErrInvalid)
 	}
 	s := &snapshot{
 		groupUsers:   map[infinitysip.GroupID][]infinitysip.UserID{},
+		userGroups:   map[infinitysip.UserID][]infinitysip.GroupID{},
 		queueMembers: map[infinitysip.QueueID][]infinitysip.QueueMember{},
 	}
-	tasks := []func() error{
-		func() error {
-			rows, err := client.Users.List(ctx, domain) // which is read again when it is cut
-			for i := range rows {
-				rows[i].Extra, rows[i].Password, rows[i].PIN = nil, infinitysip.Secret{}, infinitysip.Secret{}
-			}
-			s.users = rows
-			return err
-		},
-		func() error {
-			rows, err := client.Groups.List(ctx, domain)
-			s.groups = rows
-			return err
-		},
-		func() (err error) {
-			s.queues, err = infinitysip.Collect(client.Queues.All(ctx, domain, &infinitysip.QueueListOptions{PageSize: pageRows}))
-			return err
-		},
+	var tasks []func() error
+	list := func(wanted bool, read func() error) {
+		if wanted {
+			tasks = append(tasks, read)
+		}
 	}
-	if w.networks {
-		tasks = append(tasks, func() (err error) {
-			s.networks, err = infinitysip.Collect(client.TrustedNetworks.All(ctx, domain, &infinitysip.TrustedNetworkListOptions{PageSize: pageRows}))
-			return err
-		})
-	}
-	if w.devices {
-		tasks = append(tasks, func() (err error) {
-			s.devices, err = infinitysip.Collect(client.Devices.All(ctx, domain, &infinitysip.DeviceListOptions{PageSize: pageRows}))
-			return err
-		})
-	}
+	list(w.users, func() error {
+		rows, err := client.Users.List(ctx, domain) // which is read again when it is cut
+		for i := range rows {
+			rows[i].Extra, rows[i].Password, rows[i].PIN = nil, infinitysip.Secret{}, infinitysip.Secret{}
+		}
+		s.users = rows
+		return err
+	})
+	list(w.groups, func() (err error) {
+		s.groups, err = client.Groups.List(ctx, domain)
+		return err
+	})
+	list(w.queues, func() (err error) {
+		s.queues, err = infinitysip.Collect(client.Queues.All(ctx, domain, &infinitysip.QueueListOptions{PageSize: pageRows}))
+		return err
+	})
+	list(w.networks, func() (err error) {
+		s.networks, err = infinitysip.Collect(client.TrustedNetworks.All(ctx, domain, &infinitysip.TrustedNetworkListOptions{PageSize: pageRows}))
+		return err
+	})
+	list(w.devices, func() (err error) {
+		s.devices, err = infinitysip.Collect(client.Devices.All(ctx, domain, &infinitysip.DeviceListOptions{PageSize: pageRows}))
+		return err
+	})
 	if err := each(workers, tasks); err != nil {
 		return nil, err
 	}
-	sortBy(s.users, func(row infinitysip.User) infinitysip.UserID { return row.ID })
-	sortBy(s.groups, func(row infinitysip.Group) infinitysip.GroupID { return row.ID })
-	sortBy(s.queues, func(row infinitysip.Queue) infinitysip.QueueID { return row.ID })
-	sortBy(s.networks, func(row infinitysip.TrustedNetwork) infinitysip.TrustedNetworkID { return row.ID })
-	sortBy(s.devices, func(row infinitysip.Device) infinitysip.DeviceID { return row.ID })
+	s.users = byID(s.users, func(row *infinitysip.User) infinitysip.UserID { return row.ID })
+	s.groups = byID(s.groups, func(row *infinitysip.Group) infinitysip.GroupID { return row.ID })
+	s.queues = byID(s.queues, func(row *infinitysip.Queue) infinitysip.QueueID { return row.ID })
+	s.networks = byID(s.networks, func(row *infinitysip.TrustedNetwork) infinitysip.TrustedNetworkID { return row.ID })
+	s.devices = byID(s.devices, func(row *infinitysip.Device) infinitysip.DeviceID { return row.ID })
 	for _, n := range s.networks {
 		if !n.Network.IsValid() {
 			return nil, fmt.Errorf("provision: trusted network %d is not in CIDR notation on the server", n.ID)
 		}
 	}
+	if err := s.nameOwners(w.users); err != nil {
+		return nil, err
+	}
+	if w.lists == nil {
+		return s, nil
+	}
 
 	tasks = nil
-	var mu sync.Mutex
+	var (
+		mu    sync.Mutex
+		whose = w.lists(s)
+		names = sync.OnceValue(s.userIDs)
+
+		groupNames = sync.OnceValue(func() map[string]infinitysip.GroupID {
+			ids := map[string]infinitysip.GroupID{}
+			for i := range s.groups {
+				ids[s.groups[i].Name] = s.groups[i].ID
+			}
+			return ids
+		})
+	)
 	for _, g := range s.groups {
-		if w.membersOf(g.Name) {
-			tasks = append(tasks, func() error {
-				rows, err := client.Groups.ListUsers(ctx, domain, g.ID)
-				if err != nil {
-					return err
-				}
-				ids, err := s.idsOf(g, rows)
-				slices.Sort(ids)
-				mu.Lock()
-				defer mu.Unlock()
-				s.groupUsers[g.ID] = ids
+		list(whose.groups[g.ID], func() error {
+			rows, err := client.Groups.ListUsers(ctx, domain, g.ID)
+			if err != nil {
 				return err
-			})
-		}
+			}
+			ids, err := idsOfUsers(g, rows, names)
+			mu.Lock()
+			defer mu.Unlock()
+			s.groupUsers[g.ID] = ids
+			return err
+		})
+	}
+	for i := range s.users { // one who is gone by now has no groups
+		id := s.users[i].ID
+		list(whose.users[id], func() error {
+			rows, err := infinitysip.Collect(client.Users.AllGroups(ctx, domain, id, &infinitysip.UserGroupListOptions{PageSize: pageRows}))
+			ids := make([]infinitysip.GroupID, len(rows))
+			for i, row := range rows {
+				if ids[i] = row.GroupID; ids[i] == 0 {
+					ids[i] = groupNames()[row.Name]
+				}
+				if ids[i] == 0 && err == nil {
+					err = fmt.Errorf("provision: a row of the groups of user %s does not say which group it is", quote(s.users[i].User))
+				}
+			}
+			slices.Sort(ids)
+			mu.Lock()
+			defer mu.Unlock()
+			s.userGroups[id] = slices.Compact(ids)
+			return err
+		})
 	}
 	for _, q := range s.queues {
-		if w.ringing(q.Name) {
-			tasks = append(tasks, func() error {
-				rows, err := client.Queues.ListMembers(ctx, domain, q.ID)
-				slices.SortStableFunc(rows, func(a, b infinitysip.QueueMember) int {
-					return cmp.Or(cmp.Compare(a.RingOrder, b.RingOrder), cmp.Compare(a.ID, b.ID))
-				})
-				mu.Lock()
-				defer mu.Unlock()
-				s.queueMembers[q.ID] = rows
-				return err
+		list(whose.queues[q.ID], func() error {
+			rows, err := client.Queues.ListMembers(ctx, domain, q.ID)
+			if err == nil && slices.ContainsFunc(rows, func(row infinitysip.QueueMember) bool { return row.GroupID == 0 }) {
+				err = fmt.Errorf("provision: a row of the members of queue %s does not say which group it rings", quote(q.Name))
+			}
+			rows = byID(rows, func(row *infinitysip.QueueMember) infinitysip.QueueMemberID { return row.ID })
+			slices.SortStableFunc(rows, func(a, b infinitysip.QueueMember) int {
+				return cmp.Or(cmp.Compare(a.RingOrder, b.RingOrder), cmp.Compare(a.ID, b.ID))
 			})
-		}
+			mu.Lock()
+			defer mu.Unlock()
+			s.queueMembers[q.ID] = rows
+			return err
+		})
 	}
 	if err := each(workers, tasks); err != nil {
 		return nil, err
@@ -123,20 +192,53 @@ func look(ctx context.Context, client *infinitysip.Client, domain infinitysip.Do
 	return s, nil
 }
 
-// idsOf tells who is in a group. The API does not say how its rows name them.
-func (s *snapshot) idsOf(g infinitysip.Group, rows []infinitysip.GroupUser) ([]infinitysip.UserID, error) {
-	ids := make([]infinitysip.UserID, len(rows))
-	for i, row := range rows {
-		ids[i] = row.UserID
-		if row.UserID == 0 {
-			n := slices.IndexFunc(s.users, func(u infinitysip.User) bool { return row.User != "" && u.User == row.User })
-			if n < 0 {
-				return nil, fmt.Errorf("provision: a row of the users in group %s does not say who it is", quote(g.Name))
-			}
-			ids[i] = s.users[n].ID
+// nameOwners finds the users of devices whose rows show a name and no id.
+func (s *snapshot) nameOwners(users bool) error {
+	var ids map[string]infinitysip.UserID
+	for i := range s.devices {
+		row := &s.devices[i]
+		if row.UserID != 0 || row.User == "" {
+			continue
+		}
+		if ids == nil && users {
+			ids = s.userIDs()
+		}
+		if row.UserID = ids[row.User]; row.UserID == 0 {
+			return fmt.Errorf("provision: the row of device %s does not say which user %s is", quote(row.MACAddress), quote(row.User))
 		}
 	}
-	return ids, nil
+	return nil
+}
+
+// userIDs are the ids of the users by name, as the server spells it.
+func (s *snapshot) userIDs() map[string]infinitysip.UserID {
+	ids := make(map[string]infinitysip.UserID, len(s.users))
+	for i := range s.users {
+		ids[s.users[i].User] = s.users[i].ID
+	}
+	return ids
+}
+
+// idsOfUsers tells who is in a group, sorted. The API does not say how its rows
+// name them.
+func idsOfUsers(g infinitysip.Group, rows []infinitysip.GroupUser, names func() map[string]infinitysip.UserID) ([]infinitysip.UserID, error) {
+	ids := make([]infinitysip.UserID, len(rows))
+	for i, row := range rows {
+		if ids[i] = row.UserID; ids[i] == 0 && row.User != "" {
+			ids[i] = names()[row.User]
+		}
+		if ids[i] == 0 {
+			return nil, fmt.Errorf("provision: a row of the users in group %s does not say who it is", quote(g.Name))
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// byID sorts rows. One that the server gives again is one.
+func byID[R any, I infinitysip.ID](rows []R, id func(*R) I) []R {
+	slices.SortStableFunc(rows, func(a, b R) int { return cmp.Compare(id(&a), id(&b)) })
+	return slices.CompactFunc(rows, func(a, b R) bool { return id(&a) == id(&b) && id(&a) != 0 })
 }
 
 // each runs tasks, at most workers at a time, until one fails, and waits for
@@ -171,43 +273,8 @@ func each(workers int, tasks []func() error) error {
 	return errors.Join(errs...)
 }
 
-// wanted tells what of the server must be known.
-type wanted struct {
-	networks, devices bool
-	allMembers        bool            // of the groups
-	groups            map[string]bool // whose members are mentioned
-	allQueues         bool
-	queues            map[string]bool // whose members are mentioned
-}
-
-func (w *wanted) membersOf(group string) bool { return w.allMembers || w.groups[fold(group)] }
-func (w *wanted) ringing(queue string) bool   { return w.allQueues || w.queues[fold(queue)] }
-
-// needs is what must be known to make a plan for the state.
-func (s *State) needs(prune bool) *wanted {
-	w := &wanted{networks: s.TrustedNetworks != nil, devices: s.Devices != nil, groups: map[string]bool{}, queues: map[string]bool{}}
-	for _, u := range s.Users {
-		if u.Groups != nil && prune { // groups that it does not name count too
-			w.allMembers = true
-		}
-		for _, g := range u.Groups {
-			w.groups[fold(g)] = true
-		}
-	}
-	for _, g := range s.Groups {
-		if g.Members != nil {
-			w.groups[fold(g.Name)] = true
-		}
-	}
-	for _, q := range s.Queues {
-		if q.Members != nil {
-			w.queues[fold(q.Name)] = true
-		}
-	}
-	return w
-}
-
-// ReadDomain reads what a domain is, whole, as a state that plans to nothing.
+// ReadDomain reads what a domain is, whole, as a state that plans to nothing (but
+// Plan puts members of a queue in order that share a place in it).
 // It holds no password and no PIN: the API does not show them. Empty fields are
 // not mentioned. All is sorted by name, but the members of queues, so that two
 // states of a domain compare line by line.
@@ -219,7 +286,17 @@ func (s *State) needs(prune bool) *wanted {
 // A list that has no pages and exactly 10,000 rows, which is where the sibling
 // APIs cut, may not be whole, and is an error.
 func ReadDomain(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID) (*State, error) {
-	s, err := look(ctx, client, domain, defaultWorkers, &wanted{networks: true, devices: true, allMembers: true, allQueues: true})
+	s, err := look(ctx, client, domain, defaultWorkers, wanted{users: true, groups: true, queues: true, networks: true, devices: true,
+		lists: func(s *snapshot) members {
+			all := members{groups: map[infinitysip.GroupID]bool{}, queues: map[infinitysip.QueueID]bool{}}
+			for _, g := range s.groups {
+				all.groups[g.ID] = true
+			}
+			for _, q := range s.queues {
+				all.queues[q.ID] = true
+			}
+			return all
+		}})
 	if err != nil {
 		return nil, err
 	}
@@ -301,6 +378,15 @@ func (s *snapshot) state() *State {
 			d.Owner = new(name)
 		}
 		all.Devices = append(all.Devices, d)
+	}
+	for i := range s.users {
+		all.EmergencyNumbers = all.EmergencyNumbers || emergency(s.users[i].ExtensionNumber)
+	}
+	for i := range s.groups {
+		all.EmergencyNumbers = all.EmergencyNumbers || emergency(s.groups[i].ExtensionNumber)
+	}
+	for i := range s.queues {
+		all.EmergencyNumbers = all.EmergencyNumbers || emergency(s.queues[i].ExtensionNumber)
 	}
 	sortBy(all.Users, func(u User) string { return u.User })
 	sortBy(all.Groups, func(g Group) string { return g.Name })

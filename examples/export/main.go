@@ -45,11 +45,11 @@ func main() {
 	})
 }
 
-func run(ctx context.Context, live bool, domain infinitysip.DomainID, format, output string) error {
+func run(ctx context.Context, live bool, domain, format, output string) error {
 	if format != "json" && format != "csv" {
 		return errors.New("-format must be json or csv")
 	}
-	target, err := demo.ConnectToDomain(live, domain)
+	target, err := demo.ConnectToDomain(ctx, live, domain)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,7 +31,7 @@ func TestExport(t *testing.T) {
 
 		read := provision.ReadJSON
 		if format == "csv" {
-			read = provision.ReadCSV
+			read = func(r io.Reader) (*provision.State, error) { return provision.ReadCSV(r, nil) }
 		}
 		state, err := read(&file)
 		require.NoError(t, err)
@@ -44,15 +45,15 @@ func TestExport(t *testing.T) {
 func TestRun(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "people.csv")
-	require.NoError(t, run(t.Context(), false, 0, "csv", file))
+	require.NoError(t, run(t.Context(), false, "", "csv", file))
 	content, err := os.ReadFile(file)
 	require.NoError(t, err)
 	want, err := os.ReadFile("testdata/domain.csv")
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(content))
 
-	require.ErrorContains(t, run(t.Context(), true, 0, "csv", file), "-live needs -domain")
-	require.ErrorContains(t, run(t.Context(), false, 0, "xml", file), "-format must be")
+	require.ErrorContains(t, run(t.Context(), true, "", "csv", file), "-live needs -domain")
+	require.ErrorContains(t, run(t.Context(), false, "", "xml", file), "-format must be")
 }
 
 // A file that cannot be whole is not written at all.

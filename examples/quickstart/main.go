@@ -106,8 +106,8 @@ func randomMAC() string {
 	return mac.String()
 }
 
-func connect(ctx context.Context, live bool, domain infinitysip.DomainID, extension string) error {
-	target, err := demo.Connect(live, domain)
+func connect(ctx context.Context, live bool, domain, extension string) error {
+	target, err := demo.Connect(ctx, live, domain)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func main() {
 	live := flag.Bool("live", false, "run on your own account instead of siptest")
 	domain := demo.DomainFlag(flag.CommandLine)
 	demo.Main("service", func(ctx context.Context) error {
-		target, err := demo.ConnectToDomain(*live, *domain)
+		target, err := demo.ConnectToDomain(ctx, *live, *domain)
 		if err != nil {
 			return err
 		}

@@ -257,6 +257,9 @@ func (c *Call) begin(req *http.Request) (*http.Request, error) {
 		return nil, err
 	}
 	c.Attempts++
+	if follower := FollowerOf(req.Context()); follower != nil && c.Write {
+		follower.Sent = time.Now()
+	}
 	c.last.status, c.last.proto, c.last.header, c.last.refused = 0, "", nil, false
 	watch := newWatch(req.Context(), c.Account.Timeouts)
 	watch.turn = turn

@@ -1,11 +1,16 @@
 package trials
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/provision"
@@ -41,6 +46,9 @@ type queue struct {
 type member struct {
 	Group          string
 	Attempts, Secs int
+
+	Row   int64 // its id on the server, where it is known
+	Order int   // as the server holds it
 }
 
 type device struct{ Name, Owner string }
@@ -57,20 +65,85 @@ func (m model) groupsOf(user string) []string {
 }
 
 var (
-	userNames  = []string{"ann", "ben", "cat", "dan", "eve", "fay"}
-	groupNames = []string{"sales", "support", "accounts", "night"}
+	userNames  = []string{"ann", "ben", "cat", "dan", "eve", "zoë"}
+	groupNames = []string{"sales", "support", "accounts", "été"}
 	queueNames = []string{"front", "back"}
 	networks   = []string{"10.0.1.0/24", "10.0.2.0/24", "2001:db8::/32"}
 	macs       = []string{"10:20:30:00:00:01", "10:20:30:00:00:02", "10:20:30:00:00:03", "10:20:30:00:00:04"}
 	words      = []string{"Alpha", "Beta", "Gamma"}
 )
 
+// fold is what two spellings of a name have in common.
+func fold(name string) string { return strings.ToLower(norm.NFC.String(name)) }
+
+// A speller writes names in one of the ways that mean the same; nil as they are.
+type speller struct{ random *rand.Rand }
+
+func drawSpeller(t *rapid.T, label string) *speller {
+	if !rapid.Bool().Draw(t, label) {
+		return nil
+	}
+	return &speller{rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))}
+}
+
+func (s *speller) spell(name string) string {
+	if s == nil {
+		return name
+	}
+	switch s.random.IntN(4) {
+	case 0:
+		return strings.ToUpper(name)
+	case 1:
+		return norm.NFD.String(name)
+	case 2:
+		return norm.NFD.String(strings.ToUpper(name))
+	}
+	return name
+}
+
+// respell writes the names in a state anew, each where it is mentioned.
+func (s *speller) respell(state *provision.State) {
+	all := func(names []string) {
+		for i := range names {
+			names[i] = s.spell(names[i])
+		}
+	}
+	for i := range state.Users {
+		state.Users[i].User = s.spell(state.Users[i].User)
+		all(state.Users[i].Groups)
+	}
+	for i := range state.Groups {
+		state.Groups[i].Name = s.spell(state.Groups[i].Name)
+		all(state.Groups[i].Members)
+	}
+	for i := range state.Queues {
+		state.Queues[i].Name = s.spell(state.Queues[i].Name)
+		for j := range state.Queues[i].Members {
+			m := &state.Queues[i].Members[j]
+			m.Group = s.spell(m.Group)
+		}
+	}
+	for i := range state.Devices {
+		if d := &state.Devices[i]; d.Owner != nil {
+			d.Owner = new(s.spell(*d.Owner))
+		}
+	}
+}
+
+// titled is a display name; one that is the name of the thing is compared as names are.
+func titled(name, display string) string {
+	if fold(display) == fold(name) {
+		return fold(name)
+	}
+	return display
+}
+
 // pool are the extension numbers: hardly more than there are things, so that
 // they move from one to another.
 func pool() []string {
 	var all []string
 	for i := range len(userNames) + len(groupNames) + len(queueNames) + 1 {
-		all = append(all, fmt.Sprintf("1%02d", i))
+		all = append(all, fmt.Sprintf("2%02d", i))
 	}
 	return all
 }
@@ -113,8 +186,13 @@ func drawModel(t *rapid.T) model {
 	}
 	for _, name := range some(t, "has", queueNames) {
 		q := queue{DisplayName: word(t, name), Extension: number()}
-		for _, g := range shuffled(t, name, some(t, name, groups)) {
-			q.Members = append(q.Members, member{g, 1, 20})
+		rings := some(t, name, groups)
+		if len(rings) > 0 && rapid.IntRange(0, 3).Draw(t, "twice") == 0 {
+			rings = append(rings, rapid.SampledFrom(rings).Draw(t, "group"))
+		}
+		step := rapid.SampledFrom([]int{2, 1, 0}).Draw(t, "step")
+		for i, g := range shuffled(t, name, rings) {
+			q.Members = append(q.Members, member{Group: g, Attempts: 1, Secs: rapid.IntRange(19, 20).Draw(t, "secs"), Order: step * i})
 		}
 		m.Queues[name] = q
 	}
@@ -131,8 +209,9 @@ func drawModel(t *rapid.T) model {
 	return m
 }
 
-// drawState draws what is to be, such that it can be.
-func drawState(t *rapid.T, now model, prune bool) *provision.State {
+// drawState draws what is to be, such that it can be. With keepNumbers no thing that
+// is there gets another extension number.
+func drawState(t *rapid.T, now model, prune, keepNumbers bool) *provision.State {
 	s := new(provision.State)
 	mention := func(label string) bool { return rapid.IntRange(0, 4).Draw(t, label) > 0 }
 	var users, groups, queues []string
@@ -153,7 +232,7 @@ func drawState(t *rapid.T, now model, prune bool) *provision.State {
 	numbers := pool()
 	keeps := map[string]bool{}
 	settle := func(name, extension string, wanted []string, section bool) {
-		stays := !slices.Contains(wanted, name) && (!section || !prune)
+		stays := keepNumbers || !slices.Contains(wanted, name) && (!section || !prune)
 		if stays || slices.Contains(wanted, name) && rapid.Bool().Draw(t, "keeps number "+name) {
 			keeps[name] = true
 			numbers = slices.DeleteFunc(numbers, func(n string) bool { return n == extension })
@@ -187,6 +266,12 @@ func drawState(t *rapid.T, now model, prune bool) *provision.State {
 		}
 		if rapid.Bool().Draw(t, "says hotdesk") {
 			u.HotdeskAllowed = new(rapid.Bool().Draw(t, "hotdesk"))
+		}
+		if rapid.Bool().Draw(t, "says password") {
+			u.Password = infinitysip.NewSecret("given to " + name)
+		}
+		if rapid.IntRange(0, 3).Draw(t, "says PIN") == 0 {
+			u.PIN = infinitysip.NewSecret("4711")
 		}
 		s.Users = append(s.Users, u)
 	}
@@ -254,19 +339,21 @@ func drawState(t *rapid.T, now model, prune bool) *provision.State {
 }
 
 // load makes a server hold the model.
-func load(ctx context.Context, srv *siptest.Server, domain infinitysip.DomainID, m model) error {
+func load(ctx context.Context, srv *siptest.Server, domain infinitysip.DomainID, m model, names *speller) error {
 	client := srv.InProcessClient()
 	users, groups := map[string]infinitysip.UserID{}, map[string]infinitysip.GroupID{}
-	for name, u := range m.Users {
-		id, err := client.Users.Create(ctx, domain, infinitysip.UserCreateParams{User: name, Password: infinitysip.NewSecret("as before"),
+	for _, name := range slices.Sorted(maps.Keys(m.Users)) {
+		u := m.Users[name]
+		id, err := client.Users.Create(ctx, domain, infinitysip.UserCreateParams{User: names.spell(name), Password: infinitysip.NewSecret("as before"),
 			DisplayName: u.DisplayName, ExtensionNumber: u.Extension, Email: u.Email, MobileNumber: u.Mobile, HotdeskAllowed: new(u.Hotdesk)})
 		if err != nil {
 			return err
 		}
 		users[name] = id
 	}
-	for name, g := range m.Groups {
-		id, err := client.Groups.Create(ctx, domain, infinitysip.GroupCreateParams{Name: name, DisplayName: g.DisplayName,
+	for _, name := range slices.Sorted(maps.Keys(m.Groups)) {
+		g := m.Groups[name]
+		id, err := client.Groups.Create(ctx, domain, infinitysip.GroupCreateParams{Name: names.spell(name), DisplayName: g.DisplayName,
 			ExtensionNumber: g.Extension, RingRetry: g.RingRetry, CallerNameFormat: "{displayName}"})
 		if err != nil {
 			return err
@@ -282,25 +369,28 @@ func load(ctx context.Context, srv *siptest.Server, domain infinitysip.DomainID,
 			}
 		}
 	}
-	for name, q := range m.Queues {
-		id, err := client.Queues.Create(ctx, domain, infinitysip.QueueCreateParams{Name: name, DisplayName: q.DisplayName, ExtensionNumber: q.Extension})
+	for _, name := range slices.Sorted(maps.Keys(m.Queues)) {
+		q := m.Queues[name]
+		id, err := client.Queues.Create(ctx, domain, infinitysip.QueueCreateParams{Name: names.spell(name), DisplayName: q.DisplayName, ExtensionNumber: q.Extension})
 		if err != nil {
 			return err
 		}
-		for i, member := range q.Members {
+		for _, member := range q.Members {
 			if _, err := client.Queues.CreateMember(ctx, domain, id, infinitysip.QueueMemberCreateParams{GroupID: groups[member.Group],
-				RingStrategy: infinitysip.RingAll, RingAttempts: member.Attempts, RingSecs: member.Secs, RingOrder: 2 * i}); err != nil {
+				RingStrategy: infinitysip.RingAll, RingAttempts: member.Attempts, RingSecs: member.Secs, RingOrder: member.Order}); err != nil {
 				return err
 			}
 		}
 	}
-	for network, description := range m.Networks {
+	for _, network := range slices.Sorted(maps.Keys(m.Networks)) {
+		description := m.Networks[network]
 		if _, err := client.TrustedNetworks.Create(ctx, domain, infinitysip.TrustedNetworkCreateParams{
 			Network: netip.MustParsePrefix(network), Description: description}); err != nil {
 			return err
 		}
 	}
-	for mac, d := range m.Devices {
+	for _, mac := range slices.Sorted(maps.Keys(m.Devices)) {
+		d := m.Devices[mac]
 		id, err := client.Devices.Create(ctx, domain, infinitysip.DeviceCreateParams{Name: d.Name, MACAddress: mac})
 		if err != nil {
 			return err
@@ -330,36 +420,37 @@ func held(srv *siptest.Server, domain infinitysip.DomainID) (model, error) {
 		extensions[extension] = name
 	}
 	for _, u := range srv.Users(domain) {
-		_, there := m.Users[u.User]
-		once(there, u.User, u.ExtensionNumber)
-		m.Users[u.User] = user{u.DisplayName, u.ExtensionNumber, u.Email, u.MobileNumber, u.HotdeskAllowed}
-		users[u.ID] = u.User
+		name := fold(u.User)
+		_, there := m.Users[name]
+		once(there, name, u.ExtensionNumber)
+		m.Users[name] = user{titled(name, u.DisplayName), u.ExtensionNumber, u.Email, u.MobileNumber, u.HotdeskAllowed}
+		users[u.ID] = name
 		if u.Password.IsZero() || u.HotdeskAllowed && u.Password.Reveal() != "as before" && u.PIN.IsZero() {
 			doubled = fmt.Errorf("%s has no password or no PIN", u.User)
 		}
 	}
 	for _, g := range srv.Groups(domain) {
-		_, there := m.Groups[g.Name]
-		once(there, g.Name, g.ExtensionNumber)
+		name := fold(g.Name)
+		_, there := m.Groups[name]
+		once(there, name, g.ExtensionNumber)
 		members := []string{}
 		for _, id := range srv.GroupUsers(domain, g.ID) {
 			members = append(members, users[id])
 		}
 		slices.Sort(members)
-		m.Groups[g.Name] = group{g.DisplayName, g.ExtensionNumber, g.RingRetry, members}
-		groups[g.ID] = g.Name
+		m.Groups[name] = group{titled(name, g.DisplayName), g.ExtensionNumber, g.RingRetry, members}
+		groups[g.ID] = name
 	}
 	for _, q := range srv.Queues(domain) {
-		_, there := m.Queues[q.Name]
-		once(there, q.Name, q.ExtensionNumber)
+		name := fold(q.Name)
+		_, there := m.Queues[name]
+		once(there, name, q.ExtensionNumber)
 		var members []member
 		for _, row := range srv.QueueMembers(domain, q.ID) {
-			if slices.ContainsFunc(members, func(m member) bool { return m.Group == groups[row.GroupID] }) {
-				doubled = fmt.Errorf("%s rings %s twice", q.Name, groups[row.GroupID])
-			}
-			members = append(members, member{groups[row.GroupID], row.RingAttempts, row.RingSecs})
+			members = append(members, member{groups[row.GroupID], row.RingAttempts, row.RingSecs, int64(row.ID), row.RingOrder})
 		}
-		m.Queues[q.Name] = queue{q.DisplayName, q.ExtensionNumber, members}
+		slices.SortFunc(members, func(a, b member) int { return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Row, b.Row)) })
+		m.Queues[name] = queue{titled(name, q.DisplayName), q.ExtensionNumber, members}
 	}
 	for _, n := range srv.TrustedNetworks(domain) {
 		_, there := m.Networks[n.Network.String()]
@@ -369,9 +460,67 @@ func held(srv *siptest.Server, domain infinitysip.DomainID) (model, error) {
 	for _, d := range srv.Devices(domain) {
 		_, there := m.Devices[d.MACAddress]
 		once(there, d.MACAddress, "")
-		m.Devices[d.MACAddress] = device{d.Name, d.User}
+		m.Devices[d.MACAddress] = device{d.Name, fold(d.User)}
 	}
 	return m, doubled
+}
+
+// rung is what a queue rings when it was told to ring the wanted.
+func rung(now []member, wanted []provision.QueueMember, prune bool) []member {
+	claimed := make([]bool, len(now)) // each of the wanted takes the first that rings its group
+	var next []member
+	for _, want := range wanted {
+		got := member{Group: want.Group, Attempts: 1, Secs: 20}
+		for i, old := range now {
+			if old.Group == want.Group && !claimed[i] {
+				got, claimed[i] = old, true
+				break
+			}
+		}
+		if want.RingSecs != nil {
+			got.Secs = *want.RingSecs
+		}
+		next = append(next, got)
+	}
+	// Those that the state does not name keep their places; new ones come last.
+	var all []member
+	var named []bool
+	for i, old := range now {
+		switch {
+		case claimed[i]:
+			old, next = next[0], next[1:]
+		case prune:
+			continue
+		}
+		all, named = append(all, old), append(named, claimed[i])
+	}
+	for _, m := range next {
+		all, named = append(all, m), append(named, true)
+	}
+	// Those that the state does not name come after those of their group that it names.
+	var sorted []member
+	for i, m := range all {
+		later := func(j int) bool { return all[j].Group == m.Group && named[j] }
+		if !named[i] && slices.ContainsFunc(indexes(i+1, len(all)), later) {
+			continue
+		}
+		sorted = append(sorted, m)
+		if named[i] && !slices.ContainsFunc(indexes(i+1, len(all)), later) {
+			for j, other := range all[:i] {
+				if !named[j] && other.Group == m.Group {
+					sorted = append(sorted, other)
+				}
+			}
+		}
+	}
+	return sorted
+}
+
+func indexes(from, to int) (all []int) {
+	for i := from; i < to; i++ {
+		all = append(all, i)
+	}
+	return all
 }
 
 // after is what a server that holds now is to hold when the state is applied.
@@ -454,31 +603,7 @@ func after(now model, s *provision.State, prune bool) model {
 		text(&to.DisplayName, q.DisplayName)
 		text(&to.Extension, q.ExtensionNumber)
 		if q.Members != nil {
-			var members, kept []member
-			for _, want := range q.Members {
-				got := member{want.Group, 1, 20}
-				for _, old := range to.Members {
-					if old.Group == want.Group {
-						got = old
-					}
-				}
-				if want.RingSecs != nil {
-					got.Secs = *want.RingSecs
-				}
-				members = append(members, got)
-			}
-			// Those that the state does not name keep their places; new ones
-			// come last.
-			next := members
-			for _, old := range to.Members {
-				if slices.ContainsFunc(members, func(m member) bool { return m.Group == old.Group }) {
-					old, next = next[0], next[1:]
-				} else if prune {
-					continue
-				}
-				kept = append(kept, old)
-			}
-			to.Members = append(kept, next...)
+			to.Members = rung(to.Members, q.Members, prune)
 		}
 		m.Queues[q.Name] = to
 	}
