@@ -1,5 +1,5 @@
 # The checks of .ci/run, and two that go on for as long as you let them.
-# make api writes the record of the public API again.
+# make api writes the records of the public APIs again.
 FUZZTIME ?= 1m
 LONG ?= 10m
 
@@ -9,7 +9,8 @@ check:
 	.ci/run
 
 api:
-	@text=$$(go run ./internal/api) && echo "$$text" >api/infinitysip.txt
+	@text=$$(go run ./internal/api .) && echo "$$text" >api/infinitysip.txt
+	@text=$$(go run ./internal/api ./provision) && echo "$$text" >api/provision.txt
 
 # Every fuzz target, one after the other.
 fuzz:

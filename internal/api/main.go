@@ -1,8 +1,8 @@
-// Api prints the public API of the package in this directory: a line for each
-// exported constant, field, func, method, type and variable. A field has its name in
-// JSON.
+// Api prints the public API of the package in a directory, this one if none is
+// named: a line for each exported constant, field, func, method, type and variable. A
+// field has its name in JSON.
 //
-//	go run ./internal/api
+//	go run ./internal/api ./provision
 //
 // It prints the same on every machine, and for every version of Go.
 package main
@@ -24,7 +24,11 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("api: ")
-	pkg, err := load(".")
+	dir := "."
+	if len(os.Args) > 1 {
+		dir = os.Args[1]
+	}
+	pkg, err := load(dir)
 	if err != nil {
 		log.Fatal(err)
 	}
