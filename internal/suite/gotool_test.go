@@ -101,8 +101,9 @@ func setUp(context.Context, *infinitysip.Client, infinitysip.DomainID) error { r
 	switch {
 	case strings.HasPrefix(code, "package "):
 		return code
-	case strings.Contains(code, "infinitysipotel."):
-		return strings.Replace(imports, "import (", "import (\n\tinfinitysipotel \"github.com/infinitysip/infinitysip/otel\"", 1) + code + "\nfunc main() {}\n"
+	case strings.Contains(code, "infinitysipotel."): // a module that does not know what provision needs
+		return strings.NewReplacer("import (", "import (\n\tinfinitysipotel \"github.com/infinitysip/infinitysip/otel\"",
+			"\t\"github.com/infinitysip/infinitysip/provision\"\n", "", "\t_ provision.State\n", "").Replace(imports) + code + "\nfunc main() {}\n"
 	case strings.HasPrefix(code, "func "), strings.HasPrefix(code, "type ") && strings.Contains(code, "\nfunc "):
 		return imports + code + "\nfunc main() {}\n"
 	}
