@@ -29,10 +29,11 @@ import (
 //
 // After an error, plan again and apply that: what is done is not done twice.
 func (c *Changes) Apply(ctx context.Context, client *infinitysip.Client, opts *ApplyOptions) ([]Result, error) {
-	if err := c.applicable(ctx, client); err != nil {
+	order, err := c.applicable(ctx, client)
+	if err != nil {
 		return nil, err
 	}
-	x := &execution{ctx: ctx, client: client, plan: c, domain: c.Domain}
+	x := &execution{ctx: ctx, client: client, plan: c, domain: c.Domain, graph: order}
 	if opts != nil {
 		x.opts = *opts
 	}
@@ -42,7 +43,6 @@ func (c *Changes) Apply(ctx context.Context, client *infinitysip.Client, opts *A
 	if err := x.gatherSecrets(); err != nil {
 		return nil, err
 	}
-	var err error
 	if x.there, x.shelves, err = c.stale(ctx, client, workers(x.opts.Workers)); err != nil {
 		return nil, err
 	}
@@ -152,7 +152,6 @@ func (x *execution) begin() {
 			x.spares.used[items[i].takesNumber()] = true
 		}
 	}
-	x.graph = graph.New(len(items), func(i int, on func(j int)) { waits(items, i, on) })
 }
 
 // Waits of Apply between its rounds. Those of users are explained at settleFound.
@@ -165,7 +164,7 @@ const (
 	freshMade    = roundWait / 2    // from when a create was sent to when Settle is told
 	freshSet     = time.Second      // the same of an update, unless calls are slower than that
 	limitedWait  = time.Minute      // after a refusal by a limit that does not say how long
-	longestLimit = 5 * time.Minute  // that is waited for
+	longestLimit = 5 * time.Minute  // the longest refusal for which Apply waits
 	maxLimited   = 3                // waits in a row after which nothing got through
 )
 

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -73,35 +74,24 @@ func (x *execution) create(i int, c *Change) (int64, error) {
 		id, err := x.createUser(i, c)
 		return int64(id), err
 	case KindGroup:
-		params := infinitysip.GroupCreateParams{Name: c.Name}
-		if err := fillFields(&params, c.Fields); err != nil {
-			return 0, err
-		}
-		id, err := x.client.Groups.Create(x.ctx, x.domain, params)
-		return int64(id), err
+		return createBy(x, x.client.Groups.Create, infinitysip.GroupCreateParams{Name: c.Name}, c.Fields)
 	case KindQueue:
-		params := infinitysip.QueueCreateParams{Name: c.Name}
-		if err := fillFields(&params, c.Fields); err != nil {
-			return 0, err
-		}
-		id, err := x.client.Queues.Create(x.ctx, x.domain, params)
-		return int64(id), err
+		return createBy(x, x.client.Queues.Create, infinitysip.QueueCreateParams{Name: c.Name}, c.Fields)
 	case KindTrustedNetwork:
 		network, _ := wire.Network(c.Name)
-		params := infinitysip.TrustedNetworkCreateParams{Network: network}
-		if err := fillFields(&params, c.Fields); err != nil {
-			return 0, err
-		}
-		id, err := x.client.TrustedNetworks.Create(x.ctx, x.domain, params)
-		return int64(id), err
+		return createBy(x, x.client.TrustedNetworks.Create, infinitysip.TrustedNetworkCreateParams{Network: network}, c.Fields)
 	default:
-		params := infinitysip.DeviceCreateParams{MACAddress: c.Name}
-		if err := fillFields(&params, c.Fields); err != nil {
-			return 0, err
-		}
-		id, err := x.client.Devices.Create(x.ctx, x.domain, params)
-		return int64(id), err
+		return createBy(x, x.client.Devices.Create, infinitysip.DeviceCreateParams{MACAddress: c.Name}, c.Fields)
 	}
+}
+
+// createBy makes a thing by a call of the client, whose params get the fields.
+func createBy[I infinitysip.ID, P any](x *execution, call func(context.Context, infinitysip.DomainID, P, ...infinitysip.CallOption) (I, error), params P, fields []FieldChange) (int64, error) {
+	if err := fillFields(&params, fields); err != nil {
+		return 0, err
+	}
+	id, err := call(x.ctx, x.domain, params)
+	return int64(id), err
 }
 
 // update changes a thing.
@@ -112,24 +102,21 @@ func (x *execution) update(i int, c *Change) error {
 	case KindGroup:
 		return x.updateGroup(c)
 	case KindQueue:
-		var params infinitysip.QueueUpdateParams
-		if err := fillFields(&params, c.Fields); err != nil {
-			return err
-		}
-		return x.client.Queues.Update(x.ctx, x.domain, infinitysip.QueueID(c.ID), params)
+		return updateBy(x, x.client.Queues.Update, c)
 	case KindTrustedNetwork:
-		var params infinitysip.TrustedNetworkUpdateParams
-		if err := fillFields(&params, c.Fields); err != nil {
-			return err
-		}
-		return x.client.TrustedNetworks.Update(x.ctx, x.domain, infinitysip.TrustedNetworkID(c.ID), params)
+		return updateBy(x, x.client.TrustedNetworks.Update, c)
 	default:
-		var params infinitysip.DeviceUpdateParams
-		if err := fillFields(&params, c.Fields); err != nil {
-			return err
-		}
-		return x.client.Devices.Update(x.ctx, x.domain, infinitysip.DeviceID(c.ID), params)
+		return updateBy(x, x.client.Devices.Update, c)
 	}
+}
+
+// updateBy changes a thing by a call of the client, whose params get the fields alone.
+func updateBy[I infinitysip.ID, P any](x *execution, call func(context.Context, infinitysip.DomainID, I, P, ...infinitysip.CallOption) error, c *Change) error {
+	var params P
+	if err := fillFields(&params, c.Fields); err != nil {
+		return err
+	}
+	return call(x.ctx, x.domain, I(c.ID), params)
 }
 
 // updateGroup changes a group. The call sets every field, so those that do not
@@ -216,13 +203,18 @@ func (x *execution) missing(by int, how string) error {
 	return err
 }
 
+// unmade is why a change cannot be done for want of a thing that another makes.
+func (x *execution) unmade(ref *Ref, how string) error {
+	by, _ := indexOf(x.plan.Items, ref.MadeBy)
+	return x.missing(by, how)
+}
+
 // groupMembers puts users into a group, or takes them out of it. Who goes to another
 // group and is not in it yet stays.
 func (x *execution) groupMembers(i int, c *Change) error {
 	group := infinitysip.GroupID(x.id(&c.Ref))
 	if group == 0 {
-		by, _ := indexOf(x.plan.Items, c.MadeBy)
-		return x.missing(by, fmt.Sprintf(": there is no group %s", printable(c.Name)))
+		return x.unmade(&c.Ref, fmt.Sprintf(": there is no group %s", printable(c.Name)))
 	}
 	x.mu.Lock()
 	put := x.put[i]
@@ -323,13 +315,11 @@ func (x *execution) owner(i int, c *Change) error {
 		from = infinitysip.UserID(x.id(c.From))
 	}
 	if device == 0 {
-		by, _ := indexOf(x.plan.Items, c.MadeBy)
-		return x.missing(by, fmt.Sprintf(": there is no device %s", printable(c.Name)))
+		return x.unmade(&c.Ref, fmt.Sprintf(": there is no device %s", printable(c.Name)))
 	}
 	if c.To != nil {
 		if to = infinitysip.UserID(x.id(c.To)); to == 0 {
-			by, _ := indexOf(x.plan.Items, c.To.MadeBy)
-			return x.missing(by, fmt.Sprintf(": there is no user %s", printable(c.To.Name)))
+			return x.unmade(c.To, fmt.Sprintf(": there is no user %s", printable(c.To.Name)))
 		}
 	}
 	rotate := c.NewToken
@@ -414,11 +404,9 @@ func (x *execution) queueMember(i int, c *Change) error {
 		}
 		return x.client.Queues.UpdateMember(x.ctx, x.domain, queue, member, params)
 	case queue == 0:
-		by, _ := indexOf(x.plan.Items, c.MadeBy)
-		return x.missing(by, fmt.Sprintf(": there is no queue %s", printable(c.Name)))
+		return x.unmade(&c.Ref, fmt.Sprintf(": there is no queue %s", printable(c.Name)))
 	case group == 0:
-		by, _ := indexOf(x.plan.Items, c.Members[0].MadeBy)
-		return x.missing(by, fmt.Sprintf(": there is no group %s", printable(c.Members[0].Name)))
+		return x.unmade(&c.Members[0], fmt.Sprintf(": there is no group %s", printable(c.Members[0].Name)))
 	}
 	if x.has(i, markDoubt) {
 		if id, err := x.findMember(i, c, queue, group); id != 0 || err != nil {
@@ -480,8 +468,7 @@ func (x *execution) queueOrder(c *Change) error {
 	for m := range c.Members {
 		ids[m] = infinitysip.QueueMemberID(x.id(&c.Members[m]))
 		if ids[m] == 0 {
-			by, _ := indexOf(x.plan.Items, c.Members[m].MadeBy)
-			return x.missing(by, fmt.Sprintf(": group %s is not in queue %s", printable(c.Members[m].Name), printable(c.Name)))
+			return x.unmade(&c.Members[m], fmt.Sprintf(": group %s is not in queue %s", printable(c.Members[m].Name), printable(c.Name)))
 		}
 	}
 	return x.client.Queues.SetMemberOrder(x.ctx, x.domain, infinitysip.QueueID(x.id(&c.Ref)), ids)

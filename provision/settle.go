@@ -185,10 +185,10 @@ func (x *execution) updateUser(i int, c *Change) error {
 //     a later answer leaves the user in doubt, as a lost one does.
 //   - Nobody sets the password of a user before it was there for roundWait: it must be
 //     in a list that was read before the wait. Else it waits for another round.
-//   - Then they take turns, if there is anybody to be set. The turn of a program is the place, among all new users by
-//     id, of the first one that it made for certain. No two made the same user, so no two
-//     have the same turn. A program that has no such user, or none among the first, takes
-//     turns by chance.
+//   - Then they take turns, if a password is to be set. The turn of a program is the place,
+//     among all new users by id, of the first one that it made for certain. No two made
+//     the same user, so no two have the same turn. A program that has no such user, or
+//     none among the first, takes turns by chance.
 //   - A turn is long enough to set all that is in doubt, twice over. When three quarters
 //     of it are over nothing is set any more: the rest waits for another round.
 //   - Settle is told right after the answer. If that took longer than freshSet, and longer

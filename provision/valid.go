@@ -17,19 +17,23 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("provision: %w: %w", infinitysip.ErrInvalid, fmt.Errorf(format, args...))
 }
 
-// applicable tells what is wrong with a plan in itself, whatever is on the server.
-func (c *Changes) applicable(ctx context.Context, client *infinitysip.Client) error {
+// applicable tells what is wrong with a plan in itself, whatever is on the server. If
+// nothing is, it returns which changes wait for which.
+func (c *Changes) applicable(ctx context.Context, client *infinitysip.Client) (*graph.Graph, error) {
 	switch {
 	case c == nil:
-		return invalid("there is no plan")
+		return nil, invalid("there is no plan")
 	case ctx == nil:
-		return invalid("the context is nil")
+		return nil, invalid("the context is nil")
 	case client == nil:
-		return invalid("the client is nil")
+		return nil, invalid("the client is nil")
 	case c.Domain <= 0:
-		return invalid("the plan does not say of which domain it is")
+		return nil, invalid("the plan does not say of which domain it is")
 	}
 	var problems []string
+	report := func(item *Change, text string) {
+		problems = append(problems, fmt.Sprintf("change %d (%s): %s", item.N, item.title(), text))
+	}
 	ended := map[int]bool{} // the changes for the time in between that another ends
 	for i := range c.Items {
 		if item := &c.Items[i]; !item.Between {
@@ -52,7 +56,7 @@ func (c *Changes) applicable(ctx context.Context, client *infinitysip.Client) er
 		}
 		for _, f := range item.Fields {
 			if key := (field{target{item.Kind, item.ID}, f.Field}); set[key] {
-				problems = append(problems, fmt.Sprintf("change %d (%s): another change sets field %s, too", item.N, item.title(), f.Field))
+				report(item, fmt.Sprintf("another change sets field %s, too", f.Field))
 			} else {
 				set[key] = true
 			}
@@ -60,14 +64,16 @@ func (c *Changes) applicable(ctx context.Context, client *infinitysip.Client) er
 	}
 	for i := range c.Items {
 		if c.Items[i].Between && !ended[i] {
-			problems = append(problems, fmt.Sprintf("change %d (%s): it is for the time in between, and no change ends that", c.Items[i].N, c.Items[i].title()))
+			report(&c.Items[i], "it is for the time in between, and no change ends that")
 		}
 		for _, text := range c.wrong(i) {
-			problems = append(problems, fmt.Sprintf("change %d (%s): %s", c.Items[i].N, c.Items[i].title(), text))
+			report(&c.Items[i], text)
 		}
 	}
+	var order *graph.Graph
 	if len(problems) == 0 { // else the numbers may not be those that they seem to be
-		if circle := graph.New(len(c.Items), func(i int, on func(int)) { waits(c.Items, i, on) }).Circle(); circle != nil {
+		order = graph.New(len(c.Items), func(i int, on func(int)) { waits(c.Items, i, on) })
+		if circle := order.Circle(); circle != nil {
 			var in []string
 			for _, i := range circle {
 				in = append(in, fmt.Sprintf("%d (%s)", c.Items[i].N, c.Items[i].title()))
@@ -76,12 +82,12 @@ func (c *Changes) applicable(ctx context.Context, client *infinitysip.Client) er
 		}
 	}
 	if len(problems) > 0 {
-		return invalid("the plan cannot be carried out, and nothing was changed:\n%s", enumerate(problems, "\n"))
+		return nil, invalid("the plan cannot be carried out, and nothing was changed:\n%s", enumerate(problems, "\n"))
 	}
 	if n := c.Deletes(); n > max(c.MaxDeletes, 0) {
-		return fmt.Errorf("%w: the plan deletes %d, with what they take along, and %d are allowed: nothing was changed", ErrTooManyDeletes, n, c.MaxDeletes)
+		return nil, fmt.Errorf("%w: the plan deletes %d, with what they take along, and %d are allowed: nothing was changed", ErrTooManyDeletes, n, c.MaxDeletes)
 	}
-	return nil
+	return order, nil
 }
 
 // possible are the ops of each kind.
