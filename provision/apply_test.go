@@ -307,6 +307,7 @@ func TestSecretsFromFuncs(t *testing.T) {
 		{User: "joe", DisplayName: "Joe", ExtensionNumber: "0100"}, {User: "ann", DisplayName: "Ann", ExtensionNumber: "0101"}, {User: "eve", DisplayName: "Eve", ExtensionNumber: "0102"}}}
 	broken := errors.New("the vault is closed")
 	opts := &provision.ApplyOptions{
+		Workers: 1, // in turn: after a Keep that failed, nothing begins that needs one
 		Password: func(user string) (infinitysip.Secret, error) {
 			if user == "ann" {
 				return infinitysip.Secret{}, broken
