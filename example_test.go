@@ -286,6 +286,23 @@ func ExampleUser_MarshalJSON() {
 	// joe.blogs true "1" true
 }
 
+// A list of users as lines of JSON. One buffer serves all of them.
+func ExampleAppendJSON() {
+	users := []infinitysip.GroupUser{{UserID: 1, GroupID: 3, User: "joe.blogs"}, {UserID: 2, GroupID: 3, User: "amira.khan"}}
+
+	var line []byte
+	for i := range users {
+		var err error
+		if line, err = infinitysip.AppendJSON(line[:0], &users[i]); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s\n", line)
+	}
+	// Output:
+	// {"groupId":"3","userId":"1","user":"joe.blogs","displayName":"","extensionNumber":""}
+	// {"groupId":"3","userId":"2","user":"amira.khan","displayName":"","extensionNumber":""}
+}
+
 func ExampleValidationError() {
 	client, domain := acmeOnSiptest()
 

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -269,4 +270,26 @@ func TestParamsAsJSON(t *testing.T) {
 	require.Equal(t, "hunter2", update.Password.Reveal())
 	update.Password = nil
 	require.Equal(t, infinitysip.UserUpdateParams{Email: new(""), MobileFollow: new(false)}, update)
+}
+
+func TestAppendJSON(t *testing.T) {
+	t.Parallel()
+	for _, user := range []infinitysip.User{
+		{},
+		{ID: 7, User: "joe.blogs", DisplayName: "Zoë \"<z>\" \u2028", Dashboard: true, Password: infinitysip.NewSecret("hunter2"), UKPhoneID: 31},
+		{ID: 7, Extra: map[string]json.RawMessage{"voicemail": json.RawMessage(`"1"`), "domainId": json.RawMessage(`"x"`), "list": json.RawMessage(`[1, {"pin": "4711"}]`)}},
+	} {
+		want, err := user.MarshalJSON()
+		require.NoError(t, err)
+		text, err := infinitysip.AppendJSON([]byte("before "), &user)
+		require.NoError(t, err)
+		require.Equal(t, "before "+string(want), string(text))
+	}
+
+	_, err := infinitysip.AppendJSON[infinitysip.User](nil, nil)
+	require.EqualError(t, err, "infinitysip: writing a row as JSON: invalid: it is nil")
+	_, err = infinitysip.AppendJSON(nil, new(7))
+	require.ErrorIs(t, err, infinitysip.ErrInvalid)
+	_, err = infinitysip.AppendJSON(nil, &infinitysip.Device{Created: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)})
+	require.EqualError(t, err, "infinitysip: writing a Device as JSON: createDatetime: the year 10000 does not have four digits")
 }

@@ -17,6 +17,9 @@ type field struct {
 	tagged bool     // a json tag names it; if not, its name is read in any case
 	id     bool     // the row's own id, which must be positive
 	late   bool     // its place is not known before there is a value, or encoding/json reads it
+
+	kind valueKind // how it is written
+	key  []byte    // its name and a colon, as JSON has them
 }
 
 // collect adds the fields of the struct t, which is at index in the row. outer are the
@@ -48,7 +51,7 @@ func (l *Layout) collect(t reflect.Type, index []int, outer []reflect.Type, late
 			}
 		case f.IsExported():
 			reads := l.format.reads(f.Type)
-			field := field{index: at, names: []string{name}, tagged: name != "", late: late || !reads}
+			field := field{index: at, names: []string{name}, tagged: name != "", late: late || !reads, kind: l.format.kindOf(f.Type)}
 			if !field.tagged {
 				field.names[0] = f.Name
 			}
@@ -63,7 +66,7 @@ func (l *Layout) collect(t reflect.Type, index []int, outer []reflect.Type, late
 // equals, none has it.
 func (l *Layout) settle() {
 	all := l.fields
-	l.fields = nil
+	l.fields, l.named = nil, make(map[string]int)
 	for i, field := range all {
 		field.names = slices.DeleteFunc(slices.Clone(field.names), func(name string) bool {
 			for k, other := range all {
@@ -79,6 +82,10 @@ func (l *Layout) settle() {
 		}
 		if field.id && (l.id.names == nil || len(field.index) < len(l.id.index)) {
 			l.id = field
+		}
+		field.key = append(appendString(nil, field.names[0]), ':')
+		if _, ok := l.named[field.names[0]]; !ok {
+			l.named[field.names[0]] = len(l.fields)
 		}
 		l.fields = append(l.fields, field)
 	}

@@ -25,9 +25,9 @@ type Format struct {
 	// text then stays in Extra.
 	Set func(to any, text []byte) bool
 
-	// Text returns the text that Set takes for a value. The member is left out if Text
-	// reports false.
-	Text func(value any) (text string, ok bool)
+	// Text returns the text that Set takes for the value that from points to. The member
+	// is left out if Text reports false.
+	Text func(from any) (text string, ok bool)
 
 	// Hidden reports whether Mark is kept in Extra for the value of a member.
 	Hidden func(name string) bool
@@ -40,10 +40,11 @@ type Format struct {
 type Layout struct {
 	format  *Format
 	fields  []field
-	id      field     // the row's own id
-	extra   []int     // the index of Extra; nil: the type has none
-	problem string    // why the type cannot be a row
-	idle    sync.Pool // of *Reader: making one takes longer than reading a row
+	named   map[string]int // the fields that Marshal writes, by their names
+	id      field          // the row's own id
+	extra   []int          // the index of Extra; nil: the type has none
+	problem string         // why the type cannot be a row
+	idle    sync.Pool      // of *Reader: making one takes longer than reading a row
 }
 
 // LayoutOf returns the layout of the row type R: any struct.

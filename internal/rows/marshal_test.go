@@ -113,3 +113,28 @@ func TestExtraHasTheFormOfJSON(t *testing.T) {
 		require.Equal(t, want, string(rows[0].Extra["x"]))
 	}
 }
+
+// FuzzAppendString checks that a string is written as encoding/json writes it.
+func FuzzAppendString(f *testing.F) {
+	for _, text := range []string{"", "joe.blogs", `"`, `a\b`, "a\x00b", "\x7f", "Zoë", "1234567Zoë", "\u2028", "12345678\u2029x", "\u202a", "\xff", "a\xe2\x80", "\xe2", "<&>", "\U0001F600"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var want bytes.Buffer
+		enc := json.NewEncoder(&want)
+		enc.SetEscapeHTML(false)
+		require.NoError(t, enc.Encode(text))
+		require.Equal(t, strings.TrimSuffix(want.String(), "\n"), string(appendString(nil, text)))
+		require.Equal(t, `before"`+want.String(), string(appendString([]byte(`before"`), text))+"\n")
+	})
+}
+
+func TestAppendMakesNoGarbage(t *testing.T) {
+	layout, row := LayoutOf[everyKind](format), &everyKind{ID: 7, User: "joe", Secs: 20, Created: time.Date(2019, 10, 31, 9, 42, 56, 0, time.UTC), Extra: map[string]json.RawMessage{"x": json.RawMessage(`"y"`)}}
+	text, err := layout.Append(nil, row)
+	require.NoError(t, err)
+	allocs := testing.AllocsPerRun(100, func() {
+		text, _ = layout.Append(text[:0], row)
+	})
+	require.LessOrEqual(t, allocs, 1.0, "the text of a secret or a network")
+}

@@ -18,9 +18,9 @@ var format = &Format{
 	},
 	Text: func(value any) (string, bool) {
 		switch value := value.(type) {
-		case Secret:
+		case *Secret:
 			return "[redacted]", value.Reveal() != ""
-		case netip.Prefix:
+		case *netip.Prefix:
 			text := ""
 			if value.IsValid() {
 				text = value.String()
