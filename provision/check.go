@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/mail"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -193,7 +192,7 @@ func checkSection[W any](c *checker, s section[W]) map[string]int {
 
 // texts checks all the texts of a thing for what no text may hold.
 func (c *checker) texts(at thingRef, thing reflect.Value) {
-	for _, f := range layouts[thing.Type()].fields {
+	for _, f := range layouts()[thing.Type()].fields {
 		v := thing.Field(f.index)
 		if v.Kind() == reflect.Pointer {
 			v = v.Elem() // not valid where it is nil
@@ -394,11 +393,11 @@ func (c *checker) queueMembers(queue int, q *Queue, groups map[string]int) {
 }
 
 // date is what a spreadsheet makes of some numbers.
-var date = regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)
+var date = lazily(`^\d{4}-\d\d-\d\d$`)
 
 func phoneNumber(text string) bool {
 	const digits, least = "0123456789", 3
-	if date.MatchString(text) {
+	if date().MatchString(text) {
 		return false
 	}
 	text = strings.TrimPrefix(text, "+")

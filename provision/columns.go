@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/infinitysip/infinitysip/provision/internal/sheet"
@@ -51,7 +52,7 @@ var columns = []column{
 const problemColumn = "problem"
 
 // columnNamed are the columns by headerKey of everything that a header calls them.
-var columnNamed = columnsByName()
+var columnNamed = sync.OnceValue(columnsByName)
 
 func columnsByName() map[string]*column {
 	all := map[string]*column{}
@@ -89,7 +90,7 @@ func columnOf(field string) string {
 }
 
 // userField are the fields of a user that the columns have, by their names.
-var userField = fieldsByColumn()
+var userField = sync.OnceValue(fieldsByColumn)
 
 func fieldsByColumn() map[string]int {
 	all := map[string]int{}
@@ -103,7 +104,7 @@ func fieldsByColumn() map[string]int {
 
 // column returns a pointer to the field of the user that a column has.
 func (u *User) column(name string) any {
-	return reflect.ValueOf(u).Elem().Field(userField[name]).Addr().Interface()
+	return reflect.ValueOf(u).Elem().Field(userField()[name]).Addr().Interface()
 }
 
 // columnList are the names of the columns, for a message.
@@ -120,7 +121,7 @@ func columnList() string {
 func unknownColumn(header string, there map[string]bool) (text, meant string) {
 	key := headerKey(header)
 	nearest, least := "", 1+max(1, len(key)/3)
-	for name, c := range columnNamed {
+	for name, c := range columnNamed() {
 		if there[c.name] {
 			continue
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -209,7 +208,7 @@ func (f *csvReader) read(data []byte) {
 	f.mapped = make(map[string]string, len(f.opts.Columns))
 	for _, header := range slices.Sorted(maps.Keys(f.opts.Columns)) {
 		name := f.opts.Columns[header]
-		if name != "" && columnNamed[headerKey(name)] == nil {
+		if name != "" && columnNamed()[headerKey(name)] == nil {
 			f.wrong(0, "", fmt.Sprintf("the header %s is to mean the column %s, which is not known; the known columns are %s", quote(header), quote(name), columnList()))
 		}
 		if other, ok := f.mapped[headerKey(header)]; ok && headerKey(other) != headerKey(name) {
@@ -249,9 +248,9 @@ func (f *csvReader) read(data []byte) {
 func (f *csvReader) columnOf(header string) (*column, bool) {
 	key := headerKey(sheet.Value(header))
 	if name, ok := f.mapped[key]; ok {
-		return columnNamed[headerKey(name)], true
+		return columnNamed()[headerKey(name)], true
 	}
-	c, ok := columnNamed[key]
+	c, ok := columnNamed()[key]
 	return c, ok || key == problemColumn
 }
 
@@ -354,7 +353,7 @@ func (f *csvReader) readHeader(row sheet.Row) {
 		}
 	}
 	for _, header := range slices.Sorted(maps.Keys(f.opts.Columns)) {
-		c := columnNamed[headerKey(f.opts.Columns[header])]
+		c := columnNamed()[headerKey(f.opts.Columns[header])]
 		if c != nil && !f.has(c.name) {
 			f.wrong(row.Line, "", fmt.Sprintf("the header %s is to mean the column %s, but the file has no such header", quote(header), c.name))
 		}
@@ -625,10 +624,10 @@ func readMAC(text string) string {
 	return cmp.Or(wire.MAC(digits[:4]+"."+digits[4:8]+"."+digits[8:]), text)
 }
 
-var scientific = regexp.MustCompile(`^[+-]?\d([.,]\d+)?[eE]\+?\d+$`)
+var scientific = lazily(`^[+-]?\d([.,]\d+)?[eE]\+?\d+$`)
 
 // spoiled reports whether a spreadsheet has made a rounded number of digits: 7.7E+09.
-func spoiled(text string) bool { return scientific.MatchString(text) }
+func spoiled(text string) bool { return scientific().MatchString(text) }
 
 const spoiledBy = "a spreadsheet has rounded this number: format the column as text, and enter it again: "
 

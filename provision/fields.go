@@ -5,6 +5,7 @@ import (
 	"iter"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/infinitysip/infinitysip"
 )
@@ -30,13 +31,15 @@ type layout struct {
 }
 
 // layouts are those of all types here, found once because that is slow.
-var layouts = layoutsOf(User{}, Group{}, Queue{}, QueueMember{}, TrustedNetwork{}, Device{},
-	infinitysip.User{}, infinitysip.UserCreateParams{}, infinitysip.UserUpdateParams{},
-	infinitysip.Group{}, infinitysip.GroupCreateParams{}, infinitysip.GroupUpdateParams{},
-	infinitysip.Queue{}, infinitysip.QueueCreateParams{}, infinitysip.QueueUpdateParams{},
-	infinitysip.QueueMember{}, infinitysip.QueueMemberCreateParams{}, infinitysip.QueueMemberUpdateParams{},
-	infinitysip.TrustedNetwork{}, infinitysip.TrustedNetworkCreateParams{}, infinitysip.TrustedNetworkUpdateParams{},
-	infinitysip.Device{}, infinitysip.DeviceCreateParams{}, infinitysip.DeviceUpdateParams{})
+var layouts = sync.OnceValue(func() map[reflect.Type]layout {
+	return layoutsOf(User{}, Group{}, Queue{}, QueueMember{}, TrustedNetwork{}, Device{},
+		infinitysip.User{}, infinitysip.UserCreateParams{}, infinitysip.UserUpdateParams{},
+		infinitysip.Group{}, infinitysip.GroupCreateParams{}, infinitysip.GroupUpdateParams{},
+		infinitysip.Queue{}, infinitysip.QueueCreateParams{}, infinitysip.QueueUpdateParams{},
+		infinitysip.QueueMember{}, infinitysip.QueueMemberCreateParams{}, infinitysip.QueueMemberUpdateParams{},
+		infinitysip.TrustedNetwork{}, infinitysip.TrustedNetworkCreateParams{}, infinitysip.TrustedNetworkUpdateParams{},
+		infinitysip.Device{}, infinitysip.DeviceCreateParams{}, infinitysip.DeviceUpdateParams{})
+})
 
 func layoutsOf(structs ...any) map[reflect.Type]layout {
 	all := map[reflect.Type]layout{}
@@ -66,7 +69,7 @@ func jsonName(field reflect.StructField) string {
 // it has none.
 func fieldOf[T any](of *T, name string) reflect.Value {
 	v := reflect.ValueOf(of).Elem()
-	if i, ok := layouts[v.Type()].byName[name]; ok {
+	if i, ok := layouts()[v.Type()].byName[name]; ok {
 		return v.Field(i)
 	}
 	return reflect.Value{}
@@ -99,7 +102,7 @@ func valueIn[R any](row *R, name string) any {
 func mentioned[W any](thing *W) iter.Seq2[field, reflect.Value] {
 	return func(yield func(field, reflect.Value) bool) {
 		all := reflect.ValueOf(thing).Elem()
-		for _, f := range layouts[all.Type()].fields {
+		for _, f := range layouts()[all.Type()].fields {
 			v := all.Field(f.index)
 			if !f.stated || v.IsZero() || f.secret && v.Interface().(infinitysip.Secret).IsZero() {
 				continue
@@ -118,7 +121,7 @@ func mentioned[W any](thing *W) iter.Seq2[field, reflect.Value] {
 // thing says of it, and what of that they cannot change. Secrets are left out:
 // a row does not show them.
 func differences[P, W, R any](want *W, row *R) (changes, fixed []FieldChange) {
-	can := layouts[reflect.TypeFor[P]()].byName
+	can := layouts()[reflect.TypeFor[P]()].byName
 	for f, v := range mentioned(want) {
 		if f.secret {
 			continue
@@ -192,7 +195,7 @@ func fillFields[P any](params *P, fields []FieldChange) error {
 // describe puts into a thing what its row shows, less what is empty.
 func describe[W, R any](thing *W, row *R) {
 	all := reflect.ValueOf(thing).Elem()
-	for _, f := range layouts[all.Type()].fields {
+	for _, f := range layouts()[all.Type()].fields {
 		if !f.stated || f.secret {
 			continue
 		}

@@ -3,6 +3,7 @@ package provision
 import (
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/infinitysip/infinitysip/internal/wire"
 	"github.com/infinitysip/infinitysip/provision/internal/sheet"
@@ -11,11 +12,11 @@ import (
 // forms are what the values of columns look like, be they misspelled. In a file with
 // passwords or PINs a row in which one looks different is perhaps shifted, and any of its
 // cells may be the password. A form is wide enough for a slip of the hand, such as 02O1.
-var forms = map[string]*regexp.Regexp{
-	"extension":      regexp.MustCompile(`^(?i:ext\.?|x)? *[-\d０-９OoIl ()./*#+\p{Cf}]{1,8}$`),
-	"email":          regexp.MustCompile(`@.*\.`),
-	"mobile":         regexp.MustCompile(`^[-\d+ ()./\p{Cf}\p{Zs}]{6,}$`),
-	"pin":            regexp.MustCompile(`^\d+$`),
+var forms = map[string]func() *regexp.Regexp{
+	"extension":      lazily(`^(?i:ext\.?|x)? *[-\d０-９OoIl ()./*#+\p{Cf}]{1,8}$`),
+	"email":          lazily(`@.*\.`),
+	"mobile":         lazily(`^[-\d+ ()./\p{Cf}\p{Zs}]{6,}$`),
+	"pin":            lazily(`^\d+$`),
 	"mobileFollow":   flagForm,
 	"hotdeskAllowed": flagForm,
 	"dashboard":      flagForm,
@@ -24,12 +25,18 @@ var forms = map[string]*regexp.Regexp{
 }
 
 var (
-	flagForm = regexp.MustCompile(`^(?i:yes|no|true|false|on|off|[a-z0-9])$`)
-	idForm   = regexp.MustCompile(`^[-+]?\d+$`)
-	digit    = regexp.MustCompile(`\d|[０-９]`)
-	macForm  = regexp.MustCompile(`^[-0-9A-Za-z:.– ]{10,24}$`)
-	hexDigit = regexp.MustCompile(`[0-9A-Fa-f]`)
+	flagForm = lazily(`^(?i:yes|no|true|false|on|off|[a-z0-9])$`)
+	idForm   = lazily(`^[-+]?\d+$`)
+	digit    = lazily(`\d|[０-９]`)
+	macForm  = lazily(`^[-0-9A-Za-z:.– ]{10,24}$`)
+	hexDigit = lazily(`[0-9A-Fa-f]`)
 )
+
+// lazily compiles an expression when it is first used: most programs that import this
+// package, and most runs of one, never use it.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
 
 // formed reports whether a cell has the form of its column, or is empty. A column of
 // names has none.
@@ -43,12 +50,12 @@ func formed(c *column, cell string) bool {
 		return true
 	case c.name == "mac":
 		return !slices.ContainsFunc(sheet.Elements(cell), func(mac string) bool {
-			return mac != "" && wire.MAC(mac) == "" && (!macForm.MatchString(mac) || len(hexDigit.FindAllString(mac, -1)) < 10)
+			return mac != "" && wire.MAC(mac) == "" && (!macForm().MatchString(mac) || len(hexDigit().FindAllString(mac, -1)) < 10)
 		})
 	case c.name == "extension":
-		return forms[c.name].MatchString(value) && digit.MatchString(value)
+		return forms[c.name]().MatchString(value) && digit().MatchString(value)
 	}
-	return forms[c.name].MatchString(value)
+	return forms[c.name]().MatchString(value)
 }
 
 // hasForm reports whether the values of a column have a form.

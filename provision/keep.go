@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 
@@ -68,23 +69,59 @@ type secretTried struct {
 // file of another kind, and, on systems that have flock (not on Windows), a file
 // that another process has open.
 func KeepCSV(name string) (*CredentialFile, error) {
-	f := &CredentialFile{users: map[string]*attempts{}, devices: map[string][]Credential{}}
-	file, err := journal.Open(name, credentialColumns, func(record []string) bool {
-		c := Credential{
-			State: CredentialState(record[0]), User: sheet.Unguard(record[1]), Device: sheet.Unguard(record[2]),
-			Password: infinitysip.NewSecret(record[3]), PIN: infinitysip.NewSecret(record[4]), Token: infinitysip.NewSecret(record[5]),
-		}
-		if c.State != CredentialProposed && !c.settled() {
-			return false
-		}
-		f.note(c)
-		return true
-	})
+	f := newCredentialFile()
+	file, err := journal.Open(name, credentialColumns, func(record []string) bool { return credential(record, f.note) })
 	if err != nil {
 		return nil, fmt.Errorf("provision: secrets cannot be kept in %s: %w", name, err)
 	}
 	f.file = file
 	return f, nil
+}
+
+func newCredentialFile() *CredentialFile {
+	return &CredentialFile{users: map[string]*attempts{}, devices: map[string][]Credential{}}
+}
+
+// credential hands what a record says to note. It reports whether the record is one.
+func credential(record []string, note func(Credential)) bool {
+	c := Credential{
+		State: CredentialState(record[0]), User: sheet.Unguard(record[1]), Device: sheet.Unguard(record[2]),
+		Password: infinitysip.NewSecret(record[3]), PIN: infinitysip.NewSecret(record[4]), Token: infinitysip.NewSecret(record[5]),
+	}
+	if c.State != CredentialProposed && !c.settled() {
+		return false
+	}
+	note(c)
+	return true
+}
+
+// ReadCredentials reads what a [CredentialFile] wrote, line by line: for a copy of it
+// that is kept elsewhere. It does not need the file itself, nor change it. A last line
+// that a crash cut off does not count.
+func ReadCredentials(r io.Reader) ([]Credential, error) {
+	data, err := io.ReadAll(r)
+	var all []Credential
+	if err == nil {
+		err = journal.Read(data, credentialColumns, func(record []string) bool {
+			return credential(record, func(c Credential) { all = append(all, c) })
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("provision: credentials cannot be read: %w", err)
+	}
+	return all, nil
+}
+
+// Unsettled are those of which nobody knows whether they are in force, for
+// PlanOptions.Unsettled, of what ApplyOptions.Keep and ApplyOptions.Settle were told,
+// in that order. It is for programs that keep credentials in another place than a
+// [CredentialFile], which has a method of that name.
+func Unsettled(told []Credential) []Credential {
+	f := newCredentialFile()
+	for _, c := range told {
+		f.note(c)
+	}
+	return f.Unsettled()
 }
 
 // settled reports whether the state is one that Settle is told.

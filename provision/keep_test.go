@@ -153,8 +153,34 @@ func TestUnsettled(t *testing.T) {
 			require.Equal(t, test.want, revealed(f.Unsettled()))
 			require.NoError(t, f.Close())
 			require.Equal(t, test.want, revealed(keepIn(t, file).Unsettled()), "read back")
+			require.Equal(t, test.want, revealed(provision.Unsettled(test.lines)))
+			text, err := os.Open(file)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, text.Close()) }()
+			read, err := provision.ReadCredentials(text)
+			require.NoError(t, err)
+			require.Equal(t, revealed(test.lines), revealed(read))
 		})
 	}
+}
+
+func TestReadCredentialsRefuses(t *testing.T) {
+	t.Parallel()
+	const head = "state,user,device,password,pin,token\n"
+	for text, want := range map[string]string{
+		"":                                "its first line is not state,user",
+		"user,password\njoe,hunter2\n":    "its first line is not state,user",
+		head + "perhaps,joe,,hunter2,,\n": "line 2 is damaged",
+		head + "proposed,joe,,hunter2\nconfirmed,joe,,hunter2,,\n":     "line 2 is damaged",
+		head + "proposed,joe,,\"hunter2,,\nconfirmed,joe,,hunter2,,\n": "line 2 is damaged",
+	} {
+		_, err := provision.ReadCredentials(strings.NewReader(text))
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+	read, err := provision.ReadCredentials(strings.NewReader(head + "proposed,joe,,pw,,\nconfirmed,jo"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"proposed|joe||pw||"}, revealed(read))
 }
 
 // Wherever a crash cuts the file off, what Keep and Settle returned from counts.

@@ -3,7 +3,6 @@ package provision
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,7 +72,7 @@ func (p Problem) kind() string {
 
 // what is what a problem says, less the values.
 func (p Problem) what() string {
-	text, _, _ := strings.Cut(quotedValue.ReplaceAllString(p.Text, "…"), ":")
+	text, _, _ := strings.Cut(quotedValue().ReplaceAllString(p.Text, "…"), ":")
 	if p.Column == "" || strings.HasPrefix(p.Column, `"`) {
 		return text
 	}
@@ -161,12 +160,12 @@ func (o origin) call(kind Kind, path, name string) string {
 }
 
 // quotedValue is a value in a message.
-var quotedValue = regexp.MustCompile(`"(\\.|[^"\\])*"`)
+var quotedValue = lazily(`"(\\.|[^"\\])*"`)
 
 // shown is a message less the values of a row that is torn.
 func (o origin) shown(text string) string {
 	if o.torn {
-		return quotedValue.ReplaceAllString(text, "(not shown)")
+		return quotedValue().ReplaceAllString(text, "(not shown)")
 	}
 	return text
 }

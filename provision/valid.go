@@ -206,7 +206,7 @@ func (c *Change) maySet(field string) bool {
 	if c.Kind == KindQueueMember && c.Op == OpCreate && field == "ringOrder" {
 		return true
 	}
-	for _, f := range layouts[stated[c.Kind]].fields {
+	for _, f := range layouts()[stated[c.Kind]].fields {
 		if f.name == field {
 			return f.stated && !f.secret
 		}

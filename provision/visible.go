@@ -2,7 +2,6 @@ package provision
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -96,7 +95,7 @@ func blankEnds(text string) string {
 }
 
 // errorsOfSheets are what a spreadsheet shows where a formula has no value.
-var errorsOfSheets = regexp.MustCompile(`(?i)^#(N/A|NV|REF!|BEZUG!|VALUE!|WERT!|NAME\?|DIV/0!|NUM!|ZAHL!|NULL!|SPILL!|GETTING_DATA)$|^#{4,}$`)
+var errorsOfSheets = lazily(`(?i)^#(N/A|NV|REF!|BEZUG!|VALUE!|WERT!|NAME\?|DIV/0!|NUM!|ZAHL!|NULL!|SPILL!|GETTING_DATA)$|^#{4,}$`)
 
 // noValue tells of a cell that stands for none, as programs write it; "" if it is a value.
 func noValue(cell string) string {
@@ -109,7 +108,7 @@ func noValue(cell string) string {
 	switch {
 	case cell == "-", cell == "--": // an apostrophe says that it is meant
 		return "this is no value: empty the cell"
-	case strings.HasPrefix(text, "#") && errorsOfSheets.MatchString(text):
+	case strings.HasPrefix(text, "#") && errorsOfSheets().MatchString(text):
 		return "this is what a spreadsheet shows instead of a value: mend it there"
 	}
 	return ""

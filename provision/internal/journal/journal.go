@@ -110,20 +110,9 @@ func (j *Journal) takeUp(name string, header []byte, cells int, read func([]stri
 		}
 		return nil
 	}
-	rest, ours := bytes.CutPrefix(data, header)
-	if !ours {
-		return fmt.Errorf("it is another file, or another program has saved it: its first line is not %s: give the name of a new file", bytes.TrimSpace(header))
-	}
-	for len(rest) > 0 {
-		record, n, ok := next(rest)
-		if n == 0 && ok && !hidden(rest, cells, read) {
-			break
-		}
-		if !ok || n == 0 || len(record) != cells || !read(record) {
-			line := 1 + bytes.Count(data[:len(data)-len(rest)], []byte("\n"))
-			return fmt.Errorf("line %d is damaged, or another program has saved the file: put the line right, or give the name of a new file", line)
-		}
-		rest = rest[n:]
+	rest, err := records(data, header, cells, read)
+	if err != nil {
+		return err
 	}
 	j.size = int64(len(data) - len(rest))
 	if len(rest) == 0 {
@@ -146,6 +135,34 @@ func (j *Journal) takeUp(name string, header []byte, cells int, read func([]stri
 		return err
 	}
 	return j.file.Sync()
+}
+
+// Read reads what a journal wrote, and calls read with each record, as Open does. The
+// end of a record that a crash cut off does not count.
+func Read(data []byte, header []string, read func(record []string) bool) error {
+	_, err := records(data, encode(header), len(header), read)
+	return err
+}
+
+// records reads the records after the header, and returns the end that is no whole
+// record.
+func records(data, header []byte, cells int, read func([]string) bool) (rest []byte, err error) {
+	rest, ours := bytes.CutPrefix(data, header)
+	if !ours {
+		return nil, fmt.Errorf("it is another file, or another program has saved it: its first line is not %s: give the name of a new file", bytes.TrimSpace(header))
+	}
+	for len(rest) > 0 {
+		record, n, ok := next(rest)
+		if n == 0 && ok && !hidden(rest, cells, read) {
+			break
+		}
+		if !ok || n == 0 || len(record) != cells || !read(record) {
+			line := 1 + bytes.Count(data[:len(data)-len(rest)], []byte("\n"))
+			return nil, fmt.Errorf("line %d is damaged, or another program has saved the file: put the line right, or give the name of a new file", line)
+		}
+		rest = rest[n:]
+	}
+	return rest, nil
 }
 
 // next reads the record that data begins with, and its length, which is 0 if data

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf16"
 )
 
@@ -26,13 +27,17 @@ var files = []struct{ begins, holds, what string }{
 const JSON = "JSON"
 
 // marked are texts in a language of their own.
-var marked = []struct {
+var marked = sync.OnceValue(func() []mark {
+	return []mark{
+		{regexp.MustCompile(`(?i)\A\s*<(!doctype html|html|table|head|body|meta)\b`), "a web page (HTML), even where its name ends in .xls"},
+		{regexp.MustCompile(`\A\s*<[?!a-zA-Z]`), "XML"},
+		{regexp.MustCompile(`\A\s*(\{\s*["}]|\[\s*[\[{"\]])`), JSON},
+	}
+})
+
+type mark struct {
 	begins *regexp.Regexp
 	what   string
-}{
-	{regexp.MustCompile(`(?i)\A\s*<(!doctype html|html|table|head|body|meta)\b`), "a web page (HTML), even where its name ends in .xls"},
-	{regexp.MustCompile(`\A\s*<[?!a-zA-Z]`), "XML"},
-	{regexp.MustCompile(`\A\s*(\{\s*["}]|\[\s*[\[{"\]])`), JSON},
 }
 
 // File tells what a file is that is no text; "" if it may be one.
@@ -48,7 +53,7 @@ func File(data []byte) string {
 
 // Markup tells what a text is that is no table; "" if it may be one.
 func Markup(text string) string {
-	for _, m := range marked {
+	for _, m := range marked() {
 		if m.begins.MatchString(text[:min(len(text), 1<<12)]) {
 			return m.what
 		}
