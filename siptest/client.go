@@ -177,8 +177,8 @@ func (s *Server) Devices(domain infinitysip.DomainID) []infinitysip.Device {
 			Name:       r.cells["pbxDeviceName"],
 			DomainID:   domain,
 			MACAddress: r.cells["deviceMacAddress"],
-			Created:    r.datetime("createDatetime"),
-			Updated:    r.datetime("updateDatetime"),
+			Created:    r.datetime("createDatetime", s.opts.Zone),
+			Updated:    r.datetime("updateDatetime", s.opts.Zone),
 			UserID:     infinitysip.UserID(r.number("userId")),
 			User:       r.cells["user"],
 		}
@@ -204,7 +204,10 @@ func (r *row) number(column string) int64 {
 }
 
 // datetime returns the zero Time if the column has the zero date.
-func (r *row) datetime(column string) time.Time {
-	t, _ := time.Parse(datetimeLayout, r.cells[column])
-	return t
+func (r *row) datetime(column string, zone *time.Location) time.Time {
+	t, err := time.ParseInLocation(datetimeLayout, r.cells[column], zone)
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
 }

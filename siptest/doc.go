@@ -24,14 +24,15 @@
 //     method), the form or the query (400), the ids in the form (404) and the
 //     uniqueness (409), in this order. A refused request changes nothing. The
 //     body of an error is plain text (option ErrorBody).
-//   - A path is exact: case, escapes and slashes count. An id has no sign and no
-//     leading zero.
+//   - A path is exact: case, escapes and slashes count (option Paths). An id has no
+//     sign and no leading zero.
 //   - The server reads a form as PHP does. The Content-Type must be
 //     application/x-www-form-urlencoded. PHP silently drops the end of a long
 //     form (option MaxInputVars).
 //   - A POST, PUT or DELETE with a query is an error. So are a parameter that is
 //     not documented, a required parameter that is missing, and an update with
-//     no parameter.
+//     no parameter. All parameters of a group's update are required (option
+//     GroupUpdates).
 //   - Names, display names, extension numbers and passwords must not be empty.
 //     Other texts may be.
 //   - A flag is 0 or 1. A number or an id is whole and not negative. A text is
@@ -41,7 +42,7 @@
 //   - All requests are accepted (option Limit). A limit refuses a request before
 //     anything else is checked.
 //
-// Uniqueness (option AllowDuplicates):
+// Uniqueness (options AllowDuplicates and DuplicateStatus):
 //
 //   - Within a domain, each user name, group name, queue name and network is
 //     unique. Networks are compared without host bits: 10.0.20.10/24 equals
@@ -50,7 +51,7 @@
 //   - A MAC address is unique among all domains.
 //   - Everything else may repeat. A queue may have a group twice.
 //   - A key is stored as it was sent, a MAC address in capitals with colons
-//     (option RewriteKey).
+//     (options Rewrites and RewriteKey).
 //   - A device has at most one user. A second association is a 409, even with
 //     the same user. No option changes this.
 //
@@ -64,7 +65,7 @@
 //     outside ASCII are escaped, as PHP does it.
 //   - Rows do not show passwords and PINs (option EchoSecrets). Each association
 //     of a device creates a token of 25 hexadecimal digits and shows it once.
-//   - Times are UTC. updateDatetime is 0000-00-00 00:00:00 until the first
+//   - Times are UTC (option Zone). updateDatetime is 0000-00-00 00:00:00 until the first
 //     update. A device is also updated when its user changes.
 //   - A parameter that was not sent is "", or "0" for a number, a flag or an id.
 //     A device without a user has userId "0" and user "".
@@ -105,9 +106,12 @@
 // AddDomain, AddUser, AddGroup, AddQueue, AddTrustedNetwork and AddDevice add rows
 // as they are given, with their ids, dates and secrets, without a request.
 //
+// Copy makes a new server with the same rows, and other options.
+//
 // Domains, Users, Groups and similar methods return the server's data without a
-// request. Requests returns all requests in the order of arrival. Connections
-// shows whether a connection is still open.
+// request. Requests returns all requests in the order of arrival, and
+// Options.Observe gets each one. Connections shows whether a connection is still
+// open.
 //
 // # Calls of your own
 //
@@ -154,11 +158,20 @@
 //     client's request at that moment.
 //   - StripBody and Latency change what happens on the way to the server.
 //
+// ParseFault reads a fault from a text, such as "Users.Create nth=3 drop".
+//
 // RequireFaultsUsed fails a test if a fault did not strike.
 //
 // Faults work over the socket and in process, but Stray only over the socket. Only
 // the socket has CloseIdle, Options.KeepRequests and Options.IdleTimeout, which
 // close connections, and Options.HTTP2 and Options.TLS.
+//
+// # Other programs
+//
+// A program in another language uses the server over its socket. Options.Addr
+// is its address, and Listen reports why that cannot be had. [Options] are read from
+// JSON and written as such, with the same names. In the command infinitysip,
+// "infinitysip siptest" serves it.
 //
 // # Time
 //

@@ -2,6 +2,7 @@ package siptest_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -142,4 +143,42 @@ func ExampleServer_Handle() {
 	// 200 {"domainId":"1","user":"joe","messages":"2"}
 	// 401 auth required
 	// GET /config/v2/sip/domains/{id}/voicemail
+}
+
+// Options and faults come from outside the program, as texts.
+func ExampleParseFault() {
+	var options siptest.Options
+	if err := json.Unmarshal([]byte(`{"createBody": "row", "maxRows": 100, "rewrites": {"user": "lower"}}`), &options); err != nil {
+		log.Fatal(err)
+	}
+	srv := siptest.NewServer(options)
+	defer srv.Close()
+
+	fault, err := siptest.ParseFault("Users.* nth=3 status=429 header=Retry-After:1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv.Fail(fault)
+	fmt.Println(fault)
+
+	_, err = siptest.ParseFault("Devices.Make drop")
+	fmt.Println(err)
+	// Output:
+	// On("Users.*").Nth(3).Status(429).Header("Retry-After", "1")
+	// no call is named "Devices.Make": use Devices.* or one of Devices.List, Devices.Get, Devices.Create, Devices.Update, Devices.Delete
+}
+
+// A server is filled once. Each test gets a copy of it, and may change that.
+func ExampleServer_Copy() {
+	filled := siptest.NewServer(siptest.Options{})
+	domain := filled.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
+	filled.AddUser(domain, infinitysip.User{User: "joe.blogs"})
+
+	srv := filled.Copy(siptest.Options{BareNumbers: true})
+	defer srv.Close()
+	if err := srv.InProcessClient().Users.Delete(context.Background(), domain, 1); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(srv.Users(domain)), len(filled.Users(domain)))
+	// Output: 0 1
 }

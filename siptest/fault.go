@@ -88,8 +88,9 @@ type pace struct {
 	every time.Duration
 }
 
-// On begins a fault for one call of the SDK, such as "Users.Create", for the calls
-// of one pattern of Handle, or for all requests with "*".
+// On begins a fault for one call of the SDK, such as "Users.Create", for all calls
+// of a service, such as "Users.*", for the calls of one pattern of Handle, or for
+// all requests with "*".
 func On(op string) Fault { return Fault{op: op} }
 
 // Nth makes the fault strike only at the nth match after the call to Fail. The
@@ -442,14 +443,27 @@ func (f Fault) String() string {
 func (s *Server) Fail(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known := f.op == "*" || slices.Contains(s.patterns, f.op) || slices.ContainsFunc(routes, func(rt *route) bool { return rt.op == f.op })
-	if !known {
+	if !f.hasCalls() && !slices.Contains(s.patterns, f.op) {
 		panic("siptest: no call is named " + strconv.Quote(f.op))
 	}
 	if len(f.calls) == 0 {
 		panic("siptest: the fault on " + strconv.Quote(f.op) + " does nothing")
 	}
 	s.faults = append(s.faults, &activeFault{Fault: f})
+}
+
+// hasCalls reports whether the API has calls that the fault strikes at.
+func (f Fault) hasCalls() bool {
+	return f.op == "*" || slices.ContainsFunc(routes, func(rt *route) bool { return f.matches(rt.op) })
+}
+
+// matches reports whether the fault is for a call, or a pattern of Handle.
+func (f Fault) matches(op string) bool {
+	if f.op == "*" || f.op == op {
+		return true
+	}
+	service, ok := strings.CutSuffix(f.op, "*")
+	return ok && strings.HasSuffix(service, ".") && strings.HasPrefix(op, service)
 }
 
 // UnusedFaults returns a line for each fault that has not struck as often as it
@@ -527,7 +541,7 @@ func (a *activeFault) minStrikes() int {
 func (s *Server) faultFor(op string) Fault {
 	var struck *activeFault
 	for _, a := range s.faults {
-		if a.op != "*" && a.op != op {
+		if !a.matches(op) {
 			continue
 		}
 		// Every match counts, even if another fault strikes at it.

@@ -295,13 +295,13 @@ func glob(comparison string) (func(string) bool, error) {
 	return re.MatchString, nil
 }
 
-var globSet = regexp.MustCompile(`^\[([!^]?)(\][^\]]*|[^\]]+)\]`)
+var globSet = lazily(`^\[([!^]?)(\][^\]]*|[^\]]+)\]`)
 
 func globToRegexp(pattern string) string {
 	var expression strings.Builder
 	for pattern != "" {
 		c, rest := pattern[0], pattern[1:]
-		switch set := globSet.FindStringSubmatch(pattern); {
+		switch set := globSet().FindStringSubmatch(pattern); {
 		case c == '*':
 			expression.WriteString(".*")
 		case c == '?':
@@ -346,10 +346,10 @@ func compareForSort(a, b string) int {
 	return 1
 }
 
-var numeric = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+var numeric = lazily(`^-?[0-9]+(\.[0-9]+)?$`)
 
 func number(s string) (float64, bool) {
-	if !numeric.MatchString(s) {
+	if !numeric().MatchString(s) {
 		return 0, false
 	}
 	n, err := strconv.ParseFloat(s, 64)

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"strings"
+	"sync"
 )
 
 // How requests reach the handlers of a test.
@@ -40,7 +41,7 @@ func (s *Server) Handle(pattern string, handler http.Handler) {
 	defer s.mu.Unlock()
 	defer func() {
 		if problem := recover(); problem != nil {
-			text := registeredAt.ReplaceAllString(fmt.Sprint(problem), "") // it is always this file
+			text := registeredAt().ReplaceAllString(fmt.Sprint(problem), "") // it is always this file
 			panic(fmt.Sprintf("siptest: Handle(%q): %s", pattern, text))
 		}
 	}()
@@ -51,7 +52,7 @@ func (s *Server) Handle(pattern string, handler http.Handler) {
 	if !strings.HasPrefix(path, "/") {
 		panic("the pattern has no path, or a host before it")
 	}
-	own, _, allowed := findRoute(method, wildcard.ReplaceAllString(path, "1"))
+	own, _, allowed := findRoute(method, wildcard().ReplaceAllString(path, "1"), s.opts.Paths)
 	switch {
 	case own != nil:
 		panic(own.op + " has this path; use Fail to change its answers")
@@ -63,9 +64,14 @@ func (s *Server) Handle(pattern string, handler http.Handler) {
 }
 
 var (
-	wildcard     = regexp.MustCompile(`\{[^{}.$]*\}`)
-	registeredAt = regexp.MustCompile(` \(registered at [^)]*\)`)
+	wildcard     = lazily(`\{[^{}.$]*\}`)
+	registeredAt = lazily(` \(registered at [^)]*\)`)
 )
+
+// lazily compiles an expression when it is first used.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
 
 // findHandler sets the pattern of a request, or adds to the methods that its path
 // allows.

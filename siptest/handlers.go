@@ -336,8 +336,12 @@ func (c *call) readForm(params []*param) error {
 	for _, f := range c.route.form {
 		p := byName[f.name]
 		if p == nil {
-			if !f.optional {
+			switch {
+			case f.optional:
+			case c.route.op != "Groups.Update" || c.opts.GroupUpdates == GroupUpdateRejects:
 				return malformed("%s is required", f.name)
+			case c.opts.GroupUpdates == GroupUpdateClears && len(params) > 0:
+				c.cells[f.name] = f.kind.zeroValue()
 			}
 			continue
 		}
@@ -359,7 +363,7 @@ func (c *call) readForm(params []*param) error {
 	return nil
 }
 
-// rewritable are the columns of Options.RewriteKey.
+// rewritable are the columns of Options.RewriteKey and Options.Rewrites.
 var rewritable = []string{"user", "groupName", "queueName", "network", "deviceMacAddress"}
 
 func (c *call) readField(f field, p *param) error {
@@ -387,8 +391,8 @@ func (c *call) readField(f field, p *param) error {
 	if problem != "" {
 		return malformed("%s %s", f.name, problem)
 	}
-	if c.opts.RewriteKey != nil && slices.Contains(rewritable, f.name) {
-		value = c.opts.RewriteKey(f.name, value)
+	if slices.Contains(rewritable, f.name) {
+		value = c.opts.rewriteKey(f.name, value)
 	}
 	c.cells[f.name] = value
 	return nil

@@ -2,6 +2,7 @@ package siptest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -86,6 +87,17 @@ func (s *Server) Refused() int {
 	return s.refused
 }
 
+func (l *Limit) validate() error {
+	switch {
+	case l == nil:
+	case min(int64(l.Requests), int64(l.Per), int64(l.Burst), int64(l.InFlight), int64(l.Delay)) < 0:
+		return errors.New("a limit has no negative numbers")
+	case l.Status != 0 && !isErrorStatus(l.Status):
+		return fmt.Errorf("%d does not refuse a request", l.Status)
+	}
+	return nil
+}
+
 // A limiter counts the requests for a Limit.
 type limiter struct {
 	Limit
@@ -99,11 +111,8 @@ func newLimiter(l *Limit) *limiter {
 	if l == nil {
 		return nil
 	}
-	if min(int64(l.Requests), int64(l.Per), int64(l.Burst), int64(l.InFlight), int64(l.Delay)) < 0 {
-		panic("siptest: a Limit has no negative numbers")
-	}
-	if l.Status != 0 && (l.Status < 400 || l.Status > 599) {
-		panic(fmt.Sprintf("siptest: %d does not refuse a request", l.Status))
+	if err := l.validate(); err != nil {
+		panic("siptest: " + err.Error())
 	}
 	lim := &limiter{Limit: *l}
 	lim.Per = cmp.Or(l.Per, time.Second)

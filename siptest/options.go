@@ -3,12 +3,23 @@ package siptest
 import (
 	"cmp"
 	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // Options choose how the server behaves. The zero value is the usual choice.
 type Options struct {
+	// Addr is where the socket listens, such as "127.0.0.1:8080" or ":8080".
+	// Empty means any free port of the loopback interface.
+	Addr string
+
 	// APIKey is a credential that the server accepts. Username and Password
 	// together are another. Empty means "siptest-api-key", "siptest" and
 	// "siptest-password".
@@ -38,6 +49,17 @@ type Options struct {
 	// most one user.
 	AllowDuplicates bool
 
+	// DuplicateStatus is the status that answers a breach of uniqueness; 0
+	// means 409. A second association of a device is a 409 all the same.
+	DuplicateStatus int
+
+	// GroupUpdates decides about a group's update that does not send all of
+	// its parameters. The API's page does not call any of them optional.
+	GroupUpdates GroupUpdates
+
+	// Paths decides how exact a path must be.
+	Paths Paths
+
 	// MaxRows is the largest number of rows in one list; 0 means 10,000. The
 	// server filters, sorts and pages first, and then drops the rest without
 	// a word.
@@ -54,8 +76,14 @@ type Options struct {
 	// sent. The columns are user, groupName, queueName, network and
 	// deviceMacAddress. The value has passed the server's checks; what
 	// RewriteKey returns is stored as it is. Uniqueness is checked on what is
-	// stored. RewriteKey must not use the server. nil stores what was sent.
+	// stored. RewriteKey must not use the server. nil means Rewrites.
 	RewriteKey func(column, value string) string
+
+	// Rewrites are rewritings of keys by their names, for the same columns. A
+	// column without one is stored as it was sent. RewriteMask is for
+	// network alone, RewriteBare and RewriteHyphens for deviceMacAddress. If
+	// RewriteKey is set, Rewrites has no effect.
+	Rewrites Rewrites
 
 	// Limit is how many requests the server accepts; nil means all. SetLimit
 	// changes it later.
@@ -103,7 +131,43 @@ type Options struct {
 
 	// Now is the server's clock; nil means time.Now.
 	Now func() time.Time
+
+	// Zone is the time zone of the datetimes in rows; nil means UTC.
+	Zone *time.Location
+
+	// Observe is called once for each request of Requests, when its answer is
+	// about to be sent or when it has failed. It may use the server, except for
+	// Wait and Close. Several calls may run at a time.
+	Observe func(Request)
 }
+
+// Validate reports everything in the options that makes no sense, such as a
+// negative number. NewServer panics with such options.
+func (o Options) Validate() error {
+	var problems []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	check(o.MaxRows >= 0, "maxRows is negative")
+	check(o.ListLag >= 0, "listLag is negative")
+	check(o.MaxInputVars >= 0, "maxInputVars is negative")
+	check(o.KeepRequests >= 0, "keepRequests is negative")
+	check(o.IdleTimeout >= 0, "idleTimeout is negative")
+	check(o.Latency >= 0, "latency is negative")
+	check(o.DuplicateStatus == 0 || isErrorStatus(o.DuplicateStatus), "%d does not refuse a request", o.DuplicateStatus)
+	for _, column := range slices.Sorted(maps.Keys(o.Rewrites)) {
+		check(slices.Contains(rewritable, column), "%q is not the column of a key: use one of %v", column, rewritable)
+		rewrite := o.Rewrites[column]
+		only, known := rewrites[rewrite]
+		check(known, "%q is not a rewrite: use one of %v", rewrite, slices.Sorted(maps.Keys(rewrites)))
+		check(only == "" || only == column, "the rewrite %s is for %s, not for %s", rewrite, only, column)
+	}
+	return errors.Join(append(problems, o.Limit.validate())...)
+}
+
+func isErrorStatus(status int) bool { return 400 <= status && status <= 599 }
 
 // withDefaults sets the fields that are zero.
 func (o Options) withDefaults() Options {
@@ -112,6 +176,8 @@ func (o Options) withDefaults() Options {
 	o.Password = cmp.Or(o.Password, "siptest-password")
 	o.MaxRows = cmp.Or(o.MaxRows, 10_000)
 	o.MaxInputVars = cmp.Or(o.MaxInputVars, 1000)
+	o.DuplicateStatus = cmp.Or(o.DuplicateStatus, http.StatusConflict)
+	o.Zone = cmp.Or(o.Zone, time.UTC)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -140,6 +206,73 @@ const (
 	HonourQuery                          // as on the other lists
 	RejectQuery                          // 400
 )
+
+// GroupUpdates decides about the update of a group that leaves out some of the
+// parameters.
+type GroupUpdates int
+
+// The ways to treat such an update.
+const (
+	GroupUpdateRejects GroupUpdates = iota // 400
+	GroupUpdateKeeps                       // what is not sent stays
+	GroupUpdateClears                      // what is not sent becomes empty, or 0
+)
+
+// Paths decides how exact a path must be.
+type Paths int
+
+// The kinds of paths.
+const (
+	PathsExact   Paths = iota // as on the API's page, to the letter
+	PathsAnyCase              // in any case; trustedNetwork and trustedNetworks are the same
+)
+
+// Rewrites are rewritings by the name of the column, such as user.
+type Rewrites map[string]Rewrite
+
+// A Rewrite is what the server does to a key before it stores it.
+type Rewrite string
+
+// The rewritings.
+const (
+	RewriteLower   Rewrite = "lower"   // small letters
+	RewriteUpper   Rewrite = "upper"   // capital letters
+	RewriteTrim    Rewrite = "trim"    // no space at either end
+	RewriteMask    Rewrite = "mask"    // a network without host bits
+	RewriteBare    Rewrite = "bare"    // a MAC address without separators
+	RewriteHyphens Rewrite = "hyphens" // a MAC address with hyphens
+)
+
+// rewrites are all rewritings, each with the one column that it is for. An empty
+// column means all of them.
+var rewrites = map[Rewrite]string{
+	RewriteLower: "", RewriteUpper: "", RewriteTrim: "",
+	RewriteMask: "network", RewriteBare: "deviceMacAddress", RewriteHyphens: "deviceMacAddress",
+}
+
+// rewriteKey returns what the server stores of a value.
+func (o Options) rewriteKey(column, value string) string {
+	if o.RewriteKey != nil {
+		return o.RewriteKey(column, value)
+	}
+	switch o.Rewrites[column] {
+	case RewriteLower:
+		return strings.ToLower(value)
+	case RewriteUpper:
+		return strings.ToUpper(value)
+	case RewriteTrim:
+		return strings.TrimSpace(value)
+	case RewriteMask:
+		if prefix, err := netip.ParsePrefix(value); err == nil {
+			return prefix.Masked().String()
+		}
+	case RewriteBare:
+		return macSeparators.Replace(value)
+	case RewriteHyphens:
+		return strings.ReplaceAll(value, ":", "-") // a kindMAC has colons
+	}
+	return value
+}
 
 // ErrorBody is the format of an error's body.
 type ErrorBody int

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/infinitysip/infinitysip"
 )
 
 func TestCreateBody(t *testing.T) {
@@ -318,4 +320,163 @@ func TestNow(t *testing.T) {
 	require.Equal(t, zeroDatetime, updated[0])
 	require.Greater(t, updated[1], created[1])
 	require.Equal(t, created, w.values(t, root+"/1/users", "createDatetime"))
+}
+
+func TestDuplicateStatus(t *testing.T) {
+	t.Parallel()
+	w := inProcess(New(t, Options{DuplicateStatus: 422}))
+	addSamples(t, w)
+	for path, form := range map[string]string{
+		"/users":           "user=ann&password=p&displayName=x&extensionNumber=9",
+		"/groups/1":        "groupName=help&displayName=x&extensionNumber=301&ringRetry=0&ringExclusive=0&callerNameFormat=",
+		"/trustedNetworks": "network=10.0.20.0/24",
+	} {
+		status, body := w.do(t, "POST", root+"/1"+path, form)
+		require.Equal(t, 422, status, body)
+	}
+	status, _ := w.do(t, "POST", root+"/1/users/2/devices", "pbxDeviceId=1")
+	require.Equal(t, 409, status, "a device has one user")
+}
+
+func TestGroupUpdates(t *testing.T) {
+	t.Parallel()
+	before := infinitysip.Group{
+		ID: 2, DomainID: 1, Name: "help", DisplayName: "Help", ExtensionNumber: "302", RingExclusive: true, CallerNameFormat: "{dgrpName}",
+	}
+	kept, cleared := before, infinitysip.Group{ID: 2, DomainID: 1, DisplayName: "Aid", RingRetry: true}
+	kept.DisplayName, kept.RingRetry = "Aid", true
+	for _, tt := range []struct {
+		updates GroupUpdates
+		status  int
+		after   infinitysip.Group
+	}{
+		{GroupUpdateRejects, 400, before},
+		{GroupUpdateKeeps, 204, kept},
+		{GroupUpdateClears, 204, cleared},
+	} {
+		w := inProcess(New(t, Options{GroupUpdates: tt.updates}))
+		addSamples(t, w)
+		status, _ := w.do(t, "POST", root+"/1/groups/2", "")
+		require.Equal(t, 400, status, "nothing to update")
+		status, _ = w.do(t, "POST", root+"/1/groups/2", "displayName=")
+		require.Equal(t, 400, status, "it must not be empty")
+		status, _ = w.do(t, "POST", root+"/1/groups", "displayName=Aid&ringRetry=1")
+		require.Equal(t, 400, status, "a create needs them all")
+		status, body := w.do(t, "POST", root+"/1/groups/2", "displayName=Aid&ringRetry=1")
+		require.Equal(t, tt.status, status, body)
+		require.Equal(t, tt.after, w.srv.Groups(1)[1])
+	}
+}
+
+func TestPaths(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		method, path, form string
+		exact, anyCase     int
+	}{
+		{"GET", "/config/v2/sip/domains/1/users", "", 200, 200},
+		{"GET", "/Config/V2/SIP/Domains/1/USERS", "", 404, 200},
+		{"GET", "/config/v2/sip/domains/1/trustedNetworks", "", 405, 200},
+		{"GET", "/config/v2/sip/domains/1/trustedNetwork", "", 404, 200},
+		{"POST", "/config/v2/sip/domains/1/trustednetworks", "network=10.1.0.0/16", 405, 201},
+		{"GET", "/config/v2/sip/domains/1/trustednetwork/1", "", 404, 200},
+		{"GET", "/config/v2/sip/domains/1/trustedNetwork/1", "", 405, 200},
+		{"POST", "/config/v2/sip/domains/1/trustedNetworks/1", "description=x", 405, 204},
+		{"POST", "/config/v2/sip/domains/1/trustedNetwork/1", "description=x", 204, 204},
+		{"DELETE", "/config/v2/sip/domains/1/TRUSTEDNETWORKS/2", "", 404, 204},
+		{"PUT", "/config/v2/sip/domains/1/trustednetworks", "", 405, 405},
+		{"GET", "/config/v2/sip/domains/1/user", "", 404, 404},
+		{"GET", "/config/v2/sip/domains/1/trustednetworkss", "", 404, 404},
+		{"GET", "/config/v2/sip//domains/1/users", "", 404, 404},
+	} {
+		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
+			t.Parallel()
+			for paths, want := range map[Paths]int{PathsExact: tt.exact, PathsAnyCase: tt.anyCase} {
+				w := inProcess(New(t, Options{Paths: paths}))
+				addSamples(t, w)
+				status, body := w.do(t, tt.method, tt.path, tt.form)
+				require.Equal(t, want, status, "%v: %s", paths, body)
+			}
+		})
+	}
+	srv := New(t, Options{Paths: PathsAnyCase})
+	require.PanicsWithValue(t, `siptest: Handle("GET /config/v2/sip/DOMAINS"): Domains.List has this path; use Fail to change its answers`, func() {
+		srv.Handle("GET /config/v2/sip/DOMAINS", http.NotFoundHandler())
+	})
+}
+
+func TestRewrites(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		rewrite                          Rewrite
+		path, form, column, sent, stored string
+	}{
+		{RewriteLower, "/users", "password=p&displayName=A&extensionNumber=A1&", "user", "Joe.Blogs", "joe.blogs"},
+		{RewriteUpper, "/groups", "displayName=B&extensionNumber=2&ringRetry=0&ringExclusive=0&callerNameFormat=&", "groupName", "sales", "SALES"},
+		{RewriteTrim, "/queues", "displayName=C&extensionNumber=3&", "queueName", "+In+", "In"},
+		{RewriteMask, "/trustedNetworks", "", "network", "10.0.20.10/24", "10.0.20.0/24"},
+		{RewriteMask, "/trustedNetworks", "", "network", "2001:db8::1/32", "2001:db8::/32"},
+		{RewriteLower, "/devices", "pbxDeviceName=D&", "deviceMacAddress", "10-20-30-1A-2B-3C", "10:20:30:1a:2b:3c"},
+		{RewriteBare, "/devices", "pbxDeviceName=D&", "deviceMacAddress", "10-20-30-1a-2b-3c", "1020301A2B3C"},
+		{RewriteHyphens, "/devices", "pbxDeviceName=D&", "deviceMacAddress", "1020.301a.2b3c", "10-20-30-1A-2B-3C"},
+	} {
+		w := inProcess(New(t, Options{Rewrites: Rewrites{tt.column: tt.rewrite}}))
+		w.srv.addDomain(0, "", "", false)
+		w.must(t, "POST", root+"/1"+tt.path, tt.form+tt.column+"="+tt.sent)
+		require.Equal(t, []string{tt.stored}, w.values(t, root+"/1"+strings.ToLower(tt.path), tt.column))
+		status, _ := w.do(t, "POST", root+"/1"+tt.path, tt.form+tt.column+"="+tt.sent)
+		require.Equal(t, 409, status)
+	}
+	w := inProcess(New(t, Options{
+		Rewrites: Rewrites{"user": RewriteUpper}, RewriteKey: func(_, value string) string { return value + "_x" },
+	}))
+	w.srv.addDomain(0, "", "", false)
+	w.must(t, "POST", root+"/1/users", "password=p&displayName=A&extensionNumber=A1&user=joe")
+	require.Equal(t, "joe_x", w.srv.Users(1)[0].User)
+}
+
+func TestZone(t *testing.T) {
+	t.Parallel()
+	zone := time.FixedZone("", 2*3600)
+	w := inProcess(New(t, Options{Zone: zone, Now: atNoon}))
+	addSamples(t, w)
+	w.must(t, "POST", root+"/1/users/1", "email=x")
+	require.Contains(t, w.must(t, "GET", root+"/1/users/1", ""), `"createDatetime":"2019-10-31 14:00:00","updateDatetime":"2019-10-31 14:00:00"`)
+	w.srv.AddDevice(1, infinitysip.Device{Name: "x", Created: noon.AddDate(-1, 0, 0)})
+	require.Equal(t, "2018-10-31 14:00:00", w.values(t, root+"/1/devices", "createDatetime")[2])
+	require.Equal(t, noon.AddDate(-1, 0, 0), w.srv.Devices(1)[2].Created)
+	require.Zero(t, w.srv.Devices(1)[2].Updated)
+	resp := w.send(t, w.request(t, "GET", root, ""))
+	require.Equal(t, "Thu, 31 Oct 2019 12:00:00 GMT", resp.Header.Get("Date"))
+}
+
+func TestObserve(t *testing.T) {
+	t.Parallel()
+	onBothTransports(t, Options{}, func(t *testing.T, w wire) {
+		observed := make(chan Request, 10)
+		w.srv.opts.Observe = func(r Request) {
+			w.srv.ResetRequests()
+			observed <- r
+		}
+		w.srv.Fail(On("Domains.Get").Drop())
+		w.do(t, "GET", root+"?display[]=rec", "")
+		w.do(t, "GET", root+"/1/nothing", "")
+		_, _, err := w.try(t.Context(), t, "GET", root+"/1", "")
+		require.Error(t, err)
+		for _, want := range []Request{{Op: "Domains.List", Path: root, Status: 200}, {Path: root + "/1/nothing", Status: 404}, {Op: "Domains.Get", Path: root + "/1"}} {
+			got := <-observed
+			require.Equal(t, want, Request{Op: got.Op, Path: got.Path, Status: got.Status})
+			require.Equal(t, "ApiKey [redacted]", got.Header.Get("Authorization"))
+		}
+		require.Empty(t, w.srv.Requests())
+	})
+}
+
+func TestOptionsThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, Options{}.Validate())
+	require.NoError(t, fullOptions(t).Validate())
+	err := Options{MaxRows: -1, IdleTimeout: -1, KeepRequests: -1, MaxInputVars: -1, ListLag: -1, Limit: &Limit{Status: 200}}.Validate()
+	require.EqualError(t, err, "maxRows is negative\nlistLag is negative\nmaxInputVars is negative\nkeepRequests is negative\nidleTimeout is negative\n200 does not refuse a request")
+	require.PanicsWithValue(t, "siptest: latency is negative", func() { NewServer(Options{Latency: -1}) })
 }

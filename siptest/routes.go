@@ -15,9 +15,10 @@ type field struct {
 // optional field.
 func (res *resource) form(names string) []field {
 	var fields []field
+	columns := res.allColumns()
 	for name := range strings.FieldsSeq(names) {
 		name, optional := strings.CutSuffix(name, "?")
-		c, ok := findColumn(res.allColumns(), name)
+		c, ok := findColumn(columns, name)
 		if !ok {
 			panic("siptest: no column " + name)
 		}
@@ -135,7 +136,7 @@ func withSegments(routes []*route) []*route {
 
 // match reports whether the segments of an escaped path are this route's, and
 // returns the ids in them.
-func (rt *route) match(segments []string) (map[string]int64, bool) {
+func (rt *route) match(segments []string, paths Paths) (map[string]int64, bool) {
 	if len(segments) != len(rt.segments) {
 		return nil, false
 	}
@@ -143,7 +144,7 @@ func (rt *route) match(segments []string) (map[string]int64, bool) {
 	for i, want := range rt.segments {
 		name, isParam := paramName(want)
 		if !isParam {
-			if segments[i] != want {
+			if !paths.equal(segments[i], want) {
 				return nil, false
 			}
 			continue
@@ -157,6 +158,21 @@ func (rt *route) match(segments []string) (map[string]int64, bool) {
 	return ids, true
 }
 
+// equal compares a segment of a path with that of a route.
+func (paths Paths) equal(segment, want string) bool {
+	if paths == PathsExact {
+		return segment == want
+	}
+	const one, many = "trustedNetwork", "trustedNetworks"
+	if strings.EqualFold(segment, one) {
+		segment = many
+	}
+	if want == one {
+		want = many
+	}
+	return strings.EqualFold(segment, want)
+}
+
 func paramName(segment string) (string, bool) {
 	name, ok := strings.CutPrefix(segment, "{")
 	return strings.TrimSuffix(name, "}"), ok
@@ -164,10 +180,10 @@ func paramName(segment string) (string, bool) {
 
 // findRoute returns the route of a request. If there is none, it returns the
 // methods that the path allows.
-func findRoute(method, path string) (rt *route, ids map[string]int64, allowed []string) {
+func findRoute(method, path string, paths Paths) (rt *route, ids map[string]int64, allowed []string) {
 	segments := strings.Split(path, "/")
 	for _, rt := range routes {
-		ids, ok := rt.match(segments)
+		ids, ok := rt.match(segments, paths)
 		switch {
 		case !ok:
 		case rt.method == method:

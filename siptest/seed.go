@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/infinitysip/infinitysip"
 )
@@ -100,8 +99,8 @@ func (s *Server) AddDevice(domain infinitysip.DomainID, device infinitysip.Devic
 	cells := map[string]string{
 		"pbxDeviceName":    device.Name,
 		"deviceMacAddress": device.MACAddress,
-		"createDatetime":   datetimeText(device.Created),
-		"updateDatetime":   datetimeText(device.Updated),
+		"createDatetime":   s.store.datetimeText(device.Created),
+		"updateDatetime":   s.store.datetimeText(device.Updated),
 		"userId":           strconv.FormatInt(int64(device.UserID), 10),
 		"user":             device.User,
 	}
@@ -156,12 +155,4 @@ func flagText(flag bool) string {
 		return "1"
 	}
 	return "0"
-}
-
-// datetimeText returns the zero date for the zero Time.
-func datetimeText(t time.Time) string {
-	if t.IsZero() {
-		return zeroDatetime
-	}
-	return t.UTC().Format(datetimeLayout)
 }

@@ -51,7 +51,7 @@ func (s *Server) newRequest(req *http.Request, body []byte) *request {
 		method: method, path: req.URL.EscapedPath(), query: req.URL.RawQuery,
 		url: req.URL, host: cmp.Or(req.Host, req.URL.Host), header: header, body: body,
 	}
-	r.route, r.ids, r.allowed = findRoute(method, r.path)
+	r.route, r.ids, r.allowed = findRoute(method, r.path, s.opts.Paths)
 	if r.route == nil {
 		s.findHandler(r)
 	}
@@ -67,6 +67,9 @@ func (s *Server) newRequest(req *http.Request, body []byte) *request {
 func (s *Server) serve(ctx context.Context, r *request) (reply, error) {
 	entry, fault, refused, task := s.receive(r)
 	defer s.end(task)
+	if s.opts.Observe != nil {
+		defer func() { s.opts.Observe(s.read(entry)) }()
+	}
 	if refused != nil {
 		if err := wait(ctx, refused.delay); err != nil {
 			return reply{}, err
@@ -147,6 +150,13 @@ func (s *Server) receive(r *request) (*Request, Fault, *limited, *task) {
 		entry.Form, r.form, r.body = url.Values{}, nil, nil
 	}
 	return entry, fault, nil, s.begin()
+}
+
+// read returns a Request of the log as it is now.
+func (s *Server) read(entry *Request) Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *entry
 }
 
 // leave ends a request's time in flight.

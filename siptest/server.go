@@ -2,6 +2,8 @@ package siptest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -51,8 +53,12 @@ type Request struct {
 }
 
 // NewServer returns a server without any domain; AddDomain adds one. The server
-// opens no port before URL or Client is called. Close it after use.
+// opens no port before Listen, URL or Client is called. Close it after use.
+// NewServer panics if Options.Validate has an error.
 func NewServer(o Options) *Server {
+	if err := o.Validate(); err != nil {
+		panic("siptest: " + err.Error())
+	}
 	o = o.withDefaults()
 	return &Server{
 		opts:    o,
@@ -62,6 +68,18 @@ func NewServer(o Options) *Server {
 		tasks:   map[*task]bool{},
 		traffic: newTraffic(o),
 	}
+}
+
+// Copy returns a new server with these options and a copy of the rows of s, with their
+// ids, dates and secrets. The rows are stored as they are: Options.Rewrites and the
+// like do not apply. Nothing else is copied: not the faults, the requests or the
+// calls of Handle. Fill a server once, for example, and give each test a copy.
+func (s *Server) Copy(o Options) *Server {
+	c := NewServer(o)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.store.copyTo(c.store)
+	return c
 }
 
 // TB has the methods of a test that New needs. *testing.T and *testing.B are TBs.
@@ -177,19 +195,32 @@ func (s *Server) cancelLateCommits() {
 	}
 }
 
-// URL returns the server's base URL on the loopback interface, such as
-// http://127.0.0.1:41234. It begins with https if Options.HTTP2 or Options.TLS
-// is set. The first call opens the port. It panics if the server is closed.
+// URL returns the server's base URL, such as http://127.0.0.1:41234. It begins
+// with https if Options.HTTP2 or Options.TLS is set. It is on the loopback
+// interface, unless Options.Addr names another one. The first call opens the port.
+// URL panics if the server is closed, or if the port cannot be opened.
 func (s *Server) URL() string {
-	s.lifecycle.Lock()
-	defer s.lifecycle.Unlock()
-	if s.socket == nil {
-		if s.closed {
-			panic("siptest: the server is closed")
-		}
-		s.listen()
+	if err := s.Listen(); err != nil {
+		panic(err.Error())
 	}
 	return s.socket.URL
+}
+
+// Listen opens the port, if it is not open yet. Call it to learn why it cannot be
+// opened: URL and Client panic then.
+func (s *Server) Listen() error {
+	s.lifecycle.Lock()
+	defer s.lifecycle.Unlock()
+	if s.socket != nil {
+		return nil
+	}
+	if s.closed {
+		return errors.New("siptest: the server is closed")
+	}
+	if err := s.listen(); err != nil {
+		return fmt.Errorf("siptest: %w", err)
+	}
+	return nil
 }
 
 // SetAPIKey makes the server accept this API key instead of the one before, as

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/infinitysip/infinitysip"
 )
 
 // TestConcurrentUse: many goroutines create, read, change and delete at once. Run
@@ -277,4 +279,71 @@ func TestNew(t *testing.T) {
 	require.Equal(t, int64(8), srv.addDomain(0, "", "", false))
 	require.Equal(t, int64(3), srv.addDomain(3, "", "", false))
 	require.Panics(t, func() { srv.addDomain(7, "", "", false) })
+}
+
+func TestListen(t *testing.T) {
+	t.Parallel()
+	first := New(t, Options{Addr: "127.0.0.1:0"})
+	require.NoError(t, first.Listen())
+	require.NoError(t, first.Listen())
+	addr := strings.TrimPrefix(first.URL(), "http://")
+	require.Regexp(t, `^127\.0\.0\.1:\d+$`, addr)
+
+	second := New(t, Options{Addr: addr})
+	err := second.Listen()
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	require.ErrorContains(t, err, "siptest: listen tcp "+addr)
+	require.Panics(t, func() { second.URL() })
+	require.Equal(t, 200, inProcess(second).send(t, inProcess(second).request(t, "GET", root, "")).StatusCode)
+	first.Close()
+	require.NoError(t, second.Listen(), "it can be tried again")
+	require.Equal(t, "http://"+addr, second.URL())
+
+	for _, all := range []string{":0", "0.0.0.0:0", "[::]:0"} {
+		for _, o := range []Options{{Addr: all}, {Addr: all, HTTP2: true}} {
+			srv := New(t, o)
+			srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
+			require.Regexp(t, `^https?://127\.0\.0\.1:\d+$`, srv.URL())
+			rows, err := srv.Client().Domains.List(t.Context())
+			require.NoError(t, err)
+			require.Len(t, rows, 1)
+		}
+	}
+
+	closed := NewServer(Options{})
+	closed.Close()
+	require.EqualError(t, closed.Listen(), "siptest: the server is closed")
+}
+
+func TestCopy(t *testing.T) {
+	t.Parallel()
+	clock := noon
+	srv := New(t, Options{AllowDuplicates: true, Now: atNoon})
+	addSamples(t, inProcess(srv))
+	srv.AddUser(1, infinitysip.User{ID: 7, User: "joe.blogs"}) // a duplicate
+	inProcess(srv).must(t, "DELETE", root+"/1/users/7", "")
+	srv.AddUser(1, infinitysip.User{User: "joe.blogs"})
+	c := srv.Copy(Options{ListLag: time.Minute, Now: func() time.Time { return clock }})
+	t.Cleanup(c.Close)
+	w := inProcess(c)
+	for _, path := range []string{"", "/1/users", "/1/groups/1/users", "/1/queues/1/members", "/1/trustednetworks", "/1/devices"} {
+		require.Equal(t, inProcess(srv).must(t, "GET", root+path, ""), w.must(t, "GET", root+path, ""))
+	}
+	require.Equal(t, "1234", c.Users(1)[0].PIN.Reveal())
+
+	status, _ := w.do(t, "POST", root+"/1/users", "user=ann&password=p&displayName=x&extensionNumber=9")
+	require.Equal(t, 409, status)
+	require.Equal(t, `{"userId":"9"}`+"\n", w.must(t, "POST", root+"/1/users", "user=new&password=p&displayName=x&extensionNumber=9"))
+	w.must(t, "POST", root+"/1/users/1", "email=x")
+	w.must(t, "DELETE", root+"/1/users/2", "")
+	w.must(t, "DELETE", root+"/1/groups/1/users", "userSpec[]=1")
+	require.Equal(t, []string{"1", "2", "8"}, w.values(t, root+"/1/users", "userId"), "its lists lag")
+	require.Equal(t, []string{"1"}, w.values(t, root+"/1/groups/1/users", "userId"))
+	clock = clock.Add(time.Minute)
+	require.Equal(t, []string{"1", "8", "9"}, w.values(t, root+"/1/users", "userId"))
+	require.Empty(t, w.values(t, root+"/1/groups/1/users", "userId"))
+
+	require.Equal(t, []infinitysip.UserID{1}, srv.GroupUsers(1, 1))
+	require.Len(t, srv.Users(1), 3)
+	require.Empty(t, srv.Users(1)[0].Email)
 }

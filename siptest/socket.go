@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -19,24 +20,48 @@ import (
 // How requests reach the server over a socket.
 
 // listen opens the socket. The caller holds s.lifecycle.
-func (s *Server) listen() {
+func (s *Server) listen() error {
+	socket, err := newSocket(s.opts.Addr, http.HandlerFunc(s.serveHTTP))
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.cancelRequests = cancel
-	s.socket = httptest.NewUnstartedServer(http.HandlerFunc(s.serveHTTP))
+	s.socket, s.cancelRequests = socket, cancel
 	config := s.socket.Config
 	config.BaseContext = func(net.Listener) context.Context { return ctx }
 	config.ConnContext = s.traffic.connContext
 	config.ConnState = s.traffic.connState
 	config.IdleTimeout = s.opts.IdleTimeout
 	config.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){"h2": s.serveHTTP2}
+	defer s.nameLoopback()
 	if !s.encrypted() {
 		s.socket.Start()
-		return
+		return nil
 	}
 	config.ErrorLog = log.New(handshakeFilter{}, "", log.LstdFlags)
 	s.socket.EnableHTTP2 = s.opts.HTTP2
 	s.socket.TLS = s.opts.TLS
 	s.socket.StartTLS()
+	return nil
+}
+
+func newSocket(addr string, handler http.Handler) (*httptest.Server, error) {
+	if addr == "" {
+		return httptest.NewUnstartedServer(handler), nil
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &httptest.Server{Listener: listener, Config: &http.Server{Handler: handler}}, nil
+}
+
+// nameLoopback names the loopback interface in the URL of a socket that listens on
+// all interfaces.
+func (s *Server) nameLoopback() {
+	if addr, ok := s.socket.Listener.Addr().(*net.TCPAddr); ok && addr.IP.IsUnspecified() {
+		s.socket.URL = strings.Replace(s.socket.URL, addr.String(), net.JoinHostPort("127.0.0.1", strconv.Itoa(addr.Port)), 1)
+	}
 }
 
 func (s *Server) encrypted() bool { return s.opts.HTTP2 || s.opts.TLS != nil }

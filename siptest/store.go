@@ -41,7 +41,9 @@ type membership struct{ group, user int64 }
 // A store holds all rows. It does not know HTTP and does not lock.
 type store struct {
 	now             func() time.Time
+	zone            *time.Location
 	allowDuplicates bool // do not enforce unique keys
+	duplicateStatus int
 	tables          map[*resource]*table
 	owners          map[uniqueKey]*row // the row that has each key
 	memberships     map[membership]bool
@@ -50,7 +52,8 @@ type store struct {
 
 func newStore(o Options) *store {
 	st := emptyStore()
-	st.now, st.allowDuplicates = o.Now, o.AllowDuplicates
+	st.now, st.zone = o.Now, o.Zone
+	st.allowDuplicates, st.duplicateStatus = o.AllowDuplicates, o.DuplicateStatus
 	if o.ListLag > 0 {
 		st.replica = &replica{store: emptyStore(), lag: o.ListLag}
 	}
@@ -67,6 +70,27 @@ func emptyStore() *store {
 		st.tables[res] = &table{rows: map[int64]*row{}, children: map[int64][]*row{}}
 	}
 	return st
+}
+
+// copyTo adds all rows to an empty store. Its lists show them at once.
+func (st *store) copyTo(to *store) {
+	for _, res := range resources {
+		t := to.tables[res]
+		t.lastID = st.tables[res].lastID
+		for _, rows := range st.tables[res].children {
+			for _, r := range rows {
+				r = r.clone()
+				// Of rows with the same key, which st may allow, the first has it.
+				_ = to.claim(r, r.uniqueKeys())
+				t.put(r)
+				to.showNow(r)
+			}
+		}
+	}
+	to.memberships = maps.Clone(st.memberships)
+	if to.replica != nil {
+		to.replica.store.memberships = maps.Clone(st.memberships)
+	}
 }
 
 // find returns a row of a parent, or nil.
@@ -192,7 +216,7 @@ func (st *store) claim(r *row, keys []uniqueKey) error {
 	}
 	for _, k := range keys {
 		if owner := st.owners[k]; owner != nil && owner != r {
-			return conflict("%s is in use", k.column)
+			return &refusal{st.duplicateStatus, k.column + " is in use"}
 		}
 	}
 	st.release(r)
@@ -210,7 +234,15 @@ func (st *store) release(r *row) {
 	}
 }
 
-func (st *store) datetime() string { return st.now().UTC().Format(datetimeLayout) }
+func (st *store) datetime() string { return st.now().In(st.zone).Format(datetimeLayout) }
+
+// datetimeText returns the zero date for the zero Time.
+func (st *store) datetimeText(t time.Time) string {
+	if t.IsZero() {
+		return zeroDatetime
+	}
+	return t.In(st.zone).Format(datetimeLayout)
+}
 
 func (r *row) uniqueKeys() []uniqueKey {
 	keys := make([]uniqueKey, 0, len(r.res.unique))
