@@ -1,9 +1,10 @@
 # The checks of .ci/run, and two that go on for as long as you let them.
-# make api writes the records of the public APIs again.
+# make api writes the records of the public APIs again, and make docs the pages of
+# the command line.
 FUZZTIME ?= 1m
 LONG ?= 10m
 
-.PHONY: check api fuzz soak
+.PHONY: check api docs fuzz soak
 
 check:
 	.ci/run
@@ -11,6 +12,9 @@ check:
 api:
 	@text=$$(go run ./internal/api .) && echo "$$text" >api/infinitysip.txt
 	@text=$$(go run ./internal/api ./provision) && echo "$$text" >api/provision.txt
+
+docs:
+	go -C cmd/infinitysip run ./internal/gendocs ../../docs/cli
 
 # Every fuzz target, one after the other.
 fuzz:
