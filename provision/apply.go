@@ -76,7 +76,7 @@ type execution struct {
 	unkept    error                                                      // a secret could not be kept
 	throttled time.Duration                                              // the server lets nothing through for so long; 0: it does
 	put       map[int][]bool                                             // of changes of who is in a group, those members for whom it was done
-	groups    map[int64]infinitysip.GroupUpdateParams                    // groups as they are now, if they were changed
+	groups    map[int64]*groupNow                                        // groups that are changed
 	spares    *spareNumbers                                              // for the time in between
 	known     map[infinitysip.QueueID]map[infinitysip.QueueMemberID]bool // members of queues that are not those of a lost answer
 
@@ -119,7 +119,7 @@ func (x *execution) has(i int, m mark) bool { return x.marks[i]&m != 0 }
 func (x *execution) begin() {
 	items := x.plan.Items
 	x.results, x.made, x.doubts, x.marks = make([]Result, len(items)), make([]int64, len(items)), make([]error, len(items)), make([]mark, len(items))
-	x.put, x.groups, x.places = map[int][]bool{}, map[int64]infinitysip.GroupUpdateParams{}, map[int]int{}
+	x.put, x.groups, x.places = map[int][]bool{}, map[int64]*groupNow{}, map[int]int{}
 	x.mu, x.keeping, x.setting = make(lock, 1), make(lock, 1), make(lock, 1)
 	x.known = map[infinitysip.QueueID]map[infinitysip.QueueMemberID]bool{}
 	between := false

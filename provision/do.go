@@ -119,24 +119,33 @@ func updateBy[I infinitysip.ID, P any](x *execution, call func(context.Context, 
 	return call(x.ctx, x.domain, I(c.ID), params)
 }
 
+// A groupNow is a group as it is, as far as this Apply knows.
+type groupNow struct {
+	turn   lock // held by the change that is made
+	params infinitysip.GroupUpdateParams
+}
+
 // updateGroup changes a group. The call sets every field, so those that do not
-// change are sent as they are, after what this Apply has changed of them before.
+// change are sent as they are, after what this Apply has changed of them before. So
+// the changes of a group take turns.
 func (x *execution) updateGroup(c *Change) error {
 	x.mu.Lock()
-	params, changed := x.groups[c.ID]
-	x.mu.Unlock()
-	if !changed {
-		params = x.there.groups[x.shelves[KindGroup].byID[c.ID].row].UpdateParams()
+	g := x.groups[c.ID]
+	if g == nil {
+		g = &groupNow{turn: make(lock, 1), params: x.there.groups[x.shelves[KindGroup].byID[c.ID].row].UpdateParams()}
+		x.groups[c.ID] = g
 	}
+	x.mu.Unlock()
+	g.turn.Lock()
+	defer g.turn.Unlock()
+	params := g.params
 	if err := fillFields(&params, c.Fields); err != nil {
 		return err
 	}
 	if err := x.client.Groups.Update(x.ctx, x.domain, infinitysip.GroupID(c.ID), params); err != nil {
 		return err
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.groups[c.ID] = params
+	g.params = params
 	return nil
 }
 
