@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 //
 // Besides the commands of testscript there are:
 //
-//	fault OP [nth N] [times N] status CODE|drop|hang|slow DURATION
+//	fault OP [nth N] [times N] status CODE|header NAME VALUE|drop|hang|slow DURATION
 //	                 makes the server fail at calls of OP ("*" is any)
 //	struck           waits until a fault has struck that no struck has waited for
 //	code N PROGRAM…  runs a program that has to end with the exit code N
@@ -141,7 +141,7 @@ func struck(ts *testscript.TestScript, neg bool, args []string) {
 // fault is the command of that name.
 func fault(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 || neg {
-		ts.Fatalf("usage: fault OP [nth N] [times N] status CODE|drop|hang|slow DURATION")
+		ts.Fatalf("usage: fault OP [nth N] [times N] status CODE|header NAME VALUE|drop|hang|slow DURATION")
 	}
 	strikes := ts.Value(struckKey{}).(chan struct{})
 	f := siptest.On(args[0]).Before(func(*siptest.Server) {
@@ -166,6 +166,9 @@ func fault(ts *testscript.TestScript, neg bool, args []string) {
 		case "status":
 			i++
 			f = f.Status(number(i))
+		case "header":
+			i += 2
+			f = f.Header(args[i-1], args[i])
 		case "drop":
 			f = f.CommitThenDrop()
 		case "hang":
