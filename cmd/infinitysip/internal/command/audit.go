@@ -65,7 +65,7 @@ func (a *app) auditNetworksCommand() *cobra.Command {
   host bits       it is written with an address in it, such as 10.0.20.10/24
   same            the domain, or one before it, has the same network
   overlaps        a network of this domain, or of one before it, has addresses in common
-  no description  nobody wrote down whose it is
+  no description  nothing says which office it belongs to
   unreadable      the server's text is no network
   no networks     the domain has none
 
@@ -245,7 +245,7 @@ func networkAdvice(finding string) string {
 	case "overlaps":
 		return "Find out whose the addresses are, and keep what is needed."
 	case "no description":
-		return "Write down whose it is."
+		return "Write in its description which office it belongs to."
 	case "unreadable":
 		return "Delete it and make it again, in CIDR."
 	case "no networks":
