@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 //
 // A change that fails holds up only those that need it. If a call's outcome is
 // unknown, Apply waits, looks again, and does what was not done, at most three
-// times. If the server's limit refuses a call, Apply waits and goes on. When the
+// times. If a limit refuses a call, Apply waits and goes on, or ends (LimitWait). When the
 // context ends, or the server refuses the credentials, or ApplyOptions.Keep fails
 // and a change would need it, that change is not begun.
 //
@@ -66,15 +67,17 @@ type execution struct {
 	graph   *graph.Graph
 
 	results []Result
-	made    []int64 // the ids of what the changes made
-	doubts  []error // why a change is in doubt, or was
+	made    []int64     // the ids of what the changes made
+	doubts  []error     // why a change is in doubt, or was
+	tried   []time.Time // when its calls ended, unless it was only looked for since
 	marks   []mark
 
 	mu        lock // of what follows, and held while Progress runs
 	done      int
 	refused   error                                                      // the server did not accept the credentials
 	unkept    error                                                      // a secret could not be kept
-	throttled time.Duration                                              // the server lets nothing through for so long; 0: it does
+	throttled time.Duration                                              // a limit lets nothing through for so long; 0: it does
+	limit     error                                                      // the refusal that says so
 	put       map[int][]bool                                             // of changes of who is in a group, those members for whom it was done
 	groups    map[int64]*groupNow                                        // groups that are changed
 	spares    *spareNumbers                                              // for the time in between
@@ -119,6 +122,7 @@ func (x *execution) has(i int, m mark) bool { return x.marks[i]&m != 0 }
 func (x *execution) begin() {
 	items := x.plan.Items
 	x.results, x.made, x.doubts, x.marks = make([]Result, len(items)), make([]int64, len(items)), make([]error, len(items)), make([]mark, len(items))
+	x.tried = make([]time.Time, len(items))
 	x.put, x.groups, x.places = map[int][]bool{}, map[int64]*groupNow{}, map[int]int{}
 	x.mu, x.keeping, x.setting = make(lock, 1), make(lock, 1), make(lock, 1)
 	x.known = map[infinitysip.QueueID]map[infinitysip.QueueMemberID]bool{}
@@ -158,13 +162,15 @@ func (x *execution) begin() {
 const (
 	maxRounds    = 3                // of looks at what is in doubt
 	roundWait    = 10 * time.Second // before the first one, or a little more; doubled for each
+	aloneWait    = time.Second      // who is alone looks after this, and after twice as long, before the first of those
+	aloneRounds  = 2                // of these looks, besides
 	turnWait     = 15 * time.Second // besides, for each of those who go first, or more
 	maxTurns     = 6                // of those who are counted
 	anyTurn      = 8                // one of so many turns, for who does not know its own
 	freshMade    = roundWait / 2    // from when a create was sent to when Settle is told
 	freshSet     = time.Second      // the same of an update, unless calls are slower than that
 	limitedWait  = time.Minute      // after a refusal by a limit that does not say how long
-	longestLimit = 5 * time.Minute  // the longest refusal for which Apply waits
+	longestLimit = 5 * time.Minute  // the longest refusal for which Apply waits, unless LimitWait says another
 	maxLimited   = 3                // waits in a row after which nothing got through
 )
 
@@ -174,7 +180,7 @@ func (x *execution) run() {
 	rounds, limited, done := 0, 0, 0
 	todo := []bool(nil)
 	for {
-		x.throttled = 0 // no worker is at it
+		x.throttled, x.limit = 0, nil // no worker is at it
 		x.graph.Run(workers(x.opts.Workers), todo, x.step)
 		var doubts []int
 		todo = make([]bool, len(x.results))
@@ -198,16 +204,16 @@ func (x *execution) run() {
 			done = x.done
 		}
 		x.seen, x.among, x.before = nil, nil, nil
-		look := len(doubts) > 0 && rounds < maxRounds
+		look := len(doubts) > 0 && rounds < x.mostRounds()
 		switch {
 		case x.ctx.Err() != nil:
 			x.closing = x.ctx.Err()
 		case x.refused != nil:
 			x.closing = x.refused
-		case x.throttled > longestLimit:
-			x.closing = fmt.Errorf("the server's limit lets nothing through for %v: try again after that: %w", x.throttled.Round(time.Second), infinitysip.ErrRateLimited)
+		case x.throttled > x.longestLimit():
+			x.closing = tooLong(x.limit)
 		case x.throttled > 0 && limited > maxLimited:
-			x.closing = fmt.Errorf("the server's limit let nothing through, however long it was waited for: %w", infinitysip.ErrRateLimited)
+			x.closing = fmt.Errorf("the limit let nothing through, however long it was waited for: %w", x.limit)
 		case x.throttled == 0 && !look:
 			x.closing = errors.New("what was in doubt could not be settled")
 		default:
@@ -220,16 +226,40 @@ func (x *execution) run() {
 	}
 }
 
+// longestLimit is the longest refusal by a limit for which Apply waits.
+func (x *execution) longestLimit() time.Duration {
+	return max(cmp.Or(x.opts.LimitWait, longestLimit), 0)
+}
+
+// limitOf tells for how long a limit lets nothing through, if an error is its refusal.
+func limitOf(err error) (wait time.Duration, limited bool) {
+	if !errors.Is(err, infinitysip.ErrRateLimited) {
+		return 0, false
+	}
+	if failed, ok := errors.AsType[*infinitysip.Error](err); ok && failed.RetryAfter > 0 {
+		return failed.RetryAfter, true
+	}
+	return limitedWait, true
+}
+
+// tooLong is why nothing is tried again after a refusal.
+func tooLong(refusal error) error {
+	if failed, ok := errors.AsType[*infinitysip.Error](refusal); ok && failed.RetryAfter > 0 {
+		return fmt.Errorf("the server's limit lets nothing through for %v: try again after that: %w", failed.RetryAfter.Round(time.Second), refusal)
+	}
+	return fmt.Errorf("a limit lets nothing through: try again later: %w", refusal)
+}
+
 // wait waits for the limit, and before a look for the turn of this program.
 func (x *execution) wait(doubts []int, look bool, rounds int) {
 	wait, turn := x.throttled, time.Duration(0)
 	if look {
 		var before time.Duration
 		// The first round is for all else that is in doubt, which needs no turn.
-		if rounds > 0 || !slices.ContainsFunc(doubts, func(i int) bool { return !x.results[i].Change.makesUser() }) {
+		if !x.opts.Alone && (rounds > 0 || !slices.ContainsFunc(doubts, func(i int) bool { return !x.results[i].Change.makesUser() })) {
 			before, turn = x.turn(doubts)
 		}
-		wait = max(wait, roundWait<<rounds+rand.N(roundWait/2)+before) //nolint:gosec // it need not be unpredictable
+		wait = max(wait, x.roundWait(rounds)+before)
 	}
 	if deadline, bounded := x.ctx.Deadline(); bounded && time.Until(deadline) < wait {
 		x.closing = fmt.Errorf("the context's deadline comes before it can be tried again: %w", context.DeadlineExceeded)
@@ -243,6 +273,35 @@ func (x *execution) wait(doubts []int, look bool, rounds int) {
 	case <-timer.C:
 		x.turnEnd = time.Now().Add(turn * 3 / 4)
 	}
+}
+
+// mostRounds is how often what is in doubt is looked at.
+func (x *execution) mostRounds() int {
+	if x.opts.Alone {
+		return aloneRounds + maxRounds
+	}
+	return maxRounds
+}
+
+// roundWait is how long to wait before a look. Who is alone looks a little after what is
+// in doubt was done, and then as late as everybody: after 1, 3, 10, 30 and 70 seconds in all.
+func (x *execution) roundWait(round int) time.Duration {
+	switch {
+	case !x.opts.Alone:
+		return roundWait<<round + rand.N(roundWait/2) //nolint:gosec // it need not be unpredictable
+	case round < aloneRounds:
+		return aloneWait << round
+	case round == aloneRounds:
+		return roundWait - (aloneWait<<aloneRounds - aloneWait)
+	}
+	return roundWait << (round - aloneRounds)
+}
+
+// soon reports whether a look at a change that is in doubt comes so early that it proves
+// only what it shows. What it does not show may be there all the same, because lists lag or
+// the call is still under way. So it is not done again yet.
+func (x *execution) soon(i int) bool {
+	return x.opts.Alone && x.has(i, markDoubt) && time.Since(x.tried[i]) < roundWait
 }
 
 func (c *Change) makesUser() bool { return c.Kind == KindUser && c.Op == OpCreate }
@@ -469,15 +528,15 @@ func (x *execution) open(i int, err error) bool {
 	if errors.Is(err, infinitysip.ErrTokenLost) {
 		return false
 	}
-	if errors.Is(err, infinitysip.ErrRateLimited) && outcome(err) == infinitysip.OutcomeNotApplied {
-		wait := limitedWait
-		if failed, ok := errors.AsType[*infinitysip.Error](err); ok && failed.RetryAfter > 0 {
-			wait = failed.RetryAfter
-		}
+	refused := outcome(err) == infinitysip.OutcomeNotApplied
+	// One that is in doubt waits for a look, unless Apply is to end.
+	if wait, limited := limitOf(err); limited && (refused || wait > x.longestLimit()) {
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		x.throttled = max(x.throttled, wait)
-		return true
+		if wait > x.throttled {
+			x.throttled, x.limit = wait, err
+		}
+		return refused || x.sent(i, err)
 	}
 	return x.sent(i, err)
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/internal/wire"
@@ -15,6 +16,11 @@ import (
 // do makes the calls of a change. One that is in doubt is looked at first: what is
 // there is not made again.
 func (x *execution) do(i int, c *Change) error {
+	defer func() {
+		if !x.soon(i) {
+			x.tried[i] = time.Now()
+		}
+	}()
 	switch c.Kind {
 	case KindGroupMembers:
 		return x.groupMembers(i, c)
@@ -31,6 +37,9 @@ func (x *execution) do(i int, c *Change) error {
 			id, err := x.made[i], error(nil)
 			if id == 0 {
 				id, err = x.find(i, c)
+			}
+			if x.soon(i) && (id == 0 || err != nil) {
+				return x.doubts[i]
 			}
 			if err != nil {
 				return err
@@ -232,7 +241,7 @@ func (x *execution) groupMembers(i int, c *Change) error {
 	}
 	x.mu.Unlock()
 	if x.has(i, markDoubt) && x.closing == nil {
-		if x.seen == nil {
+		if x.seen == nil || x.soon(i) {
 			return x.doubts[i]
 		}
 		for m := range c.Members {
@@ -333,7 +342,7 @@ func (x *execution) owner(i int, c *Change) error {
 	}
 	rotate := c.NewToken
 	if x.has(i, markDoubt) {
-		if x.seen == nil {
+		if x.seen == nil || x.soon(i) {
 			return x.doubts[i]
 		}
 		t, has := x.among[KindDevice].byID[int64(device)], infinitysip.UserID(0)
@@ -418,7 +427,10 @@ func (x *execution) queueMember(i int, c *Change) error {
 		return x.unmade(&c.Members[0], fmt.Sprintf(": there is no group %s", printable(c.Members[0].Name)))
 	}
 	if x.has(i, markDoubt) {
-		if id, err := x.findMember(i, c, queue, group); id != 0 || err != nil {
+		switch id, err := x.findMember(i, c, queue, group); {
+		case x.soon(i) && (id == 0 || err != nil):
+			return x.doubts[i]
+		case id != 0 || err != nil:
 			x.made[i] = int64(id)
 			return err
 		}

@@ -103,7 +103,9 @@
 // the other, if Settle takes seconds to write, or if the server carries out a request long
 // after it was given up. Nor is anything kept apart where two programs set passwords
 // of users who are there already (PlanOptions.SetSecrets, PlanOptions.Unsettled). To
-// exclude all that, let one program at a time provision a domain.
+// exclude all that, let one program at a time provision a domain. Where a lock sees to
+// that, set ApplyOptions.Alone: then Apply needs no turns, and waits for seconds instead of
+// minutes.
 //
 // # Extension numbers
 //
@@ -131,10 +133,12 @@
 // queue or the workflow engine that you have already. Its input is the domain's
 // id and where its state is; what it does is Plan and Apply, with the client of
 // its account; it is done when the plan is empty, and is run again when it is
-// not. Running a job twice, late, or on two machines does no harm, for the
+// not. The module github.com/infinitysip/infinitysip/fleet does that on River, with SQLite
+// or PostgreSQL. Running a job twice, late, or on two machines does no harm, for the
 // reasons above, so at-least-once delivery is enough, and no job needs to know
-// of another. Let the engine run one job a domain at a time, give each worker
-// the share of the account's rate that is its own (WithRateLimit), and have Keep
-// and Settle write to a store that outlives the worker. To move a device from one
+// of another. Let the engine run one job a domain at a time (ApplyOptions.Alone), give
+// each worker the share of the account's rate that is its own (WithRateLimit), and have
+// Keep and Settle write to a store that outlives the worker. With ApplyOptions.LimitWait
+// a job that the limit refuses ends, and the worker goes on with another. To move a device from one
 // domain to another, prune it there first.
 package provision

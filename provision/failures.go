@@ -81,6 +81,10 @@ func (x *execution) failures() error {
 	if err := x.ctx.Err(); err != nil {
 		all.causes, all.lines = append(all.causes, err), append(all.lines, err.Error())
 	}
+	// What was in doubt failed, and a limit kept Apply from settling it.
+	if errors.Is(x.closing, infinitysip.ErrRateLimited) && !errors.Is(&all, infinitysip.ErrRateLimited) {
+		all.causes, all.lines = append(all.causes, x.closing), append(all.lines, x.closing.Error())
+	}
 	if x.refused != nil && len(all.lines) == 0 {
 		all.causes, all.lines = append(all.causes, x.refused), append(all.lines, x.refused.Error())
 	}

@@ -2,6 +2,7 @@ package provision
 
 import (
 	"cmp"
+	"time"
 
 	"github.com/infinitysip/infinitysip"
 )
@@ -47,7 +48,11 @@ type PlanOptions struct {
 	// user of the state who is there gets the password and the PIN again, with
 	// CreateOnly too; one who is not there yet is made with them. If the state gives
 	// a password or a PIN itself, that is set instead. A device whose user the state
-	// names gets another token.
+	// names gets another token. Users and devices that the state does not name are left
+	// alone.
+	//
+	// The secrets need not be those of the earlier run: who cannot read what it has kept
+	// gives new ones, of GeneratePassword and GeneratePIN.
 	Unsettled []Credential
 
 	// RotateTokens names devices of the state, by MAC address, that are to get
@@ -112,8 +117,32 @@ type ApplyOptions struct {
 	// one place. See "Two machines at once" in the documentation of the package. Apply
 	// sets the password of a user whose answer was lost by itself, so a client with
 	// RetryPolicy.SettleSecrets does not do it too. If Settle is set, Apply may wait for
-	// some minutes before that, to keep apart from another program.
+	// some minutes before that, to keep apart from another program. With Alone it does not.
 	Settle func(Credential) error
+
+	// Alone says that nobody else makes users of the domain or sets their passwords while
+	// Apply is under way: a lock sees to that, say. The caller promises it of people, of
+	// other programs, and of the requests that a program had sent before it lost the lock.
+	// So Apply sets the password of a user whose answer was lost as soon as it sees the user,
+	// mostly within seconds, and confirms a password however late the answer comes.
+	//
+	// What Apply does not see is made again no sooner than without Alone, because lists
+	// may lag.
+	//
+	// If the promise is broken, a password may be confirmed that is not in force: somebody
+	// else has set another one meanwhile. Nothing is made twice that would not be without Alone.
+	Alone bool
+
+	// LimitWait is the longest refusal by the server's limit, or by a Limiter of the client,
+	// for which Apply waits; default 5 minutes. One that does not say how long it holds
+	// counts as one minute. A negative LimitWait waits for none.
+	//
+	// If a refusal is longer, Apply ends at once. Its error matches
+	// infinitysip.ErrRateLimited and, for errors.As, the refusal. The change that was refused is
+	// StatusFailed, what was in doubt is unknown, and all else is StatusStopped.
+	//
+	// Before that the client waits by itself, as its RetryPolicy.MaxThrottleWait says.
+	LimitWait time.Duration
 }
 
 // Progress reports how far Apply has come.
@@ -160,7 +189,7 @@ const (
 	StatusDone    Status = "done"
 	StatusFailed  Status = "failed"  // Err tells why, and whether it may have taken effect
 	StatusBlocked Status = "blocked" // incomplete: something that it needs failed; of users into or out of a group, it was done for those who could be
-	StatusStopped Status = "stopped" // incomplete, or not begun: the context ended, the server refused the credentials, its limit let nothing through, or a secret could not be kept
+	StatusStopped Status = "stopped" // incomplete, or not begun: the context ended, the server refused the credentials, a limit let nothing through, or a secret could not be kept
 )
 
 // Result is what came of a change.

@@ -103,7 +103,7 @@ func (x *execution) createUser(i int, c *Change) (infinitysip.UserID, error) {
 	}
 	x.keeping.Lock()
 	defer x.keeping.Unlock()
-	if x.opts.Settle == nil || time.Since(since) < freshMade {
+	if x.opts.Settle == nil || x.opts.Alone || time.Since(since) < freshMade {
 		return id, cmp.Or(err, x.tellSettle(i, CredentialConfirmed)) // perhaps its id alone is not known
 	}
 	return id, cmp.Or(err, errLateAnswer)
@@ -195,6 +195,8 @@ func (x *execution) updateUser(i int, c *Change) error {
 //     than usual, another's may have come in between, and the password is set again.
 //   - What is in doubt after the last round is unknown.
 //
+// Who is alone needs none of that: it sets the password as soon as the user is there.
+//
 // So two of them confirm in the wrong order only if both got turns by chance, and the same
 // ones to less than a second; or if the waits of one began so much later, or a request
 // was carried out so much later than it was sent, that their turns meet.
@@ -203,17 +205,21 @@ func (x *execution) settleFound(i int, c *Change, id int64) error {
 		return nil
 	}
 	r := &x.results[i]
-	if !x.before[id] {
+	if !x.opts.Alone && !x.before[id] {
 		return x.doubts[i]
 	}
 	params := infinitysip.UserUpdateParams{Password: &r.Password}
 	if !r.PIN.IsZero() {
 		params.PIN = &r.PIN
 	}
-	x.setting.Lock()
-	defer x.setting.Unlock()
-	ctx, cancel := context.WithDeadline(x.ctx, x.turnEnd)
-	defer cancel()
+	ctx := x.ctx
+	if !x.opts.Alone {
+		x.setting.Lock()
+		defer x.setting.Unlock()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(x.ctx, x.turnEnd)
+		defer cancel()
+	}
 	for range 3 {
 		since, err := x.timed(ctx, func(ctx context.Context) error {
 			return x.client.Users.Update(ctx, x.domain, infinitysip.UserID(id), params)
@@ -237,7 +243,7 @@ func (x *execution) settleFound(i int, c *Change, id int64) error {
 func (x *execution) confirm(i int, since time.Time) (told bool, err error) {
 	x.keeping.Lock()
 	defer x.keeping.Unlock()
-	if x.opts.Settle != nil && time.Since(since) >= max(freshSet, 2*x.pace()) {
+	if x.opts.Settle != nil && !x.opts.Alone && time.Since(since) >= max(freshSet, 2*x.pace()) {
 		return false, nil
 	}
 	return true, x.tellSettle(i, CredentialConfirmed)
@@ -472,9 +478,13 @@ func (x *execution) lookAgain(doubts []int) {
 	}
 	w.lists = func(*snapshot) members { return all }
 	seen, err := look(x.ctx, x.client, x.domain, workers(x.opts.Workers), w)
-	if err == nil {
+	wait, limited := limitOf(err)
+	switch {
+	case err == nil:
 		x.seen, x.among = seen, shelves(seen)
-	} else if errors.Is(err, infinitysip.ErrUnauthorized) {
+	case errors.Is(err, infinitysip.ErrUnauthorized):
 		x.refused = fmt.Errorf("the server refused the credentials: %w", infinitysip.ErrUnauthorized)
+	case limited && wait > x.longestLimit():
+		x.closing = tooLong(err)
 	}
 }

@@ -79,9 +79,9 @@ func TestCrashAtAnyRequest(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		tr := draw(rt).begin(rt)
-		kept := new(store)
+		kept, alone := new(store), rapid.Bool().Draw(rt, "alone")
 		keep := func() *provision.ApplyOptions {
-			return &provision.ApplyOptions{Workers: 4, Keep: kept.Keep, Settle: kept.Settle}
+			return &provision.ApplyOptions{Workers: 4, Keep: kept.Keep, Settle: kept.Settle, Alone: alone}
 		}
 		for range rapid.IntRange(1, 3).Draw(rt, "crashes") {
 			tr.opts.Unsettled = kept.unsettled()
