@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/infinitysip/infinitysip"
-	"github.com/infinitysip/infinitysip/cmd/infinitysip/internal/credentials"
 	"github.com/infinitysip/infinitysip/cmd/infinitysip/internal/demo"
 	"github.com/infinitysip/infinitysip/cmd/infinitysip/internal/near"
+	"github.com/infinitysip/infinitysip/internal/credentials"
 	"github.com/infinitysip/infinitysip/siptest"
 )
 

@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/infinitysip/infinitysip/cmd/infinitysip/internal/credentials"
 	"github.com/infinitysip/infinitysip/cmd/infinitysip/internal/output"
+	"github.com/infinitysip/infinitysip/internal/credentials"
 )
 
 func (a *app) profileCommand() *cobra.Command {
