@@ -140,26 +140,7 @@ func mainErr() error {
 	}
 	fmt.Fprintf(out, "Goals missed: %d\n", strings.Count(all.String(), bench.Missed))
 	if *readme {
-		return intoReadme(all.Bytes())
+		return bench.IntoReadme("README.md", "go run . -readme", all.Bytes())
 	}
 	return nil
-}
-
-const (
-	tablesBegin = "<!-- tables: written by go run . -readme -->\n"
-	tablesEnd   = "<!-- end of tables -->\n"
-)
-
-// intoReadme puts the tables where the README has a place for them.
-func intoReadme(tables []byte) error {
-	text, err := os.ReadFile("README.md")
-	if err != nil {
-		return err
-	}
-	before, rest, begins := bytes.Cut(text, []byte(tablesBegin))
-	_, after, ends := bytes.Cut(rest, []byte(tablesEnd))
-	if !begins || !ends {
-		return errors.New("README.md has no place for the tables")
-	}
-	return os.WriteFile("README.md", slices.Concat(before, []byte(tablesBegin), tables, []byte(tablesEnd), after), 0o644)
 }

@@ -16,7 +16,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/infinitysip/infinitysip"
@@ -114,32 +113,9 @@ type spending struct {
 }
 
 func (s *site) spend(work func() error) (spending, error) {
-	wall, cpu, requests := time.Now(), cpuTime(), s.requests.Load()
+	wall, cpu, requests := time.Now(), bench.CPUTime(), s.requests.Load()
 	err := work()
-	return spending{time.Since(wall), cpuTime() - cpu, int(s.requests.Load() - requests)}, err
-}
-
-// cpuTime is the processor's time that this process has had, its collector of
-// garbage included. Unlike the time on the clock it grows little when others
-// use the machine.
-func cpuTime() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		panic(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
-// peakMemory is the most that this process has held, in MB, as Linux counts it.
-func peakMemory() float64 {
-	status, _ := os.ReadFile("/proc/self/status")
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kB, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			return float64(kB<<10) / 1e6
-		}
-	}
-	return 0
+	return spending{time.Since(wall), bench.CPUTime() - cpu, int(s.requests.Load() - requests)}, err
 }
 
 // A provisioned is what it costs to plan a domain, and to apply the plan.
@@ -161,7 +137,7 @@ func (t trial) run(n int, latency time.Duration, apply bool) (p provisioned, cha
 	}()
 	ctx, desired := context.Background(), t.after(n)
 	runtime.GC()
-	p.state = peakMemory()
+	p.state = bench.PeakMemory()
 	p.plan, err = s.spend(func() (err error) {
 		changes, err = provision.Plan(ctx, s.client, s.domain, desired, &provision.PlanOptions{Workers: provisionWorkers, Prune: t.prune, MaxDeletes: n})
 		return err
@@ -175,7 +151,7 @@ func (t trial) run(n int, latency time.Duration, apply bool) (p provisioned, cha
 			return err
 		})
 	}
-	p.peak = peakMemory()
+	p.peak = bench.PeakMemory()
 	if err != nil {
 		err = fmt.Errorf("%s, %d: %w", t.name, n, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -296,11 +297,14 @@ func TestServeTrial(t *testing.T) {
 }
 
 func TestIntoReadme(t *testing.T) {
-	t.Chdir(t.TempDir())
-	require.Error(t, intoReadme([]byte("tables\n")), "there is no README.md")
-	require.NoError(t, os.WriteFile("README.md", []byte("before\n"+tablesBegin+"old\n"+tablesEnd+"after\n"), 0o600))
-	require.NoError(t, intoReadme([]byte("new\n")))
-	text, err := os.ReadFile("README.md")
+	t.Parallel()
+	const begin, other, end = "<!-- tables: written by go run . -readme -->\n", "<!-- tables: written by another -->\n", "<!-- end of tables -->\n"
+	file := filepath.Join(t.TempDir(), "README.md")
+	require.Error(t, bench.IntoReadme(file, "go run . -readme", []byte("tables\n")), "there is no README.md")
+	require.NoError(t, os.WriteFile(file, []byte("before\n"+begin+"old\n"+end+other+end+"after\n"), 0o600))
+	require.NoError(t, bench.IntoReadme(file, "go run . -readme", []byte("new\n")))
+	require.Error(t, bench.IntoReadme(file, "no command", []byte("new\n")), "there is no place")
+	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Equal(t, "before\n"+tablesBegin+"new\n"+tablesEnd+"after\n", string(text))
+	require.Equal(t, "before\n"+begin+"new\n"+end+other+end+"after\n", string(text))
 }
