@@ -66,8 +66,8 @@ func (r *run) end(ctx context.Context, health Health, failed error) error {
 	return nil
 }
 
-// retry reports whether a failed run is to be done again soon. If the state is to blame,
-// another is waited for.
+// retry reports whether a failed run is to be done again soon. If the state is to blame, the
+// domain waits for another.
 func retry(health Health, failed error) bool {
 	var problems *provision.CheckError
 	return health == HealthFailing && !errors.As(failed, &problems)

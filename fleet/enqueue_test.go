@@ -13,7 +13,7 @@ import (
 // The clock of another process may be fast: what it put off for a moment is run when it
 // is enqueued.
 func TestEnqueueAfterFastClock(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		d := w.add("Office", "ann")
 		require.NoError(t, w.db.Enqueue(t.Context(), d))
@@ -42,6 +42,9 @@ func TestDeadlock(t *testing.T) {
 	other, err := tables.Pool.BeginTx(t.Context(), pgx.TxOptions{})
 	require.NoError(t, err)
 	defer func() { _ = other.Rollback(context.WithoutCancel(t.Context())) }()
+	// The one that looks for the circle is ended: not this one.
+	_, err = other.Exec(t.Context(), "SET LOCAL deadlock_timeout = '1min'")
+	require.NoError(t, err)
 	_, err = other.Exec(t.Context(), lock, "B")
 	require.NoError(t, err)
 	enqueued := make(chan error)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -21,19 +20,6 @@ import (
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
-
-// onBoth runs a test on both databases.
-func onBoth(t *testing.T, test func(t *testing.T, where string)) {
-	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, filepath.Join(t.TempDir(), "fleet.db"))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, pgtest.URL(t))
-	})
-}
 
 // world is an API, a database, and what the domains should be.
 type world struct {
@@ -157,7 +143,7 @@ func over(status []fleet.DomainStatus) bool {
 }
 
 func TestRun(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		var all []fleet.Domain
 		for i := range 5 {
@@ -203,7 +189,7 @@ func passwords(secrets []fleet.Secret) (all []string) {
 
 // What is asked for while a run is under way is run after it.
 func TestEnqueueDuringRun(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		d := w.add("Office", "ann")
 		entered, leave := make(chan bool, 9), make(chan bool)
@@ -231,7 +217,7 @@ func TestEnqueueDuringRun(t *testing.T) {
 }
 
 func TestBadInput(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		good := w.add("Good", "ann")
 		bad := w.add("Bad state", "ann", "ANN")
@@ -262,7 +248,7 @@ func TestBadInput(t *testing.T) {
 
 // A domain that fails waits longer and longer, until somebody enqueues it.
 func TestRetry(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		w.want("Late", "ann")
 		d := fleet.Domain{Account: "acme", Name: "Late"}
@@ -279,7 +265,7 @@ func TestRetry(t *testing.T) {
 }
 
 func TestPlanOnlyAndDeletes(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		d := w.add("Office", "ann", "bob")
 		w.config.PlanOnly, w.config.Recipients = true, nil
@@ -304,7 +290,7 @@ func TestPlanOnlyAndDeletes(t *testing.T) {
 
 // Each domain is looked at in each period without being asked for.
 func TestEvery(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		var all []fleet.Domain
 		for i := range 4 {
@@ -335,7 +321,7 @@ func TestEvery(t *testing.T) {
 
 // A server that wants a wait of hours is asked again after one.
 func TestLongRefusal(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		one, two := w.add("One", "ann"), w.add("Two", "bob")
 		w.server.SetLimit(&siptest.Limit{Requests: 1, Per: time.Hour, RetryAfterText: "7200"})

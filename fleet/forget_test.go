@@ -5,12 +5,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/infinitysip/infinitysip/fleet/internal/pgtest"
 	"github.com/stretchr/testify/require"
 )
 
 // A run of a domain that is forgotten meanwhile is finished, and not done again.
 func TestForgetDuringFailingRun(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		d := w.add("Office", "ann")
 		entered, leave := w.gate()
@@ -31,7 +32,7 @@ func TestForgetDuringFailingRun(t *testing.T) {
 
 // A domain that is forgotten and enqueued again during its run is run again.
 func TestForgetAndEnqueueDuringRun(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		d := w.add("Office", "ann")
 		entered, leave := w.gate()
@@ -53,7 +54,7 @@ func TestForgetAndEnqueueDuringRun(t *testing.T) {
 
 // What is enqueued while a job of a forgotten domain ends is not lost.
 func TestForgetAndEnqueueOften(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		d := w.add("Office")
 		require.NoError(t, w.db.Enqueue(t.Context(), d))

@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/infinitysip/infinitysip/fleet"
+	"github.com/infinitysip/infinitysip/fleet/internal/pgtest"
 	"github.com/stretchr/testify/require"
 )
 
 // All domains of a large fleet can be enqueued at once.
 func TestManyDomains(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		all := make([]fleet.Domain, 1500)
 		for i := range all {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/infinitysip/infinitysip/fleet"
+	"github.com/infinitysip/infinitysip/fleet/internal/pgtest"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -12,7 +13,7 @@ import (
 // The metrics of jobs tell those that failed from the others, though a failed run ends its
 // job and leaves another.
 func TestMetrics(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		good := w.add("Good", "ann")
 		w.want("Nowhere", "ann")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/fleet"
+	"github.com/infinitysip/infinitysip/fleet/internal/pgtest"
 	"github.com/infinitysip/infinitysip/provision"
 	"github.com/stretchr/testify/require"
 )
@@ -14,7 +15,7 @@ import (
 // The server finds a domain in another case too. Two names of one domain would be two runs at
 // once.
 func TestNameInAnotherCase(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		right := w.add("Head Office", "ann")
 		w.want("head office", "ann", "bob")
@@ -29,7 +30,7 @@ func TestNameInAnotherCase(t *testing.T) {
 
 // One run lists the domains for all others, and again when names have changed.
 func TestDomainsAreListedOnce(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		w.config.Plan = provision.PlanOptions{Prune: true, MaxDeletes: 1}
 		lists := func() (n int) {

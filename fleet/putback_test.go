@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/infinitysip/infinitysip/fleet"
+	"github.com/infinitysip/infinitysip/fleet/internal/pgtest"
 	"github.com/stretchr/testify/require"
 )
 
 // A job is put back while its run is under way, as River does with one that runs for too long.
 // The end of that run does not end the job, which another run has by then.
 func TestEndOfRunThatWasPutBack(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		w.config.Workers = 1
 		d := w.add("Office", "ann")

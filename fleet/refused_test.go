@@ -4,12 +4,13 @@ import (
 	"testing"
 
 	"github.com/infinitysip/infinitysip/fleet"
+	"github.com/infinitysip/infinitysip/fleet/internal/pgtest"
 	"github.com/stretchr/testify/require"
 )
 
 // A database that refuses the secrets is no outage that passes: the run has failed.
 func TestSecretsRefused(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		d := w.add("Office", "ann")
 		tables := w.tables(where)

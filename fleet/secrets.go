@@ -71,15 +71,22 @@ func unseal(identities []age.Identity, from []byte, c *provision.Credential) err
 	return nil
 }
 
+// A part is one secret of a credential, with its name in the column has.
+type part struct {
+	name string
+	*infinitysip.Secret
+}
+
+func parts(c *provision.Credential) []part {
+	return []part{{"password", &c.Password}, {"PIN", &c.PIN}, {"token", &c.Token}}
+}
+
 // has names what is in a credential.
 func has(c provision.Credential) string {
 	var names []string
-	for _, secret := range []struct {
-		name string
-		infinitysip.Secret
-	}{{"password", c.Password}, {"PIN", c.PIN}, {"token", c.Token}} {
-		if !secret.IsZero() {
-			names = append(names, secret.name)
+	for _, p := range parts(&c) {
+		if !p.IsZero() {
+			names = append(names, p.name)
 		}
 	}
 	return strings.Join(names, ", ")
@@ -172,14 +179,10 @@ func (db *DB) unsettled(ctx context.Context, domain Domain) ([]provision.Credent
 		}
 		// The number of the row stands in for each secret, to tell them apart.
 		as := infinitysip.NewSecret(strconv.FormatInt(id, 10))
-		for name := range strings.SplitSeq(in, ", ") {
-			switch name {
-			case "password":
-				c.Password = as
-			case "PIN":
-				c.PIN = as
-			case "token":
-				c.Token = as
+		names := strings.Split(in, ", ")
+		for _, p := range parts(&c) {
+			if slices.Contains(names, p.name) {
+				*p.Secret = as
 			}
 		}
 		told = append(told, c)
@@ -253,9 +256,9 @@ func (db *DB) Secrets(ctx context.Context, identities ...age.Identity) ([]Secret
 			continue
 		}
 		// What a newer one has too is not in force, even if that one cannot be decrypted.
-		for name, secret := range map[string]*infinitysip.Secret{"password": &b.Password, "PIN": &b.PIN, "token": &b.Token} {
-			if !slices.Contains(b.names, name) {
-				*secret = infinitysip.Secret{}
+		for _, p := range parts(&b.Credential) {
+			if !slices.Contains(b.names, p.name) {
+				*p.Secret = infinitysip.Secret{}
 			}
 		}
 		newest := merged[b.key]
@@ -263,9 +266,10 @@ func (db *DB) Secrets(ctx context.Context, identities ...age.Identity) ([]Secret
 			merged[b.key] = &b.Secret
 			continue
 		}
-		for _, field := range []struct{ to, from *infinitysip.Secret }{{&newest.Password, &b.Password}, {&newest.PIN, &b.PIN}, {&newest.Token, &b.Token}} {
-			if field.to.IsZero() {
-				*field.to = *field.from
+		older := parts(&b.Credential)
+		for i, p := range parts(&newest.Credential) {
+			if p.IsZero() {
+				*p.Secret = *older[i].Secret
 			}
 		}
 	}

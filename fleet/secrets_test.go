@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"github.com/infinitysip/infinitysip/fleet/internal/pgtest"
 	"github.com/stretchr/testify/require"
 )
 
 // An old password is not taken for the one in force when the newer one cannot be
 // decrypted.
 func TestSecretsOfSeveralRecipients(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		other, err := age.GenerateX25519Identity()
 		require.NoError(t, err)

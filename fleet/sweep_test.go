@@ -5,13 +5,14 @@ import (
 	"time"
 
 	"github.com/infinitysip/infinitysip/fleet"
+	"github.com/infinitysip/infinitysip/fleet/internal/pgtest"
 	"github.com/stretchr/testify/require"
 )
 
 // A job that is put off has the same number of attempts when it runs again. Two looks that
 // find two such runs before they have the lock do not show that a process has died.
 func TestSweepTellsRunsApart(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		d := w.add("Office", "ann")
 		require.NoError(t, w.db.Enqueue(t.Context(), d))

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/infinitysip/infinitysip/fleet"
+	"github.com/infinitysip/infinitysip/fleet/internal/pgtest"
 	"github.com/infinitysip/infinitysip/provision"
 	"github.com/stretchr/testify/require"
 )
 
 // A text that the database takes no part of is written all the same.
 func TestTextsOfAnyBytes(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		d := w.add("Office", "ann")
 		w.config.Desired = func(context.Context, string, string) (*provision.State, string, error) {

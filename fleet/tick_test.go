@@ -4,12 +4,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/infinitysip/infinitysip/fleet/internal/pgtest"
 	"github.com/stretchr/testify/require"
 )
 
 // River puts away a tick whose process has died.
 func TestTickOfDeadProcess(t *testing.T) {
-	onBoth(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		w := newWorld(t, where)
 		tables := w.tables(where)
 		_, err := tables.Exec(t.Context(), `INSERT INTO river_job (kind, queue, state, attempt, max_attempts, args, metadata, tags, priority, attempted_at)

@@ -82,19 +82,9 @@ func takeTurns(where, duration string) error {
 	return err
 }
 
-// each runs a test on each kind of database.
+// each runs a test on each kind of database, which is open.
 func each(t *testing.T, test func(t *testing.T, where string, db *database.DB)) {
-	t.Parallel()
-	t.Run("PostgreSQL", func(t *testing.T) {
-		t.Parallel()
-		url := pgtest.URL(t)
-		test(t, url, open(t, url))
-	})
-	t.Run("SQLite", func(t *testing.T) {
-		t.Parallel()
-		path := filepath.Join(t.TempDir(), "fleet.db")
-		test(t, path, open(t, path))
-	})
+	pgtest.Each(t, func(t *testing.T, where string) { test(t, where, open(t, where)) })
 }
 
 func open(t testing.TB, where string) *database.DB {

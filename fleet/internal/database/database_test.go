@@ -40,19 +40,6 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m)
 }
 
-// each runs a test on each kind of database.
-func each(t *testing.T, test func(t *testing.T, where string)) {
-	t.Parallel()
-	t.Run("PostgreSQL", func(t *testing.T) {
-		t.Parallel()
-		test(t, pgtest.URL(t))
-	})
-	t.Run("SQLite", func(t *testing.T) {
-		t.Parallel()
-		test(t, filepath.Join(t.TempDir(), "fleet.db"))
-	})
-}
-
 func open(t *testing.T, where string) *database.DB {
 	t.Helper()
 	db, err := database.Open(t.Context(), where)
@@ -70,7 +57,7 @@ func number(t *testing.T, on database.Tx, statement string, args ...any) int64 {
 }
 
 func TestStatements(t *testing.T) {
-	each(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		db := open(t, where)
 		_, err := db.Exec(t.Context(), "CREATE TABLE item (id bigint PRIMARY KEY, text text NOT NULL)")
 		require.NoError(t, err)
@@ -103,7 +90,7 @@ func TestStatements(t *testing.T) {
 }
 
 func TestTransactions(t *testing.T) {
-	each(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		db := open(t, where)
 		_, err := db.Exec(t.Context(), "CREATE TABLE item (id bigint PRIMARY KEY)")
 		require.NoError(t, err)
@@ -141,7 +128,7 @@ func TestTransactions(t *testing.T) {
 }
 
 func TestTimes(t *testing.T) {
-	each(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		db := open(t, where)
 		kind := "timestamp"
 		if db.Pool != nil {
@@ -169,7 +156,7 @@ func TestTimes(t *testing.T) {
 
 // Many processes may open the database when it is new.
 func TestOpenAtOnce(t *testing.T) {
-	each(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		program, err := os.Executable()
 		require.NoError(t, err)
 		var group sync.WaitGroup

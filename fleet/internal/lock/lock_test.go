@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -112,19 +111,6 @@ func (c *child) ask(t *testing.T, command string) string {
 	return strings.TrimSuffix(line, "\n")
 }
 
-// each runs a test on each kind of database.
-func each(t *testing.T, test func(t *testing.T, where string)) {
-	t.Parallel()
-	t.Run("PostgreSQL", func(t *testing.T) {
-		t.Parallel()
-		test(t, pgtest.URL(t))
-	})
-	t.Run("SQLite", func(t *testing.T) {
-		t.Parallel()
-		test(t, filepath.Join(t.TempDir(), "fleet.db"))
-	})
-}
-
 func open(t *testing.T, where string) *lock.Locks {
 	t.Helper()
 	db, err := database.Open(t.Context(), where)
@@ -172,7 +158,7 @@ func requireEnds(t *testing.T, ctx context.Context) error {
 }
 
 func TestExclusion(t *testing.T) {
-	each(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		one, two := open(t, where), open(t, where)
 		for _, other := range []*lock.Locks{one, two} {
 			held := take(t, one, "a")
@@ -198,7 +184,7 @@ func TestExclusion(t *testing.T) {
 }
 
 func TestContext(t *testing.T) {
-	each(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		locks := open(t, where)
 		held := take(t, locks, "a")
 		outer, cancel := context.WithCancelCause(t.Context())
@@ -222,7 +208,7 @@ func TestContext(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	each(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		one, two := open(t, where), open(t, where)
 		a, b := take(t, one, "a"), take(t, one, "b")
 		ctx := a.Context(t.Context())
@@ -243,7 +229,7 @@ func TestClose(t *testing.T) {
 }
 
 func TestGoroutines(t *testing.T) {
-	each(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		var holders, turns atomic.Int32
 		var group sync.WaitGroup
 		for range 4 {
@@ -280,7 +266,7 @@ func TestGoroutines(t *testing.T) {
 
 // A caller who does not wait for the lock does not have it.
 func TestTryUntilContextEnds(t *testing.T) {
-	each(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		locks := open(t, where)
 		var group sync.WaitGroup
 		for range 50 {
@@ -299,7 +285,7 @@ func TestTryUntilContextEnds(t *testing.T) {
 }
 
 func TestProcesses(t *testing.T) {
-	each(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		locks := open(t, where)
 		held := take(t, locks, "a")
 		other := newChild(t, where)

@@ -17,7 +17,7 @@ import (
 )
 
 func TestStoppedProcess(t *testing.T) {
-	each(t, func(t *testing.T, where string) {
+	pgtest.Each(t, func(t *testing.T, where string) {
 		locks := open(t, where)
 		other := newChild(t, where)
 		require.Equal(t, "true", other.ask(t, "try a"))

@@ -54,6 +54,20 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
+// Each runs a test on each kind of database, at the same time: where is a new database
+// on the server, or the path of a file of SQLite that is not there yet.
+func Each(t *testing.T, test func(t *testing.T, where string)) {
+	t.Parallel()
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		test(t, URL(t))
+	})
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		test(t, filepath.Join(t.TempDir(), "fleet.db"))
+	})
+}
+
 // URL makes a database and returns its URL. The database is empty, and it is dropped when
 // the test has ended. The server is that of all tests of the process: it is started when
 // the first test asks for it, and must not be stopped.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/infinitysip/infinitysip/fleet/internal/database"
@@ -43,14 +44,11 @@ func (Job) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{
 		Queue:       Domains,
 		MaxAttempts: math.MaxInt16, // an attempt ends here only when its process dies
-		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
-			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
-			rivertype.JobStateRetryable, rivertype.JobStateScheduled,
-		}},
+		UniqueOpts:  river.UniqueOpts{ByArgs: true, ByState: waiting()},
 	}
 }
 
-// Waiting are the states of jobs that are not over.
+// waiting are the states of jobs that are not over.
 func waiting() []rivertype.JobState {
 	return []rivertype.JobState{
 		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
@@ -201,14 +199,11 @@ type transaction[TTx any, D riverdriver.Driver[TTx]] struct {
 }
 
 func (t *transaction[TTx, D]) Insert(ctx context.Context, jobs []Job, at time.Time) error {
-	const page = 1000
-	for len(jobs) > 0 {
-		n := min(page, len(jobs))
-		many := make([]river.InsertManyParams, n)
-		for i, job := range jobs[:n] {
+	for page := range slices.Chunk(jobs, 1000) {
+		many := make([]river.InsertManyParams, len(page))
+		for i, job := range page {
 			many[i] = river.InsertManyParams{Args: job, InsertOpts: &river.InsertOpts{ScheduledAt: at}}
 		}
-		jobs = jobs[n:]
 		rows, err := t.on.client.InsertManyTx(ctx, t.tx, many)
 		if err != nil {
 			return err
