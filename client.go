@@ -73,8 +73,9 @@ func BasicAuth(username, password string) Credentials {
 	return newCredentials("Basic "+encoded, password, encoded)
 }
 
-// CredentialsFromEnv takes the API key in INFINITY_API_KEY, or the Hub user
-// name and password in INFINITY_USERNAME and INFINITY_PASSWORD.
+// CredentialsFromEnv takes the API key in INFINITY_API_KEY, or, if that is empty, the
+// Hub user name and password in INFINITY_USERNAME and INFINITY_PASSWORD. If neither is
+// set, the error matches ErrInvalid.
 func CredentialsFromEnv() (Credentials, error) {
 	if key := os.Getenv("INFINITY_API_KEY"); key != "" {
 		return APIKey(key), nil
@@ -87,15 +88,15 @@ func CredentialsFromEnv() (Credentials, error) {
 }
 
 // CredentialSource authenticates with what source gives, so that keys can change at run
-// time. The Client asks it for each attempt of a call, right before the attempt is
-// sent. The source keeps what it has fetched: it is asked often, and by many goroutines
+// time. The Client calls source for each attempt of a call, right before the attempt is
+// sent. So source must cache what it fetches: it is called often, and by many goroutines
 // at once. If it fails, the call fails at once, with an error that wraps the source's.
-// No error or log record shows what it gave to the call, nor the one before, nor a text of
-// the source's error that may hold a secret of its own, such as a URL with a query.
+// No error or log record shows the credentials that it gave to the call, nor the ones
+// before, nor a text of its error that may hold a secret, such as a URL with a query.
 //
-// The source must obey its context, which ends with the call's or after
-// Limits.AttemptTimeout. The call waits no longer than that. But the source runs in a
-// goroutine of its own, which stays until the source returns.
+// source must return when its context ends: with the context of the call, or after
+// Limits.AttemptTimeout. The call waits no longer than that. But source runs in a
+// goroutine of its own, which stays until source returns.
 func CredentialSource(source func(context.Context) (Credentials, error)) Credentials {
 	if source == nil {
 		return Credentials{problem: "the credential source is nil"}
@@ -128,11 +129,12 @@ func NewClient(credentials Credentials, opts ...Option) (*Client, error) {
 // WithCredentials returns a Client for another account, over the connections of c. It
 // costs little, so a service can have one for each of its tenants. The new Client has
 // the settings of c, such as the rate, the logger, the observer and the debug log, which
-// opts may change. Its quota of retries and its turns are its own. It does not take over the Limiter of WithLimiter, which counts the requests of one
-// account. WithTransport and WithHTTPClient are refused. Its error is a *ValidationError.
+// opts may change. Its quota of retries and its turns are its own. It does not take over
+// the Limiter of WithLimiter, which counts the requests of one account. WithTransport and
+// WithHTTPClient are refused. Its error is a *ValidationError.
 //
-// c may be any tenant's. If none shall come first, make c with a CredentialSource that
-// returns an error, and make no calls with it.
+// c may be the Client of any tenant. To make c without a tenant, give NewClient a
+// CredentialSource that returns an error, and make no calls with c.
 func (c *Client) WithCredentials(credentials Credentials, opts ...Option) (*Client, error) {
 	const op = "Client.WithCredentials"
 	if c == nil || c.caller == nil {

@@ -229,7 +229,7 @@ func (m *creation[R]) look(ctx context.Context, failed *Error) (again bool, err 
 	case verdict != verify.Absent || rule != retry.Resend || last || !m.caller.account.quota.Spend(call.failure, failed):
 		return false, failed
 	}
-	m.resent = m.resent || call.failure != retry.Declined
+	m.resent = call.failure != retry.Declined
 	return true, nil
 }
 

@@ -19,6 +19,7 @@
 // goroutines may use it. An [Option] changes the Client, a [CallOption] one call.
 // [Client.WithCredentials] makes a Client for another account over the same connections.
 // Package siptest has a server in memory, to test your own code without an account.
+// docs/start.md in the repository leads from nothing to a whole program.
 //
 // # Optional fields
 //
@@ -63,11 +64,11 @@
 // A Find returns the one row of a name, a MAC address or a network. The exact name
 // counts before one that differs in case alone, the exact prefix before another of the
 // same network. Where the server's filter works, that is one request. If nothing comes
-// of it, the client reads the whole list. Only if that does not have the row, the error
-// matches [ErrNotFound]. It does not match if the list may not be whole, if a row has a
-// network in a notation that this package does not know, or if the list itself is not
-// found. A list that lags behind does not have what was just created. If several rows
-// match, [Error.Found] has their ids.
+// of it, the client reads the whole list. If that does not have the row, the error
+// matches [ErrNotFound]. No other error of a Find matches it: not if the list may not be
+// whole, if a row has a network in a notation that this package does not know, or if the
+// list itself is not found. A list that lags behind does not have what was just created.
+// If several rows match, the error is an [*Error] and its Found has their ids.
 //
 // # Errors
 //
@@ -110,7 +111,8 @@
 //	answer cut short                      3      -       -         -           -
 //	any other 4xx, 501                    1      1       1         1           1
 //
-// An HTTP/2 server that says that it did not take a request counts as another 503.
+// The row "another 503" is also for an HTTP/2 server that says that it did not take a
+// request.
 //
 // A POST of [Client.Do] is sent again only if no connection could be made, or after a
 // 429. After any other doubtful failure the error matches [ErrOutcomeUnknown].
@@ -137,4 +139,5 @@
 // Client learns what the server accepts as soon as it refuses a request. A refused
 // call waits for another turn for up to 5 minutes. A call whose turn would come
 // after its context's deadline fails at once, with [ErrRateLimited].
+// docs/limits.md says what many goroutines and several Clients get.
 package infinitysip

@@ -76,10 +76,11 @@ func (o Outcome) String() string {
 }
 
 // Error is the error of a call that passed this package's checks and failed then.
-// It holds no password, PIN, token or credential. A text of the server is shown as
-// it is, or replaced whole, by "[the server's text held a secret: 212 bytes]": if a
-// piece of a secret that the call sent is in it, in the spellings that docs/reliability.md lists, or a value
-// with the name of one. This package writes nothing of a form or a query into it.
+// It holds no password, PIN, token or credential. A text of the server is shown as it
+// is, unless it has a piece of a secret that the call sent, in the spellings that
+// docs/reliability.md lists, or a value with the name of a secret. Then "[the server's
+// text held a secret: 212 bytes]" stands for the whole text. This package writes nothing
+// of a form or a query into an Error.
 type Error struct {
 	Op     string // "Users.Create"
 	Method string // "POST"
@@ -90,9 +91,9 @@ type Error struct {
 	Body       []byte        // what it sent, at most Limits.ErrorBytes; of a success only if it was not what the API promises
 	RequestID  string        // its X-Request-Id, if it gave one
 	RetryAfter time.Duration // its Retry-After, if it gave one
-	Attempts   int           // how often the call was sent
+	Attempts   int           // the attempts made, also those that got no connection; looks do not count
 	Outcome    Outcome       // whether it changed anything
-	Found      []int64       // the ids of the rows that looks found for a create, if the client does not know which it made, or that a Find found, if there are several
+	Found      []int64       // ids of rows: that looks found for a create of which the client does not know which it made; or that a Find found, if there are several
 	Err        error         // the cause, if it is more than the status
 
 	page   bool // the body is a page of HTML: a proxy's, not the API's
@@ -102,7 +103,13 @@ type Error struct {
 // Error says what was done, to what, and what came of it.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "infinitysip: %s: %s %s", e.Op, e.Method, e.Path)
+	b.WriteString("infinitysip")
+	if e.Op != "" {
+		b.WriteString(": " + e.Op)
+	}
+	if e.Method != "" {
+		b.WriteString(": " + e.Method + " " + e.Path)
+	}
 	if e.StatusCode != 0 {
 		fmt.Fprintf(&b, ": %d", e.StatusCode)
 		if text := http.StatusText(e.StatusCode); text != "" {

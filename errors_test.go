@@ -42,6 +42,7 @@ func TestErrorText(t *testing.T) {
 		require.EqualError(t, &e, call+test.want, name)
 		require.Equal(t, e.Err, errors.Unwrap(&e), name)
 	}
+	require.EqualError(t, &infinitysip.Error{StatusCode: 409}, "infinitysip: 409 Conflict", "as a fake makes it")
 }
 
 func TestErrorIs(t *testing.T) {

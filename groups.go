@@ -183,7 +183,9 @@ func (s GroupsService) AllUsers(ctx context.Context, domain DomainID, group Grou
 	return all[GroupUser](ctx, s.caller, "Groups.ListUsers", path("/domains/{domainId}/groups/{groupId}/users", domain, group), with)
 }
 
-// AddUsers puts users into a group, at most 500 a request.
+// AddUsers puts users into a group. More than 500 (Limits.IDsPerRequest) take several
+// requests. If one of them fails, the error says which users are done. An empty list is
+// refused.
 //
 // API: Add SIP Group Users
 func (s GroupsService) AddUsers(ctx context.Context, domain DomainID, group GroupID, users []UserID, with ...CallOption) error {
@@ -194,7 +196,7 @@ func (s GroupsService) AddUsers(ctx context.Context, domain DomainID, group Grou
 		}, with)
 }
 
-// RemoveUsers takes users out of a group, at most 500 a request. The users
+// RemoveUsers takes users out of a group, in several requests as AddUsers does. The users
 // themselves stay. An empty list is refused: to the server it might mean all.
 //
 // API: Delete SIP Group Users

@@ -15,12 +15,14 @@ import (
 	"github.com/infinitysip/infinitysip/internal/redact"
 )
 
-// Observer is told of calls and attempts. Call is told that a call begins. It returns
-// the context for the attempts of the call, which must be made from the one that it
-// gets, and a func that is told how the call ended. Attempt does the same for one
-// request. Each func may be nil, and so may what it returns. They run in the goroutine
-// of the call, or of a page that is read ahead: the call waits for them. What they panic
-// with is dropped. Nothing that they are told holds a secret.
+// Observer holds two funcs that hear of calls and attempts. The Client calls Call when a
+// call begins. Call returns a context for the attempts of the call, made from the one that
+// it gets, and a func that the Client calls when the call has ended. Attempt does the same
+// for one request. Each func may be nil, and so may what it returns.
+//
+// They run in the goroutine of the call, or of a page that is read ahead, and the call
+// waits for them. Several may run at a time. Their panics are dropped. Nothing that they
+// get holds a secret.
 type Observer struct {
 	Call    func(context.Context, CallInfo) (context.Context, func(CallResult))
 	Attempt func(context.Context, AttemptInfo) (context.Context, func(AttemptResult))
@@ -30,7 +32,7 @@ type Observer struct {
 // AddUsers of many ids and a rotation are one call of several requests. An Observer does
 // not hear of a call whose input is refused.
 type CallInfo struct {
-	Op           string   // "Users.Create"
+	Op           string   // "Users.Create"; an All has the name of its List
 	Method       string   // "POST"
 	PathTemplate string   // "/config/v2/sip/domains/{domainId}/users"; "" if the package does not know the path
 	Domain       DomainID // 0 if the call names none
@@ -42,9 +44,9 @@ type CallResult struct {
 	Outcome      Outcome       // of the error; of a success OutcomeApplied if the call writes, else OutcomeNotApplied
 	StatusCode   int           // of the last answer, except those of looks; 0 if there was none
 	RequestID    string        // its X-Request-Id
-	Attempts     int           // how many requests were sent, of all pages, batches and steps, except looks
-	Looks        int           // how many requests looked for what a lost answer left
-	ThrottleWait time.Duration // how long all attempts together waited for their turns, because of a limit
+	Attempts     int           // the attempts made, of all pages, batches and steps, also those that got no connection; looks do not count
+	Looks        int           // the attempts of looks for what a lost answer left
+	ThrottleWait time.Duration // the sum of the times that attempts waited for their turns, because of a limit
 }
 
 // AttemptInfo is one request, which has its turn and is about to be sent.
@@ -55,15 +57,16 @@ type AttemptInfo struct {
 	URL          string      // without the query
 	Number       int         // 1 for the first attempt of a request, 2 for the next
 	Look         bool        // the request looks for what a lost answer left
-	Header       http.Header // empty; the request gets what is added, such as traceparent, except what CallHeader refuses
+	Header       http.Header // empty; add headers to it, such as traceparent, and the request has them, except those that CallHeader refuses
 }
 
-// AttemptResult is how an attempt ended: when the header of its answer was there.
+// AttemptResult is how an attempt ended. It ends when the header of its answer has
+// arrived: the body is not part of it.
 type AttemptResult struct {
 	StatusCode int    // 0 if there was no answer
 	Proto      string // of the answer, such as "HTTP/2.0"; "" if there was none
 	Err        error  // nil if there was an answer
-	Sent       bool   // the server may have got the request
+	Sent       bool   // the server may have got the request, or a part of it
 }
 
 // observation is of one call of a method, with its looks, pages and batches.
@@ -162,7 +165,7 @@ func (call *call) AttemptBegins(ctx context.Context, u *url.URL) (context.Contex
 			call.with.secrets, call.found = append(slices.Clip(call.with.secrets), pieces...), nil
 		}
 	}
-	return attempt.WithValues(ctx, values), info.Header
+	return values, info.Header
 }
 
 // looks reports whether a call looks for what another one left.

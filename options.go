@@ -58,15 +58,16 @@ func WithBaseURL(rawURL string) Option {
 //
 // The Client learns from net/http/httptrace whether a request was sent. A transport
 // that has another way beside one that traces, such as HTTP/3 with a fallback, can
-// make a create look unsent that was sent. One that sends requests of its own to the
-// host of the base URL, with the context of a call, has the call end.
+// make a create look unsent that was sent. If a transport sends requests of its own to
+// the host of the base URL with the context of a call, the Client takes them for repeats
+// of the call, and ends it.
 func WithTransport(rt http.RoundTripper) Option {
 	return func(s *settings) { s.setTransport("WithTransport", rt) }
 }
 
 // NewTransport returns a transport such as a Client has of its own, to change and
 // give to WithTransport. It is tuned for many goroutines that call one host: at most 256
-// connections of HTTP/1.1, each kept for 30 s.
+// connections of HTTP/1.1, each closed when it is idle for 30 s.
 func NewTransport() *http.Transport { return attempt.NewTransport() }
 
 // WithHTTPClient sends the calls through the Transport of hc: see WithTransport. The
@@ -110,12 +111,12 @@ func WithUserAgent(product string) Option {
 // id of the answer. It warns
 //
 //   - once of a call that fails, with its outcome, unless its input was refused, or
-//     its context cancelled and nothing changed. It does not warn of an attempt that is made again, of a
-//     look, or of a create that a look finds done.
+//     its context cancelled and nothing changed. It does not warn of an attempt that
+//     is made again, of a look, or of a create that a look finds done.
 //   - once of a call that has waited 10 s for a turn, or to be sent again.
 //
-// No record holds a secret, a form or a query value. What a handler panics with is
-// dropped.
+// No record holds a secret, a form or a query value. Panics of a handler are dropped.
+// By default, and with nil, there are no records.
 func WithLogger(l *slog.Logger) Option {
 	return func(s *settings) { s.logger = l }
 }
@@ -144,7 +145,7 @@ func WithDebugLog(w io.Writer) Option {
 	}
 }
 
-// WithObserver tells o of every call and of every attempt, for traces and metrics.
+// WithObserver has o hear of every call and of every attempt, for traces and metrics.
 // Package infinitysipotel, of the module github.com/infinitysip/infinitysip/otel, has
 // one for OpenTelemetry.
 func WithObserver(o Observer) Option {
@@ -159,7 +160,7 @@ func WithRetryPolicy(p RetryPolicy) Option {
 	}
 }
 
-// WithLimits changes what one attempt of a call may take.
+// WithLimits replaces the Limits of the Client. A zero field means its default.
 func WithLimits(l Limits) Option {
 	return func(s *settings) {
 		s.report("WithLimits", l.problem())
@@ -180,18 +181,20 @@ func WithRateLimit(perSecond float64, burst int) Option {
 	}
 }
 
-// Limiter says when a request may be sent: golang.org/x/time/rate has one, and one that
-// several processes share can be written. Wait returns when it may, or an error if it may
-// not. It must return when the context ends. Many goroutines call it.
+// Limiter says when a request may be sent. A *rate.Limiter of golang.org/x/time/rate is
+// one, or write one that several processes share. Wait returns nil when the request may be
+// sent, or an error if it may not. It must return when the context ends. Many goroutines
+// call it.
 //
-// If a Limiter also has the method Refused(after time.Duration), it is told when the server
-// refuses a request as too many. after is the server's Retry-After, or 0.
+// If a Limiter also has the method Refused(after time.Duration), the Client calls it when
+// the server refuses a request as too many. after is the server's Retry-After, or 0.
 type Limiter interface{ Wait(context.Context) error }
 
 // WithLimiter has each request wait for l: every attempt of a call, and every look for
-// what a create made. The wait comes after that for a retry, and before the Client's own
-// turn. If Wait fails while the context of the call is alive, the call fails at once, with an
-// error that matches ErrRateLimited and that of Wait.
+// what a create made. An attempt first waits for the pause of a retry, then for l, then for
+// the Client's own turn. If Wait fails while the context of the call is alive, the call
+// fails at once. Its error matches ErrRateLimited and the error of Wait. By default there
+// is no Limiter.
 func WithLimiter(l Limiter) Option {
 	return func(s *settings) {
 		if s.limiter = l; attempt.IsNil(l) {
@@ -224,9 +227,14 @@ func WithInsecureHTTP() Option {
 // means its default. Which failures are tried again is fixed: see the package
 // documentation.
 type RetryPolicy struct {
-	MaxAttempts int           // most attempts of one call, the first included; default 4; more raises the lower counts above 1 too; 1: nothing is sent again, unless the server refused it as too many requests, or had closed the connection before a read
-	BaseWait    time.Duration // upper limit of the first wait, doubled each time; default 0.5 s
-	MaxWait     time.Duration // the most that this limit grows to; default 10 s
+	// MaxAttempts is the most attempts of one call, the first included; default 4.
+	// More than 4 raises every count above 1 in the table of the package
+	// documentation by as much. With 1 nothing is sent again, except after a refusal
+	// as too many requests, and a read whose idle connection the server had closed.
+	MaxAttempts int
+
+	BaseWait time.Duration // upper limit of the first wait, doubled each time; default 0.5 s
+	MaxWait  time.Duration // the most that this limit grows to; default 10 s
 
 	// MaxThrottleWait is how long a call that the server refuses as too many
 	// requests (a 429, or a 503 where others are accepted) waits for another turn;
@@ -235,14 +243,15 @@ type RetryPolicy struct {
 	MaxThrottleWait time.Duration
 
 	// VerifyWaits are the waits before the looks for a thing whose create is
-	// doubtful; default 0, 1 s and 3 s.
+	// doubtful; default (nil) 0, 1 s and 3 s. Each begins when the look before has
+	// ended. With an empty slice there is no look.
 	VerifyWaits []time.Duration
 
 	// ResendAfter, if it is set, sends a create whose outcome is unknown once
 	// more after this time, if the thing has still not appeared. Set it to more
 	// than the server ever takes to carry out a request and to list what it made.
-	// With less, a thing may be created twice. It needs at least two VerifyWaits and two attempts. Off
-	// by default.
+	// With less, a thing may be created twice. It needs at least two VerifyWaits and
+	// two attempts. Off by default.
 	ResendAfter time.Duration
 
 	// SettleSecrets sets the password and the PIN of a user, by an update, if the
@@ -253,8 +262,8 @@ type RetryPolicy struct {
 	SettleSecrets bool
 
 	// Quota bounds how much a Client sends again; default 100. A further attempt
-	// costs 5, after a timeout 10. A call that succeeds gives 1 back. Without quota,
-	// calls fail at their first failure. A refusal as too many requests costs
+	// costs 5, after a timeout 10. A call that succeeds gives 1 back. When it is used
+	// up, calls fail at their first failure. A refusal as too many requests costs
 	// nothing.
 	Quota int
 }
@@ -297,8 +306,8 @@ func (p RetryPolicy) problem() string {
 // Limits bound what one attempt of a call may take. A zero field means its
 // default.
 type Limits struct {
-	RowBytes      int // longest row, alone or in a list, and longest answer of Client.Do; default 1 MiB
-	ErrorBytes    int // what is read of an error's body; default 16 KiB
+	RowBytes      int // longest row in bytes, alone or in a list, and longest answer of Client.Do; default 1 MiB
+	ErrorBytes    int // most bytes that are read of an error's body; default 16 KiB
 	IDsPerRequest int // ids that one request adds or removes; default 500, at most 1,000
 
 	HeaderTimeout   time.Duration // wait for an answer to begin, once there is a connection; default 30 s
@@ -371,14 +380,15 @@ func CallHeader(key, value string) CallOption {
 // of a read, and into the form of any other call, of each of its batches. It does
 // not go into looks. Give the values of an array together, and the brackets in
 // the name. For an All over pages, display[] must name the row's id. CallParam
-// refuses format, and a parameter that the call has itself. No error shows the
-// values if their name says that they are secret. So it is with CallHeader.
+// refuses a parameter that the call has itself, and format, because this package chooses
+// the format of the answers. No error shows the values if their name says that they are
+// secret. So it is with CallHeader.
 func CallParam(name string, values ...string) CallOption {
 	values = slices.Clone(values)
 	return func(s *callSettings) {
 		problem := paramProblem(name, values)
 		if base, _, _ := strings.Cut(name, "["); base == "format" {
-			problem = "format is not the caller's to set: this package reads one format"
+			problem = "format: this package chooses the format of the answers"
 		}
 		if problem != "" {
 			s.report("CallParam", problem)
@@ -406,10 +416,10 @@ func paramProblem(name string, values []string) string {
 	return problem
 }
 
-// CallAttempts replaces RetryPolicy.MaxAttempts for one call. With 1 the call is
-// not sent again, unless the server refused it as too many requests, or had closed
-// the connection before a read. The client looks for a create whose answer is lost
-// all the same.
+// CallAttempts replaces RetryPolicy.MaxAttempts for one call. n is at least 1. With 1 the
+// call is not sent again, except after a refusal as too many requests, and a read whose
+// idle connection the server had closed. The client looks for a create whose answer is
+// lost all the same.
 func CallAttempts(n int) CallOption {
 	return func(s *callSettings) {
 		if s.attempts = n; n < 1 {
@@ -423,7 +433,7 @@ type Response struct {
 	StatusCode int         // of the last answer; 0 if the last request had none
 	Header     http.Header // of the last answer
 	RequestID  string      // its X-Request-Id, if it gave one
-	Attempts   int         // how often the call was tried
+	Attempts   int         // as in Error
 	Body       []byte      // of the answer to a Client.Do that succeeded; nil after any other call
 }
 

@@ -127,10 +127,11 @@ var rowFormat = &rows.Format{
 }
 
 // AppendJSON appends a row to text as its MarshalJSON writes it. Use it to write long
-// lists: one buffer serves all rows, and it takes a third of the time of json.Marshal.
+// lists: one buffer serves all rows, and it takes less than a third of the time of
+// json.Marshal.
 //
-// R is a row type of this package or a struct that Rows reads. AppendJSON returns an
-// error for a field that only encoding/json can read.
+// R is a row type of this package or a struct that Rows reads. AppendJSON returns nil
+// and an error for a nil row, and for a field that only encoding/json can read.
 func AppendJSON[R any](text []byte, row *R) ([]byte, error) {
 	layout := rows.LayoutOf[R](rowFormat)
 	switch {

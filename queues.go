@@ -8,8 +8,8 @@ import (
 	"net/http"
 )
 
-// RingStrategy is the order in which the users of a queue member ring. A row keeps
-// a value that this package does not name.
+// RingStrategy is the order in which the users of a queue member ring. A row keeps a value
+// that this package does not name, and params refuse one.
 type RingStrategy string
 
 // The ring strategies.
@@ -47,7 +47,8 @@ func (q Queue) MarshalJSON() ([]byte, error) { return marshalRow(&q) }
 // UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
 func (q *Queue) UnmarshalJSON(text []byte) error { return unmarshalRow(q, text) }
 
-// QueueCreateParams are the parameters of a new queue.
+// QueueCreateParams are the parameters of a new queue. All but CallerNameFormat are
+// required.
 type QueueCreateParams struct {
 	Name             string           `url:"queueName" json:"queueName"`     // such as sales
 	DisplayName      string           `url:"displayName" json:"displayName"` // such as Sales Dept
@@ -76,9 +77,9 @@ type QueueMember struct {
 	QueueID      QueueID       `json:"queueId"`
 	GroupID      GroupID       `json:"groupId"`
 	RingStrategy RingStrategy  `json:"ringStrategy"`
-	RingAttempts int           `json:"ringAttempts"`
-	RingSecs     int           `json:"ringSecs"`  // seconds
-	RingOrder    int           `json:"ringOrder"` // lowest first
+	RingAttempts int           `json:"ringAttempts"` // how often to try when all users are busy
+	RingSecs     int           `json:"ringSecs"`     // seconds to ring before the next member
+	RingOrder    int           `json:"ringOrder"`    // lowest first
 
 	Extra map[string]json.RawMessage `json:"-"` // members that no field above decodes
 }
@@ -89,8 +90,8 @@ func (q QueueMember) MarshalJSON() ([]byte, error) { return marshalRow(&q) }
 // UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
 func (q *QueueMember) UnmarshalJSON(text []byte) error { return unmarshalRow(q, text) }
 
-// QueueMemberCreateParams are the parameters of a new queue member. All are
-// sent.
+// QueueMemberCreateParams are the parameters of a new queue member. All are sent. GroupID
+// and RingStrategy are required; the numbers may be 0.
 type QueueMemberCreateParams struct {
 	GroupID      GroupID      `url:"groupId" json:"groupId"`
 	RingStrategy RingStrategy `url:"ringStrategy" json:"ringStrategy"`
@@ -165,7 +166,7 @@ func (s QueuesService) Create(ctx context.Context, domain DomainID, params Queue
 	return create[QueueID, Queue](ctx, s.caller, "Queues.Create", path("/domains/{domainId}/queues", domain), params, naturalKey{op: "Queues.List", name: "queueName", number: "extensionNumber"}, with)
 }
 
-// Update changes what params give.
+// Update changes the fields that are not nil in params. If all are nil, it is refused.
 //
 // API: Update SIP queue
 func (s QueuesService) Update(ctx context.Context, domain DomainID, queue QueueID, params QueueUpdateParams, with ...CallOption) error {
@@ -208,7 +209,7 @@ func (s QueuesService) CreateMember(ctx context.Context, domain DomainID, queue 
 	return create[QueueMemberID, QueueMember](ctx, s.caller, "Queues.CreateMember", path("/domains/{domainId}/queues/{queueId}/members", domain, queue), params, naturalKey{op: "Queues.ListMembers", name: "groupId", shared: true}, with)
 }
 
-// UpdateMember changes what params give.
+// UpdateMember changes the fields that are not nil in params. If all are nil, it is refused.
 //
 // API: Update SIP queue member
 func (s QueuesService) UpdateMember(ctx context.Context, domain DomainID, queue QueueID, member QueueMemberID, params QueueMemberUpdateParams, with ...CallOption) error {
@@ -222,9 +223,9 @@ func (s QueuesService) DeleteMember(ctx context.Context, domain DomainID, queue 
 	return exec(ctx, s.caller, "Queues.DeleteMember", http.MethodDelete, path("/domains/{domainId}/queues/{queueId}/members/{queueMemberId}", domain, queue, member), nil, with)
 }
 
-// SetMemberOrder sets the order in which a queue rings its members, first to
-// last. Name every member once, at most 1,000: of a longer form the server
-// keeps nothing.
+// SetMemberOrder sets the order in which a queue rings its members, first to last. Name
+// every member once. More than 1,000 are refused: the server would silently drop all of
+// them.
 //
 // API: Set SIP queue member order
 func (s QueuesService) SetMemberOrder(ctx context.Context, domain DomainID, queue QueueID, members []QueueMemberID, with ...CallOption) error {

@@ -30,7 +30,8 @@ import (
 // "token" in it, or says otherwise that its value is secret, no error and no log shows
 // the value. Do does not check what the API wants in a form.
 //
-// The Response has the Body, which [Row] reads: at most [Limits].RowBytes of it, or Do fails. A status of
+// The Response has the Body, which [Row] reads. Do fails if it is longer than
+// [Limits].RowBytes, by default 1 MiB. A status of
 // 200, 201 or 204 is a success, with any text except a page of HTML or XML. So is the
 // 404 or 410 of a DELETE without a form whose first answer was lost: the thing is gone.
 // After an error there is no Response, but [CallResponse] gets the status and the header.
@@ -178,7 +179,8 @@ func Rows[R any](ctx context.Context, c *Client, path string, opts *ListOptions[
 }
 
 // Row reads the one row in the Body of what [Client.Do] returned, into a struct as for
-// [Rows]: an id may be "7" or 7 there.
+// [Rows]: an id may be "7" or 7 there. Its error is no *Error, because the call itself
+// has succeeded.
 func Row[R any](response *Response) (*R, error) {
 	layout := rows.LayoutOf[R](rowFormat)
 	var wrong problems

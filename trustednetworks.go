@@ -36,7 +36,8 @@ func (t TrustedNetwork) MarshalJSON() ([]byte, error) { return marshalRow(&t) }
 // UnmarshalJSON reads what MarshalJSON or the API writes. It sets every field.
 func (t *TrustedNetwork) UnmarshalJSON(text []byte) error { return unmarshalRow(t, text) }
 
-// TrustedNetworkCreateParams are the parameters of a new trusted network.
+// TrustedNetworkCreateParams are the parameters of a new trusted network. Network is
+// required.
 type TrustedNetworkCreateParams struct {
 	Network     netip.Prefix `url:"network" json:"network"`                   // sent as given, host bits too
 	Description string       `url:"description,omitempty" json:"description"` // not sent when empty
@@ -114,7 +115,7 @@ func (s TrustedNetworksService) Create(ctx context.Context, domain DomainID, par
 	}, with)
 }
 
-// Update changes what params give.
+// Update changes the fields that are not nil in params. If all are nil, it is refused.
 //
 // API: Update SIP trusted network
 func (s TrustedNetworksService) Update(ctx context.Context, domain DomainID, network TrustedNetworkID, params TrustedNetworkUpdateParams, with ...CallOption) error {

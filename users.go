@@ -226,7 +226,7 @@ func (s UsersService) Create(ctx context.Context, domain DomainID, params UserCr
 	return create[UserID, User](ctx, s.caller, "Users.Create", path("/domains/{domainId}/users", domain), params, naturalKey{op: "Users.List", name: "user", number: "extensionNumber", update: "Users.Update"}, with)
 }
 
-// Update changes what params give.
+// Update changes the fields that are not nil in params. If all are nil, it is refused.
 //
 // API: Update SIP User
 func (s UsersService) Update(ctx context.Context, domain DomainID, user UserID, params UserUpdateParams, with ...CallOption) error {
@@ -264,9 +264,8 @@ func (s UsersService) GetDevice(ctx context.Context, domain DomainID, user UserI
 
 // AddDevice associates a device with a user and returns the token that the device
 // registers with. The API shows the token only this once: keep it. If the answer
-// is lost and the device is associated then, the error matches ErrTokenLost. That
-// is also so if the device was associated before the call, with a token that you
-// may have.
+// is lost and the device is then associated, the error matches ErrTokenLost. It also
+// does if the device was associated before the call, with a token that you may have.
 //
 // API: Create PBX User Device
 func (s UsersService) AddDevice(ctx context.Context, domain DomainID, user UserID, device DeviceID, with ...CallOption) (*UserDeviceToken, error) {
@@ -280,9 +279,10 @@ func (s UsersService) AddDevice(ctx context.Context, domain DomainID, user UserI
 
 // RotateDeviceToken gives a device of a user another token: it ends the
 // association and makes it again. Until the device has the new token, it cannot
-// register. If a step fails, the error says so. Then the device may have no user,
-// or a token that nobody knows: after ErrTokenLost it is the latter; after
-// ErrOutcomeUnknown, GetDevice tells. The options apply to both steps.
+// register. If a step fails, the error says which one. Then the device may have no
+// user, or a token that nobody knows. After ErrTokenLost it has such a token; after
+// ErrOutcomeUnknown, ask GetDevice whether it has its user. The options apply to both
+// steps.
 //
 // When ctx ends after the first step, the second one still has as long as
 // Limits.AttemptTimeout, so that the device is not left without a user. When ctx
@@ -320,12 +320,12 @@ func (s UsersService) RotateDeviceToken(ctx context.Context, domain DomainID, us
 	return token, err
 }
 
-// RotateDeviceTokens gives each device of a user another token. It lists all of
-// them first, over every page, and then does with one after the other, by id, what
-// RotateDeviceToken does. It ends after the first error, which comes with the ids of
-// the device and the user, and without a token. If the list fails, both are zero.
-// Break out of the loop, and no device is between two tokens: each has the new one,
-// which the loop was given, or is untouched. The options apply to the list, too.
+// RotateDeviceTokens gives each device of a user another token. It first lists all of
+// them, over every page. Then it does what RotateDeviceToken does with one after the
+// other, in the order of their ids. It ends after the first error, which comes with the
+// ids of the device and the user, and without a token. If the list fails, both ids are
+// zero. After a break out of the loop no device is between two tokens: each has the new
+// one, which the loop got, or is untouched. The options apply to the list, too.
 //
 // API: List PBX User Devices, Delete PBX User Device, Create PBX User Device
 func (s UsersService) RotateDeviceTokens(ctx context.Context, domain DomainID, user UserID, with ...CallOption) iter.Seq2[UserDeviceToken, error] {
@@ -333,28 +333,29 @@ func (s UsersService) RotateDeviceTokens(ctx context.Context, domain DomainID, u
 	return func(yield func(UserDeviceToken, error) bool) {
 		second := rotation(domain, user, 1, with) // any device will do
 		ctx, seen := s.caller.observe(ctx, "Users.RotateDeviceTokens", http.MethodPost, second.route)
+		ended := errAborted // until a return says otherwise
+		defer func() { seen.end(ended) }()
 		err := second.invalid()
-		defer func() { seen.end(err) }()
 		var devices map[int64]bool
 		if err == nil {
 			devices, err = idsOf(s.AllDevices(ctx, domain, user, nil, with...))
 		}
-		if err != nil {
-			if !ofCall(err) {
-				err = readError("Users.ListDevices", path("/domains/{domainId}/users/{userId}/devices", domain, user), err)
-			}
-			yield(UserDeviceToken{}, err)
-			return
+		if err != nil && !ofCall(err) {
+			err = readError("Users.ListDevices", path("/domains/{domainId}/users/{userId}/devices", domain, user), err)
 		}
+		at := UserDeviceToken{} // of which err is
 		for _, id := range slices.Sorted(maps.Keys(devices)) {
 			var token *UserDeviceToken
 			if token, err = s.RotateDeviceToken(ctx, domain, user, DeviceID(id), with...); err != nil {
-				yield(UserDeviceToken{DeviceID: DeviceID(id), UserID: user}, err)
-				return
+				at = UserDeviceToken{DeviceID: DeviceID(id), UserID: user}
+				break
 			}
 			if !yield(*token, nil) {
-				return
+				break
 			}
+		}
+		if ended = err; err != nil {
+			yield(at, err)
 		}
 	}
 }
@@ -388,7 +389,9 @@ func (s UsersService) AllGroups(ctx context.Context, domain DomainID, user UserI
 	return allPages(ctx, s.caller, "Users.ListGroups", path("/domains/{domainId}/users/{userId}/groups", domain, user), opts, with)
 }
 
-// AddGroups puts a user into groups, at most 500 a request.
+// AddGroups puts a user into groups. More than 500 (Limits.IDsPerRequest) take several
+// requests. If one of them fails, the error says which groups are done. An empty list is
+// refused.
 //
 // API: Add SIP User Groups
 func (s UsersService) AddGroups(ctx context.Context, domain DomainID, user UserID, groups []GroupID, with ...CallOption) error {

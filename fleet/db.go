@@ -21,17 +21,18 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// A DB is the database of a fleet. Whoever reads it sees no secret: they are in it only
-// encrypted. Its methods may be called from several goroutines at once.
+// A DB is the database of a fleet. Secrets are in it only encrypted. Any number of
+// goroutines may use a DB.
 type DB struct {
 	db    *database.DB
 	locks *lock.Locks
 	queue *queue.Queue
 }
 
-// Open opens the database of a fleet, and makes or updates its tables. It is
-// "postgres://user:password@host/database" or the path of an SQLite file, which is made if
-// there is none. All processes on an SQLite file must be on one machine.
+// Open opens the database of a fleet, and makes or updates its tables. where is
+// "postgres://user:password@host/database", or the path of an SQLite file. Open makes the
+// file if there is none. All processes on an SQLite file must be on one machine. Close the
+// DB after use.
 //
 // On PostgreSQL the tables are in the schema fleet, or in the one that the URL names as
 // search_path.
@@ -51,7 +52,7 @@ func Open(ctx context.Context, where string) (*DB, error) {
 	return db, nil
 }
 
-// Close closes the database. No Fleet may run on it then.
+// Close closes the database. Call it when Fleet.Run has returned.
 func (db *DB) Close() error {
 	if err := errors.Join(db.locks.Close(), db.db.Close()); err != nil {
 		return fmt.Errorf("fleet: close the database: %w", err)
@@ -59,13 +60,13 @@ func (db *DB) Close() error {
 	return nil
 }
 
-// A Domain is one that a fleet keeps as it should be.
+// A Domain names a domain that a fleet keeps in its desired state.
 type Domain struct {
 	Account string `json:"account"` // as Config.Clients knows it
-	Name    string `json:"domain"`  // its display name, in the case that the server has
+	Name    string `json:"domain"`  // its display name, spelled as on the server
 
-	// Rev is what the caller calls the state that the domain should have, such as a commit or
-	// a hash. It may be empty.
+	// Rev is the caller's name for the state that the domain should have, such as a commit
+	// or a hash. It may be empty.
 	Rev string `json:"rev,omitzero"`
 }
 
@@ -115,13 +116,13 @@ func compare(a, b Domain) int {
 	return cmp.Or(strings.Compare(a.Account, b.Account), strings.Compare(a.Name, b.Name))
 }
 
-// Enqueue has each of the domains looked at soon, in any order, and from then on once in
-// each Config.Every. A domain that waits already is looked at once. One that is being looked
-// at is looked at again after that, because what Config.Desired gives for it may have
-// changed meanwhile.
+// Enqueue makes the fleet run each of the domains soon, in any order, and from then on once
+// in each Config.Every. A domain that waits already runs once. A domain that runs now runs
+// again after that, because its desired state may have changed meanwhile.
 //
-// Either all domains are enqueued or none. With an error it is none, unless the database was lost
-// in the last moment: to enqueue them again does no harm.
+// Enqueue enqueues all domains or none. After an error it is none, unless the database was
+// lost in the last moment. To enqueue the domains again does no harm. If a name is empty,
+// too long or not UTF-8, the error matches infinitysip.ErrInvalid.
 func (db *DB) Enqueue(ctx context.Context, domains ...Domain) error {
 	all, err := distinct(domains)
 	if err != nil {
@@ -154,8 +155,9 @@ func (db *DB) Enqueue(ctx context.Context, domains ...Domain) error {
 	return nil
 }
 
-// Forget ends that domains are looked at. Nothing is changed in them. The results of their
-// runs and their secrets stay in the database. A run that is under way is finished.
+// Forget makes the fleet run the domains no more, until they are enqueued again. It changes
+// nothing in them. The results of their runs and their secrets stay in the database. A run
+// in progress is finished.
 func (db *DB) Forget(ctx context.Context, domains ...Domain) error {
 	all, err := distinct(domains)
 	if err != nil {
@@ -189,11 +191,11 @@ func several(all []Domain) string {
 // Health is how a domain was when its last run ended.
 type Health string
 
-// The healths.
+// How a domain can be.
 const (
 	HealthNew     Health = "new"     // no run has ended yet
-	HealthRight   Health = "right"   // it is as it should be
-	HealthDrifted Health = "drifted" // it differs, and was not changed: because of Config.PlanOnly, or of too many deletes
+	HealthRight   Health = "right"   // it has its desired state
+	HealthDrifted Health = "drifted" // it differs from its desired state, and the run did not change it: because of Config.PlanOnly, or of too many deletes
 	HealthFailing Health = "failing" // the run failed; Error says why
 )
 
@@ -212,24 +214,24 @@ type JobState string
 
 // The states of jobs.
 const (
-	JobNone     JobState = ""         // there is none
-	JobWaiting  JobState = "waiting"  // for its turn
-	JobRunning  JobState = "running"  // or its process has just died
+	JobNone     JobState = ""         // there is no job: the domain is not due
+	JobWaiting  JobState = "waiting"  // it waits for a worker
+	JobRunning  JobState = "running"  // it runs, or its process has just died
 	JobRetrying JobState = "retrying" // it waits after a failure, or for the account, until Next
 )
 
 // DomainStatus is what is known of a domain.
 type DomainStatus struct {
-	Result             // of the last run, without its plan; the Rev is that of the run
+	Result             // of the last run, without its plan; its Rev is what Config.Desired returned for the run
 	Wanted   string    `json:"wanted,omitzero"`   // the Rev that was enqueued last
-	Failures int       `json:"failures,omitzero"` // in a row
-	PutOff   string    `json:"putOff,omitzero"`   // why the last run has to be done again later, if it had to wait and did not end
-	RightAt  time.Time `json:"rightAt,omitzero"`  // when a run last found or made it right, in UTC
+	Failures int       `json:"failures,omitzero"` // how many runs have failed since the last that did not
+	PutOff   string    `json:"putOff,omitzero"`   // why the last run has to be done again later; empty if it did not have to wait
+	RightAt  time.Time `json:"rightAt,omitzero"`  // when a run last ended with HealthRight, in UTC; zero: never
 	Job      JobState  `json:"job,omitzero"`
 	Next     time.Time `json:"next,omitzero"` // when it is looked at next, in UTC; in the past if its turn has come
 }
 
-// Status tells how the domains are, sorted by account and name.
+// Status returns the status of all domains that were enqueued, sorted by account and name.
 func (db *DB) Status(ctx context.Context) ([]DomainStatus, error) {
 	all, err := db.status(ctx)
 	if err != nil {
@@ -283,8 +285,8 @@ func utc(at sql.NullTime) time.Time {
 	return at.Time.UTC()
 }
 
-// Results returns what came of the last runs of a domain, the newest first, at most
-// limit.
+// Results returns the results of the last runs of a domain, the newest first, at most limit
+// of them, with their plans. limit is at least 1. domain.Rev does not matter.
 func (db *DB) Results(ctx context.Context, domain Domain, limit int) ([]Result, error) {
 	var all []Result
 	err := db.db.Query(ctx, func(scan func(...any) error) error {

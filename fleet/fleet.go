@@ -21,74 +21,76 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Config says how a fleet is kept. All processes of a fleet should have the same.
+// Config says how a fleet is kept. Clients and Desired are required, and Recipients unless
+// PlanOnly is set. All processes of a fleet should have the same Config.
 type Config struct {
-	// Clients returns the client of an account. It passes opts to infinitysip.NewClient beside its
-	// own. They are a WithLimiter, which must stay, and a WithRetryPolicy that only sets MaxThrottleWait
-	// to 15 seconds, so that a call does not wait for long while other domains have work;
-	// one that comes later replaces it. The client is kept until the server refuses its
-	// credentials, or refuses everything for a while; then Clients is asked again. No two accounts
-	// may have the same domain, because one would not know of the other's runs. The text of an error
-	// is written to the database, so it must hold no secret.
+	// Clients returns the client of an account. It must pass opts to infinitysip.NewClient, next
+	// to its own. opts are a WithLimiter, which must stay, and a WithRetryPolicy that only sets
+	// MaxThrottleWait to 15 seconds, so that a call does not wait for long while other domains
+	// have work. A WithRetryPolicy after opts replaces that one.
+	//
+	// The fleet keeps the client until the server refuses its credentials, or refuses everything
+	// for a while. Then it calls Clients again. Two accounts must not have the same domain,
+	// because one would not know of the other's runs. The text of an error is written to the
+	// database, so it must hold no secret.
 	Clients func(ctx context.Context, account string, opts ...infinitysip.Option) (*infinitysip.Client, error)
 
-	// Desired returns what a domain should be, and a name for that state, such as a
-	// commit or a hash, which may be empty. Each run calls it. The passwords and PINs of the
-	// state are for users who are made. The text of an error is written to the database,
-	// so it must hold no secret.
+	// Desired returns the desired state of a domain, and a name for that state, such as a
+	// commit or a hash, which may be empty. Each run calls it, several at a time. The passwords
+	// and PINs of the state are for new users. The text of an error is written to the
+	// database, so it must hold no secret.
 	Desired func(ctx context.Context, account, domain string) (state *provision.State, rev string, err error)
 
-	// Recipients are those to whom secrets are encrypted. The processes can write secrets and
-	// cannot read them; DB.Secrets can, with an identity. One at least is needed, unless PlanOnly
-	// is set.
+	// Recipients are the public keys to which secrets are encrypted. The processes can write
+	// secrets and cannot read them; DB.Secrets can, with an identity. At least one is needed,
+	// unless PlanOnly is set.
 	Recipients []age.Recipient
 
-	// Plan are the options of each plan: Prune, MaxDeletes, MaxDeleteShare, CreateOnly, Spares
-	// and Workers. The others are refused.
+	// Plan has the options of each plan: Prune, MaxDeletes, MaxDeleteShare, CreateOnly, Spares
+	// and Workers, which also counts for Apply. New refuses the others.
 	Plan provision.PlanOptions
 
-	// PlanOnly has domains looked at and not changed. Those whose plan has changes are
-	// HealthDrifted.
+	// PlanOnly makes plans and applies none. A domain whose plan has changes is HealthDrifted.
 	PlanOnly bool
 
-	// Every is how often each domain is looked at without being asked for; default 24 hours,
-	// at least a second. A negative duration is never. The domains are spread over that
-	// time.
+	// Every is how often each domain is looked at without Enqueue; default 24 hours, at least
+	// a second. A negative duration means never. The domains are spread over that time.
 	Every time.Duration
 
-	// Rate is how many requests a second an account gets from all processes together;
-	// 0 is any number.
+	// Rate is how many requests a second all processes together send for an account; 0 means
+	// any number. The least is 0.001.
 	Rate float64
 
-	// Workers is how many domains this process runs at a time; default 8. An account that
-	// is slow, because of Rate or because the server refuses requests, soon takes only some of them.
+	// Workers is how many domains this process runs at a time; default 8. An account that is
+	// slow, because of Rate or because the server refuses requests, soon takes only some of the
+	// workers.
 	Workers int
 
-	// Timeout is the longest time of a run; default 1 hour. A run that takes longer is stopped
-	// and has failed.
+	// Timeout is the longest time of a run; default 1 hour, at most 30 days. A run that takes
+	// longer is stopped and has failed.
 	Timeout time.Duration
 
-	// Grace is how long Run lets runs go on after its context has ended; default 10
-	// seconds. Those that are not over then are stopped, and done again by another process or later.
-	// Writing that down may take half a minute if the database does not answer.
+	// Grace is how long Run lets runs go on after its context has ended; default 10 seconds.
+	// Then it stops those that have not ended. Another process, or this one later, does them
+	// again. To write that down may take half a minute if the database does not answer.
 	Grace time.Duration
 
-	// History is for how long results are kept; default 30 days. The last one of each domain
+	// History is how long results are kept; default 30 days. The last result of each domain
 	// stays.
 	History time.Duration
 
-	// Logger is told what Run does; nil is slog.Default. A run that changed nothing is told at
-	// level debug, one that did at info, one that failed at warn.
+	// Logger logs what Run does; nil means slog.Default. A run that changed nothing is logged
+	// at level debug, one that did at info, one that failed at warn.
 	Logger *slog.Logger
 
 	// MeterProvider and TracerProvider get the metrics and spans of jobs that
-	// github.com/riverqueue/rivercontrib/otelriver has; nil are the global ones of otel.
+	// github.com/riverqueue/rivercontrib/otelriver makes; nil means the global ones of
+	// OpenTelemetry.
 	MeterProvider  metric.MeterProvider
 	TracerProvider trace.TracerProvider
 }
 
-// A Fleet keeps domains as they should be. Its methods may be called from several
-// goroutines at once.
+// A Fleet keeps domains in their desired states. Any number of goroutines may use it.
 type Fleet struct {
 	db     *DB
 	config Config
@@ -98,8 +100,8 @@ type Fleet struct {
 	running  map[queue.Job]bool
 }
 
-// New returns a Fleet. The error tells everything that is wrong with the Config, and matches
-// infinitysip.ErrInvalid.
+// New returns a Fleet. It makes no call and does not use the database. The error lists
+// everything that is wrong with the Config, and matches infinitysip.ErrInvalid.
 func New(db *DB, config Config) (*Fleet, error) {
 	if err := config.check(db); err != nil {
 		return nil, fmt.Errorf("fleet: %w: %w", infinitysip.ErrInvalid, err)
@@ -152,9 +154,9 @@ func (f *Fleet) Enqueue(ctx context.Context, domains ...Domain) error {
 	return f.db.Enqueue(ctx, domains...)
 }
 
-// Run runs domains until ctx ends; then it returns nil, soon after Config.Grace at the latest. An
-// error says that it could not begin. If the database goes away meanwhile, Run
-// waits for it to come back.
+// Run runs domains until ctx ends. Then it returns nil, soon after Config.Grace at the
+// latest. It returns an error only if it could not begin. If the database goes away later,
+// Run waits for it to come back.
 func (f *Fleet) Run(ctx context.Context) error {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &runWorker{fleet: f})

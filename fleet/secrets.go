@@ -19,7 +19,7 @@ import (
 	"github.com/infinitysip/infinitysip/provision"
 )
 
-// A Secret is a credential that a run set.
+// A Secret is a password, a PIN or a token that a run set, with its user and device.
 type Secret struct {
 	Account, Domain string
 	provision.Credential
@@ -205,13 +205,13 @@ func (db *DB) unsettled(ctx context.Context, domain Domain) ([]provision.Credent
 }
 
 // Secrets decrypts the secrets that are in force, sorted by account, domain, device and
-// user: of each user the password and the PIN that were confirmed last, and of each device the
-// token. Those of users and devices that are deleted by now are among them. If a later
-// one is proposed or unknown, that one may be in force instead, and the next run of the domain sets
-// another.
+// user: for each user the password and the PIN that were confirmed last, and for each
+// device the token. It returns them also for users and devices that are deleted by now. If
+// a later secret is proposed or unknown, that one may be in force instead, until the next
+// run of the domain sets another.
 //
-// If the identities cannot decrypt some, the error says how many, and the others are
-// returned all the same.
+// If the identities cannot decrypt some, Secrets returns the others and an error that says
+// how many are missing.
 func (db *DB) Secrets(ctx context.Context, identities ...age.Identity) ([]Secret, error) {
 	type key struct{ account, domain, device, user string }
 	type box struct {

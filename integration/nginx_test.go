@@ -111,7 +111,7 @@ func (s *behind) run(t *testing.T, nginx string) {
 	// offset, a list of 20, 25, 50 or 100 rows proves nothing, since it may be cut. So
 	// without the offset it would be chance, and the machine's load, how many calls look
 	// while the list is that long, and end as unknown.
-	srv := siptest.NewServer(siptest.Options{AllowDuplicates: true, APIKey: key, Latency: serverTime, UndocumentedQuery: siptest.HonourQuery})
+	srv := siptest.NewServer(siptest.Options{AllowDuplicates: true, APIKey: key, Latency: serverTime, UndocumentedQuery: siptest.UndocumentedQueryHonoured})
 	defer srv.Close()
 	upstream := strings.TrimPrefix(srv.URL(), "http://")
 	var proxy *toxiproxy.Proxy
@@ -221,9 +221,10 @@ func (s *behind) run(t *testing.T, nginx string) {
 	}
 	log := front.log(t)
 	calls, ok, unknown := sum.calls.Load(), sum.successes.Load(), sum.unknown.Load()
-	fmt.Printf("nginx, %s: %d calls, %d ok, %d unknown, %d failed; made twice %d, false %d, hidden %d; %.1f s; nginx had %d requests and refused %d\n",
+	fmt.Printf("figure: nginx, %s: %d calls, %d ok, %d unknown, %d failed; made twice %d, false %d, hidden %d; nginx had %d requests and refused %d\n",
 		s.name, calls, ok, unknown, calls-ok-unknown, sum.duplicates.Load(), sum.falseSuccesses.Load(), sum.hiddenCreates.Load(),
-		took.Seconds(), log.requests, log.refused())
+		log.requests, log.refused())
+	t.Logf("it took %.1f s", took.Seconds())
 	for text, n := range told {
 		t.Logf("%d times: %s", n, text)
 	}

@@ -89,7 +89,7 @@ func TestToxiproxy(t *testing.T) {
 			}
 		}
 	})
-	fmt.Println("toxiproxy:", sum)
+	fmt.Printf("figure: toxiproxy: %v\n", sum)
 	require.Positive(t, sum.successes.Load())
 	require.Positive(t, sum.unknown.Load(), "no call was in trouble")
 	for deadline := time.Now().Add(soon); goroutines() > before; time.Sleep(time.Millisecond) {

@@ -1,6 +1,6 @@
 // Package infinitysipotel makes traces and metrics of the calls of an
-// infinitysip.Client, with OpenTelemetry. It wraps no transport; one that makes spans
-// itself, such as that of otelhttp, makes a second one of each request.
+// infinitysip.Client, with OpenTelemetry. It does not wrap the transport. A transport that
+// makes spans itself, such as that of otelhttp, makes a second span of each request.
 //
 //	observer, err := infinitysipotel.New()
 //	...
@@ -12,35 +12,41 @@
 //
 // # Traces
 //
-// A call has an INTERNAL span, such as "Users.Create". That of an All has the name of
-// its List, and lasts until the loop ends. Its attributes are infinitysip.operation (the
-// name), infinitysip.domain.id, infinitysip.outcome ("ok", or of a failure its Outcome:
-// "unknown", "not applied" or "applied"), infinitysip.attempts (requests sent, looks not
-// counted) and infinitysip.request.id. A failure has error.type too, and its text is the
-// status.
+// A call has an INTERNAL span, such as "Users.Create". The span of an All has the name of
+// its List, and lasts until the loop ends. The attributes of these spans are
 //
-// A request has a CLIENT span below that, such as
+//   - infinitysip.operation: the name of the call
+//   - infinitysip.domain.id: not if the call names no domain
+//   - infinitysip.outcome: "ok", or the Outcome of a failure: "unknown", "not applied" or
+//     "applied"
+//   - infinitysip.attempts: the attempts made, also those that got no connection, but not
+//     looks
+//   - infinitysip.request.id: the X-Request-Id of the last answer, if it has one
+//   - error.type: of a failure, whose text is the status of the span
+//
+// Each attempt has a CLIENT span below that, such as
 // "POST /config/v2/sip/domains/{domainId}/users". It ends when the header of the answer
-// is there. It has every attribute that version 1.43 of the HTTP conventions recommends,
-// url.full without the query, url.template, and infinitysip.look if it looks for what a
-// lost answer left. The propagator adds the span to the header of the request. Pages that
-// an All reads ahead of a loop that is left early end as canceled, while the call is ok.
-// The spans of Client.Do and Rows have neither url.template nor infinitysip.domain.id.
+// has arrived. It has every attribute that version 1.43 of the HTTP conventions recommends,
+// url.full without the query, url.template, and infinitysip.look if the attempt looks for
+// what a lost answer left. The propagator adds the span to the header of the request. If a
+// loop ends early, the spans of pages that an All has read ahead may end as canceled, while
+// the call is ok. The spans of Client.Do and Rows have no url.template.
 //
 // # Metrics
 //
 // All are histograms. None has a domain, an id or a path as an attribute.
 //
-//   - http.client.request.duration: seconds that a request took, by the conventions
+//   - http.client.request.duration: seconds that an attempt took, by the HTTP conventions
 //   - infinitysip.client.call.duration: seconds that a call took, by infinitysip.operation,
 //     infinitysip.outcome and error.type
-//   - infinitysip.client.call.attempts: requests that a call sent, by infinitysip.operation
-//   - infinitysip.client.throttle.wait: seconds that a call waited because of a limit of
-//     the client or the server, by infinitysip.operation
+//   - infinitysip.client.call.attempts: attempts that a call made, looks not counted, by
+//     infinitysip.operation
+//   - infinitysip.client.throttle.wait: seconds that the attempts of a call together waited
+//     because of a limit of the client or the server, by infinitysip.operation
 //
 // # The values of error.type
 //
-// The first one that fits:
+// The value is the first one that fits:
 //
 //   - token_lost, pagination_stuck: the error matches ErrTokenLost or ErrPaginationStuck
 //   - canceled, timeout: the context ended, or a wait for the server
@@ -75,8 +81,8 @@ import (
 
 const scope = "github.com/infinitysip/infinitysip/otel"
 
-// Option changes where the traces and metrics go. Without one they go to the global
-// providers of OpenTelemetry, also if those are set after New.
+// Option changes where the traces and metrics go. By default they go to the global providers
+// and the global propagator of OpenTelemetry, also if those are set after New.
 type Option func(*settings)
 
 type settings struct {
@@ -95,7 +101,7 @@ func WithMeterProvider(p metric.MeterProvider) Option {
 	return func(s *settings) { s.meters = p }
 }
 
-// WithPropagator sets what is added to the header of each request, such as
+// WithPropagator sets what writes the span into the header of each request, such as
 // propagation.TraceContext{}.
 func WithPropagator(p propagation.TextMapPropagator) Option {
 	return func(s *settings) { s.propagator = p }
@@ -111,7 +117,7 @@ type observer struct {
 }
 
 // New returns an Observer for infinitysip.WithObserver. Several clients may share it.
-// It fails if an option is given nil, or if the provider refuses a metric.
+// It returns an error if an option is given nil, or if the MeterProvider refuses a metric.
 func New(opts ...Option) (infinitysip.Observer, error) {
 	s := settings{otel.GetTracerProvider(), otel.GetMeterProvider(), otel.GetTextMapPropagator()}
 	for _, option := range opts {
@@ -130,7 +136,7 @@ func New(opts ...Option) (infinitysip.Observer, error) {
 	o.calls, errs[1] = meter.Float64Histogram("infinitysip.client.call.duration", seconds, upTo5Minutes,
 		metric.WithDescription("Duration of calls, with their retries, looks and waits."))
 	o.attempts, errs[2] = meter.Int64Histogram("infinitysip.client.call.attempts", metric.WithUnit("{request}"),
-		metric.WithExplicitBucketBoundaries(0, 1, 2, 3, 4, 5, 10, 20, 50, 100), metric.WithDescription("Requests that a call sent."))
+		metric.WithExplicitBucketBoundaries(0, 1, 2, 3, 4, 5, 10, 20, 50, 100), metric.WithDescription("Attempts that a call made."))
 	o.waits, errs[3] = meter.Float64Histogram("infinitysip.client.throttle.wait", seconds, upTo5Minutes,
 		metric.WithDescription("Time that a call waited because of a limit."))
 	return infinitysip.Observer{Call: o.call, Attempt: o.attempt}, errors.Join(errs[:]...)

@@ -171,6 +171,17 @@ internal Domains.List {infinitysip.attempts=1 infinitysip.operation=Domains.List
   client GET /domains {http.request.method=GET http.response.status_code=200 network.protocol.version=1.1 server.address=siptest.invalid server.port=443 url.full=https://siptest.invalid/domains url.template=/domains}
 `,
 		},
+		"a call that the client does not have yet": {
+			users: 1,
+			call: func(ctx context.Context, client *infinitysip.Client) error {
+				_, err := client.Do(ctx, http.MethodGet, "/config/v2/sip/domains/1/users/1", nil)
+				return err
+			},
+			spans: `
+internal Client.Do {infinitysip.attempts=1 infinitysip.domain.id=1 infinitysip.operation=Client.Do infinitysip.outcome=ok}
+  client GET {http.request.method=GET http.response.status_code=200 network.protocol.version=1.1 server.address=siptest.invalid server.port=443 url.full=https://siptest.invalid/domains/1/users/1}
+`,
+		},
 		"a retry": {
 			call: get, users: 1, faults: []siptest.Fault{siptest.On("Users.Get").Times(1).Status(503)},
 			spans: `

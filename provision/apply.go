@@ -14,21 +14,23 @@ import (
 	"github.com/infinitysip/infinitysip/provision/internal/graph"
 )
 
-// Apply carries out the plan. It first reads what the plan touches: if anything of
-// that has changed since the plan was made, the error is ErrStale, and nothing was
-// changed.
+// Apply carries out the plan. opts may be nil. It first reads what the plan touches. If
+// any of that has changed since the plan was made, the error matches ErrStale, and nothing
+// was changed. If the plan cannot be carried out, the error matches infinitysip.ErrInvalid
+// or ErrTooManyDeletes, and nothing was changed. Then the results are nil.
 //
-// A change that fails holds up only those that need it. If a call's outcome is
-// unknown, Apply waits, looks again, and does what was not done, at most three
-// times. If a limit refuses a call, Apply waits and goes on, or ends (LimitWait). When the
-// context ends, or the server refuses the credentials, or ApplyOptions.Keep fails
-// and a change would need it, that change is not begun.
+// A change that fails stops only those that need it. If the outcome of a call is unknown,
+// Apply waits, looks again, and does what was not done, at most three times. If a limit
+// refuses a call, Apply waits and goes on, or ends (see ApplyOptions.LimitWait). When the
+// context ends or the server refuses the credentials, no other change begins. When
+// ApplyOptions.Keep fails, no other change begins that needs it.
 //
-// The results are those of all changes, in the order of Items, whatever failed, and
-// hold every secret that came up. The error tells what failed, alike failures in one
-// line, and matches their causes; it is the context's error, too, if that has ended.
+// The results are those of all changes, in the order of Items, whatever failed. They hold
+// every secret that was set or may have been. The error tells what failed, with similar
+// failures in one line. It matches their causes, and the error of the context if that has
+// ended.
 //
-// After an error, plan again and apply that: what is done is not done twice.
+// After an error, make a new plan and apply that: nothing is done twice.
 func (c *Changes) Apply(ctx context.Context, client *infinitysip.Client, opts *ApplyOptions) ([]Result, error) {
 	order, err := c.applicable(ctx, client)
 	if err != nil {
@@ -69,7 +71,7 @@ type execution struct {
 	results []Result
 	made    []int64     // the ids of what the changes made
 	doubts  []error     // why a change is in doubt, or was
-	tried   []time.Time // when its calls ended, unless it was only looked for since
+	tried   []time.Time // when its calls ended, unless it was only looked for since; of Alone
 	marks   []mark
 
 	mu        lock // of what follows, and held while Progress runs
@@ -122,7 +124,9 @@ func (x *execution) has(i int, m mark) bool { return x.marks[i]&m != 0 }
 func (x *execution) begin() {
 	items := x.plan.Items
 	x.results, x.made, x.doubts, x.marks = make([]Result, len(items)), make([]int64, len(items)), make([]error, len(items)), make([]mark, len(items))
-	x.tried = make([]time.Time, len(items))
+	if x.opts.Alone {
+		x.tried = make([]time.Time, len(items))
+	}
 	x.put, x.groups, x.places = map[int][]bool{}, map[int64]*groupNow{}, map[int]int{}
 	x.mu, x.keeping, x.setting = make(lock, 1), make(lock, 1), make(lock, 1)
 	x.known = map[infinitysip.QueueID]map[infinitysip.QueueMemberID]bool{}

@@ -12,19 +12,20 @@ import (
 // Op is what a change does. The zero value is none of the ops.
 type Op string
 
-// What a change can do. Of what hangs on things, OpCreate puts a user into a group or
-// a group into a queue, or gives a device to a user, and OpDelete takes it away again:
-// the user, the group and the device stay.
+// What a change can do. With KindGroupMembers, KindQueueMember and KindOwner, OpCreate
+// puts users into a group or a group into a queue, or gives a device to a user. OpDelete
+// takes them out again, and the users, the group and the device stay.
 const (
 	OpCreate Op = "create"
 	OpUpdate Op = "update"
 	OpDelete Op = "delete"
 )
 
-// Kind is what a change is of.
+// Kind is what a change is about. The zero value is none of the kinds.
 type Kind string
 
-// What a change can be of: things, and what hangs on them.
+// What a change can be about: users, groups, queues, networks, devices, and how they
+// belong together.
 const (
 	KindUser           Kind = "user"
 	KindGroup          Kind = "group"
@@ -37,10 +38,10 @@ const (
 	KindQueueOrder     Kind = "queue order"   // the order in which a queue rings
 )
 
-// Ref names a thing: one on the server by its ID, one that the plan makes by the
-// change that makes it.
+// Ref names a user, group, queue, network or device: one on the server by its ID, one that
+// the plan makes by the change that makes it.
 type Ref struct {
-	Name   string `json:"name"`            // as the server spells it, or as the state does if it is not there yet
+	Name   string `json:"name"`            // as the server spells it, or as the state does if it is not there yet; the MAC address of a device, the CIDR of a network
 	ID     int64  `json:"id,omitzero"`     // 0: it is not there yet
 	MadeBy int    `json:"madeBy,omitzero"` // the number of the change that makes it
 }
@@ -57,51 +58,52 @@ type Change struct {
 	// device.
 	Ref
 
-	// Fields are those that change, or that a new thing gets; no secrets.
+	// Fields are those that change, or that a new user, group, queue, network, device or
+	// queue member gets. They hold no secrets.
 	Fields []FieldChange `json:"fields,omitzero"`
 
 	// Secrets names the secrets that the state gave and that the change sets:
 	// "password", "pin". A new user gets a password in any case.
 	Secrets []string `json:"secrets,omitzero"`
 
-	// Between: the change is for the time in between. Of several things that pass
-	// their extension numbers on in a circle, one gets a spare number; a device is
-	// taken from a user who is deleted, before another user gets it.
+	// Between says that a later change of the plan replaces this one. Where several things
+	// pass their extension numbers on in a circle, one gets a spare number in between.
+	// And a device is taken from a user who is deleted, before another user gets it.
 	Between bool `json:"between,omitzero"`
 
-	// Members are the users of KindGroupMembers, the one group of
-	// KindQueueMember, and the places of KindQueueOrder in their new order: with
-	// the names of their groups, and the ids of the queue members.
+	// Members are the users of KindGroupMembers and the one group of KindQueueMember. For
+	// KindQueueOrder they are the queue members in their new order: the names of their
+	// groups, and the ids of the queue members.
 	Members  []Ref `json:"members,omitzero"`
-	MemberID int64 `json:"memberId,omitzero"` // of KindQueueMember: the queue member, if it is there
+	MemberID int64 `json:"memberId,omitzero"` // of KindQueueMember: the id of the queue member, if it is there
 
-	// From and To are the users of KindOwner; nil is nobody. A device that is
-	// deleted has a From too, if it has a user. NewToken: the user keeps the device,
-	// which gets another token.
+	// From and To are the users of KindOwner; nil is nobody. A device that is deleted
+	// has a From too, if it has a user. NewToken says that the user keeps the device, and
+	// that it gets another token.
 	From     *Ref `json:"from,omitzero"`
 	To       *Ref `json:"to,omitzero"`
 	NewToken bool `json:"newToken,omitzero"`
 
-	// Takes is what a delete takes along. A loss is there once, even if two
-	// deletes bring it about.
+	// Takes is what a delete takes along. If two deletes cause the same loss, only one of
+	// them has it.
 	Takes []Loss `json:"takes,omitzero"`
 
-	Needs []int `json:"needs,omitzero"` // the numbers of the changes that must succeed before
-	After []int `json:"after,omitzero"` // of those that must be over before, however they end
+	Needs []int `json:"needs,omitzero"` // the numbers (N) of the changes that must succeed before this one
+	After []int `json:"after,omitzero"` // the numbers of those that must have ended before this one, done or failed
 }
 
-// Loss is what ends because a thing is deleted.
+// Loss is what ends because a user, group, queue or device is deleted.
 type Loss struct {
-	// Kind says what: KindGroupMembers that the group Of loses the user Member,
-	// KindQueueMember that the queue Of no longer rings the group Member,
-	// KindOwner that the device Of is no longer the user Member's.
+	// Kind says what ends. KindGroupMembers: the group Of loses the user Member.
+	// KindQueueMember: the queue Of no longer rings the group Member. KindOwner: the
+	// user Member no longer has the device Of.
 	Kind   Kind `json:"kind"`
 	Of     Ref  `json:"of"`
 	Member Ref  `json:"member"`
 }
 
 // FieldChange is a field that gets another value. A value is a string, a bool or
-// an int64; From is nil where the thing is new.
+// an int64. From is nil if the field belongs to something new.
 type FieldChange struct {
 	Field string `json:"field"` // as the API spells it
 	From  any    `json:"from,omitempty"`
@@ -133,17 +135,19 @@ func (f *FieldChange) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// What an error of this package is, by errors.Is. What is wrong with a state or
-// with a plan is infinitysip.ErrInvalid; of a state it is a *CheckError.
+// What errors of this package match with errors.Is, besides the errors of the client. An
+// error about a wrong state or a wrong plan matches infinitysip.ErrInvalid; about a state
+// it is a *CheckError.
 var (
-	// ErrStale: the domain has changed since the plan was made, so that the
-	// plan would be another now. Nothing was changed: plan again.
+	// ErrStale is an error of Apply: the domain has changed since the plan was made, so
+	// that the plan would be another now. Nothing was changed: plan again.
 	ErrStale = errors.New("provision: the domain has changed since the plan was made: plan again")
-	// ErrTooManyDeletes: the plan would delete more than is allowed.
-	// Nothing was changed.
+	// ErrTooManyDeletes is an error of Plan and Apply: the plan would delete more than
+	// MaxDeletes or MaxDeleteShare allows. Nothing was changed.
 	ErrTooManyDeletes = errors.New("provision: too many deletes")
-	// ErrBlocked: a change is incomplete, because what it needs could
-	// not be had.
+	// ErrBlocked is the Err of a Result with StatusBlocked: the change is incomplete,
+	// because something that it needs failed. The error of Apply does not match it, but
+	// matches the cause.
 	ErrBlocked = errors.New("blocked")
 )
 
@@ -157,20 +161,21 @@ type Changes struct {
 	// them in the order in which one needs another.
 	Items []Change
 
-	// Notes tell what the state says and the plan does not do, and what else a
-	// reader must know.
+	// Notes tell what the plan does not do although the state says it, and what else a
+	// reader must know. One note is one line.
 	Notes []string
 
-	// MaxDeletes is the most that may be deleted, as Deletes counts.
+	// MaxDeletes is the most that Apply may delete, as Deletes counts. Plan sets it from
+	// PlanOptions.MaxDeletes and MaxDeleteShare.
 	MaxDeletes int
 
-	// Rings are the queues whose members change, with what they rang when the plan
-	// was made, in order: the names of the groups and the ids of the queue members.
-	// Apply compares them.
+	// Rings are the members of each queue whose members change, in their order when the
+	// plan was made: the names of the groups and the ids of the queue members. If Apply
+	// finds others, the error is ErrStale.
 	Rings map[infinitysip.QueueID][]Ref
 
-	// Spares are the extension numbers that may be used in between, where several
-	// things pass theirs on in a circle; nil: any that is free.
+	// Spares are PlanOptions.Spares: the extension numbers that may be used in between,
+	// where several things pass theirs on in a circle. nil: any that is free.
 	Spares []string
 
 	secrets map[string]userSecrets // that the state gave, by user name

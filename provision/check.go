@@ -13,29 +13,28 @@ import (
 	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
-// Check tells everything that is wrong with the state, as far as it can be
-// told without a look at the server; Plan tells the rest. It sends nothing.
-// The error is a *CheckError.
+// Check reports everything that is wrong with the state, as far as that shows without the
+// server. It sends nothing. Plan calls Check, and reports the rest. The error is a
+// *CheckError.
 //
 // It refuses what the client would refuse, and besides:
 //
-//   - a name, address or extension number that is there twice, be it of a user,
-//     a group or a queue;
+//   - a name, a network or a MAC address that is there twice, and an extension number
+//     that two users, groups or queues have;
 //   - a name, a display name or a password that begins or ends with a blank, which
 //     nobody sees;
 //   - an invisible character in a name, a display name, an e-mail address or a number;
 //   - a text of more than 1,000 characters, or with a control character, or with letters
 //     that were lost or garbled when a file was saved;
 //   - a trusted network of all addresses;
-//   - a reference to what is not in a section that is given;
-//   - an extension number that holds anything but digits, * and #, a PIN that
-//     holds anything but digits, an e-mail address or a mobile number that is
-//     none;
+//   - a reference to a user or a group that is not in a section that is given;
+//   - an extension number with other characters than digits, * and #, a PIN with other
+//     characters than digits, an invalid e-mail address or mobile number;
 //   - an extension number that begins with 999, 112 or 911 and has at most one digit
 //     more, unless EmergencyNumbers is set;
 //   - more than 1,000 members of a queue, which the API cannot order.
 //
-// Of a state that was read from a file it also tells the problems of reading.
+// If the state was read from a file, Check also reports what was wrong with the file.
 func (s *State) Check() error {
 	if s == nil {
 		return noState()

@@ -16,56 +16,57 @@ import (
 	"github.com/infinitysip/infinitysip/provision/internal/sheet"
 )
 
-// CSVOptions say how to read a spreadsheet; nil is the zero value.
+// CSVOptions say how to read a spreadsheet. ReadCSV takes nil for the zero value.
 type CSVOptions struct {
-	// File is the name of the file in messages. Without it that is the name of the
-	// reader, if it has a method Name, as an *os.File does.
+	// File is the name of the file in messages. By default it is that of the reader, if
+	// the reader has a method Name, as an *os.File does.
 	File string
 
-	// Comma is what is between the cells. 0: a comma, a semicolon, a tab or a bar,
-	// which ReadCSV finds out from the header.
+	// Comma separates the cells. By default (0) ReadCSV finds it in the header: a comma,
+	// a semicolon, a tab or a bar.
 	Comma rune
 
 	// Columns says which column of ReadCSV a header of the file means:
 	// {"Staff No": "user", "Office Phone": "extension"}. An empty name ignores the
-	// column. It goes before what ReadCSV knows of headers, and compares them as
-	// ReadCSV does.
+	// column. It goes before the headers that ReadCSV knows. Headers are compared as
+	// ReadCSV does it.
 	Columns map[string]string
 
-	// IgnoreUnknown ignores every column that ReadCSV does not know. Otherwise such a
-	// column is a problem: it may be one that is misspelled.
+	// IgnoreUnknown ignores every column that ReadCSV does not know. By default such a
+	// column is a problem, because its header may be misspelled.
 	IgnoreUnknown bool
 
-	// SkipBad leaves out each row that has a problem, and reads the rest. The rows left
-	// out are in State.Skipped, and Prune deletes nobody who is in one of them. What is
-	// wrong with the whole file, such as its header, remains a problem. So does what
-	// only a Merge with another state shows.
+	// SkipBad leaves out each row that has a problem, and reads the rest. State.Skipped
+	// returns what is wrong with the rows left out, and Prune deletes no user of these
+	// rows. Something wrong with the whole file, such as its header, remains a problem. So
+	// does what only a Merge with another state shows.
 	SkipBad bool
 
-	// Clear is the text of a cell that clears what is on the server: "-", say. An empty
-	// cell leaves it. Only what may be empty can be cleared.
+	// Clear is the text of a cell that clears the field on the server, such as "-". By
+	// default no text does. An empty cell leaves the field as it is. Only fields that may
+	// be empty can be cleared.
 	Clear string
 
 	// NumbersAsWritten says that no spreadsheet has dropped a zero from the front of a
-	// number: 201 beside 0202 is meant.
+	// number: 201 next to 0202 is right.
 	NumbersAsWritten bool
 
 	// EmergencyNumbers sets State.EmergencyNumbers.
 	EmergencyNumbers bool
 }
 
-// ReadCSV reads people from CSV, as spreadsheet programs save it: users, the groups
-// they are in, and their devices. The first row names the columns, in any order. Only
-// the user column must be there.
+// ReadCSV reads users, the groups that they are in, and their devices from CSV, as
+// spreadsheet programs save it. opts may be nil. The first row names the columns, in any
+// order. Only the user column is required.
 //
-//	column          headers that mean it too                    cells
+//	column          other headers for it                        cells
 //	user            username, login                             such as joe.blogs
 //	displayName     full name                                   such as Joe Blogs
 //	extension       ext, extn, extension number                 digits
 //	email           e-mail, email address, mail
 //	groups          group, group names                          names; a semicolon between two
 //	mac             MAC address, phone MAC, device MAC address  six octets; a semicolon between two addresses
-//	mobile          mobile number, mobile phone, cell           digits, with a + in front if need be
+//	mobile          mobile number, mobile phone, cell           digits, perhaps with a + in front
 //	pin             PIN code, hotdesk PIN                       digits; allows hot-desking, unless hotdeskAllowed is no
 //	password                                                    taken to the letter
 //	firstName       forename, given name
@@ -83,51 +84,51 @@ type CSVOptions struct {
 //	dashboard                                                   yes or no
 //	problem                                                     ignored: see WriteSkipped
 //
-// Only the letters and digits of a header count: "Extension Number" and
+// Only the letters and digits of a header count, in any case: "Extension Number" and
 // extension_number are the same. [CSVOptions] maps other headers, or ignores them.
 //
 // # The file
 //
-//   - It is UTF-8 or UTF-16. A file in another encoding, and an Excel workbook, is a
+//   - It is UTF-8 or UTF-16. A file in another encoding, or an Excel workbook, is a
 //     problem: save it as "CSV UTF-8".
-//   - Commas, semicolons, tabs or bars are between the cells. A line "sep=;" before the
-//     header tells which.
+//   - Commas, semicolons, tabs or bars separate the cells. A line "sep=;" before the
+//     header may say which.
 //   - Blank rows, and columns without a header and without values, are ignored. Cells
 //     that are missing at the end of a row are empty.
 //   - Titles above the header are a problem.
 //
 // # Cells
 //
-//   - Blanks around a value are taken away, and so is what makes a spreadsheet take
-//     digits for text: ="0201" and '0201 are 0201.
-//   - An empty cell is not mentioned: what is on the server stays. CSVOptions.Clear
-//     clears it. NULL, n/a, #N/A, - and the like are a problem. There are two exceptions. Who has an empty cell in the groups column is
-//     in no group, unless the row ends before that cell. And the mac column names all devices that there are to be, so a device
-//     that no row names is one too many. (Nothing is taken away without
-//     PlanOptions.Prune.)
-//   - The cells of user, displayName and extension are never empty. But where there is a
-//     first or a last name, an empty displayName, or one without a column, is made of them.
+//   - ReadCSV removes blanks around a value, and what makes a spreadsheet take digits for
+//     text: ="0201" and '0201 are 0201.
+//   - An empty cell leaves the field on the server as it is. CSVOptions.Clear clears it.
+//     NULL, n/a, #N/A, - and the like are a problem.
+//   - There are two exceptions, but nothing is removed without PlanOptions.Prune. An
+//     empty cell in the groups column means that the user is in no group, unless the row
+//     ends before that cell. And the mac column names all devices of the domain: a device
+//     that no row names is not wanted.
+//   - The cells of user, displayName and extension must not be empty. But if there is a
+//     first or a last name, ReadCSV makes a missing display name of them.
 //   - A flag is yes or no, y or n, true or false, t or f, on or off, 1 or 0.
 //   - Spreadsheets drop zeros from the front of numbers. So it is a problem if a column
 //     of extensions, PINs or mobile numbers has longer ones that all begin with 0, and
 //     shorter ones that do not. CSVOptions.NumbersAsWritten says that they are right.
-//   - Letters are put into one piece (NFC), but not in a password. A password of blanks
-//     alone is empty.
+//   - ReadCSV puts letters into Unicode's composed form (NFC), except in a password. A
+//     password that is only blanks is empty.
 //
-// The PIN and the password are for new users: for one who is there already see
-// PlanOptions.SetSecrets, without which a PIN allows no hot-desking either.
+// The PIN and the password are for new users. For users who are there already, a plan
+// ignores them, unless PlanOptions.SetSecrets is set. Without it, their PIN does not allow
+// hot-desking either.
 //
-// CSV has no room for groups, queues and networks: Merge puts them together with a
-// state that has them.
+// CSV has no room for groups, queues and networks. Merge the state with one that has them.
 //
-// A spreadsheet takes a cell that begins with =, +, - or @ for a formula: at
-// best it makes a number of +447700900123, at worst it runs what somebody put
-// into a display name. So WriteCSV puts an apostrophe before such a cell, and before what
-// is after a semicolon in one, as spreadsheets themselves do to mark text, and ReadCSV
-// takes it away again.
+// A spreadsheet takes a cell that begins with =, +, - or @ for a formula. At best it makes
+// a number of +447700900123, at worst it runs what somebody put into a display name. So
+// WriteCSV puts an apostrophe before such a cell, and before such a text after a semicolon,
+// as spreadsheets do to mark text. ReadCSV takes it away again.
 //
-// The error is one of reading. Check tells what is wrong with the file, by line and
-// column; no message shows a password or a PIN.
+// ReadCSV returns only the errors of r. State.Check reports what is wrong with the file, by
+// line and column. No message shows a password or a PIN.
 func ReadCSV(r io.Reader, opts *CSVOptions) (*State, error) {
 	if r == nil {
 		return nil, errors.New("provision: the reader of the CSV is nil")

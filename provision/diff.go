@@ -20,14 +20,13 @@ type differ struct {
 	problems []Problem
 
 	users, groups, queues, networks, devices *index
-	numbered                                 []*thing        // which have an extension number or are to get one
-	named                                    map[*thing]bool // by the state
+	numbered                                 []*thing // which have an extension number or are to get one
 	unsettled                                map[string]userSecrets
 	left                                     left
 }
 
 func newDiffer(desired *State, opts PlanOptions) *differ {
-	d := &differ{desired: desired, opts: opts, secrets: map[string]userSecrets{}, unsettled: map[string]userSecrets{}, named: map[*thing]bool{}, left: newLeft(desired)}
+	d := &differ{desired: desired, opts: opts, secrets: map[string]userSecrets{}, unsettled: map[string]userSecrets{}, left: newLeft(desired)}
 	for _, c := range opts.Unsettled {
 		if c.Device == "" {
 			d.unsettled[fold(c.User)] = userSecrets{c.Password, c.PIN}
@@ -64,6 +63,7 @@ func (d *differ) links() {
 	d.groupMembers()
 	d.owners()
 	d.queueMembers()
+	d.leftUnsettled()
 	for n, all := range losses(d.there, d.items) {
 		d.change(n).Takes = all
 	}
@@ -151,7 +151,7 @@ func (d *differ) follows(n int, others ...int) {
 
 // compare compares one kind of things.
 func compare[W, R, U any](d *differ, res *resource[W, R, U]) *index {
-	all := newIndex(res.key, len(res.rows)+len(res.desired))
+	all := newIndex(res.key, max(len(res.rows), len(res.desired)), len(res.rows))
 	rows := make(map[*thing]*R, len(res.rows))
 	there := make([]*thing, 0, len(res.rows)) // in the order of the rows
 	for i := range res.rows {
@@ -187,24 +187,24 @@ func compare[W, R, U any](d *differ, res *resource[W, R, U]) *index {
 			d.report(res.at(i), res.named, "%s", ambiguous)
 			continue
 		case t == nil:
-			t = &thing{kind: res.kind, name: res.says(want), at: res.at(i)}
+			t = &thing{kind: res.kind, name: res.says(want), at: i}
 			create(d, res, t, want)
 		default:
-			t.at = res.at(i)
+			t.at = i
 			update[U](d, t, want, rows[t])
 		}
 		if v := fieldOf(want, "displayName"); res.kind == KindUser && v.String() != "" && (!d.opts.CreateOnly || t.id == 0) {
 			t.display = v.String()
 		}
-		d.named[t] = true
+		t.named = true
 		all.settle(t)
 	}
 
 	if res.desired != nil {
 		for _, t := range there {
-			t.left = d.skipped(t, rows[t], d.named[t])
+			t.left = d.skipped(t, rows[t], t.named)
 			switch {
-			case d.named[t]:
+			case t.named:
 			case t.left:
 				d.notes.add(t.String(), "its row in the file has a problem and was skipped: it is left alone")
 			case d.opts.Prune:
@@ -243,7 +243,7 @@ func (d *differ) skipped(t *thing, row any, kept bool) bool {
 // create plans to make a thing.
 func create[W, R, U any](d *differ, res *resource[W, R, U], t *thing, want *W) {
 	if len(res.rows) == wire.MaxRows && !res.paged {
-		d.report(t.at, res.named, "the server gave exactly %d rows, which may not be all, and %s is not among them", wire.MaxRows, quote(t.name))
+		d.report(d.desired.at(t.kind, t.at), res.named, "the server gave exactly %d rows, which may not be all, and %s is not among them", wire.MaxRows, quote(t.name))
 		return
 	}
 	created := *want
@@ -253,7 +253,7 @@ func create[W, R, U any](d *differ, res *resource[W, R, U], t *thing, want *W) {
 	c := Change{Op: OpCreate, Kind: t.kind, Ref: t.ref(), Fields: newFields(&created)}
 	for _, field := range res.required {
 		if !slices.ContainsFunc(c.Fields, func(f FieldChange) bool { return f.Field == field && f.To != "" }) {
-			d.report(t.at, field, "required: %s %s is not on the server yet", t.kind, quote(t.name))
+			d.report(d.desired.at(t.kind, t.at), field, "required: %s %s is not on the server yet", t.kind, quote(t.name))
 		}
 	}
 	if u, ok := any(want).(*User); ok {
@@ -305,7 +305,7 @@ func (d *differ) updateUser(t *thing, u *User, changes []FieldChange) ([]FieldCh
 	if u.mayHaveLostZero() {
 		for _, f := range changes {
 			if text, ok := f.To.(string); ok && text != "" && f.From == "0"+text {
-				d.report(t.at, f.Field, "%s has %s on the server: the spreadsheet has taken away the 0 at the beginning. Format the column as text, or say that the numbers are meant as they are written", t, quote("0"+text))
+				d.report(d.desired.at(t.kind, t.at), f.Field, "%s has %s on the server: the spreadsheet has taken away the 0 at the beginning. Format the column as text, or say that the numbers are meant as they are written", t, quote("0"+text))
 			}
 		}
 	}
@@ -360,8 +360,22 @@ func (d *differ) takeSecrets(user string, stated []string, u *User) []string {
 	return names
 }
 
+// leftUnsettled notes users of whom a run that was cut left a password or a PIN in
+// doubt, and whom the state does not name, so that nothing sets it again.
+func (d *differ) leftUnsettled() {
+	noted := map[*thing]bool{}
+	for _, c := range d.opts.Unsettled {
+		t, _ := d.users.find(c.User)
+		if t == nil || t.id == 0 || t.named || t.remove != 0 || noted[t] || c.Password.IsZero() && c.PIN.IsZero() {
+			continue
+		}
+		noted[t] = true
+		d.notes.add(t.String(), "a run that was cut may have set the password or the PIN, and the state does not name the user: nobody knows which is in force")
+	}
+}
+
 // resolve finds what a name in the state refers to.
-func (d *differ) resolve(all *index, name string, kind Kind, at place, field string) *thing {
+func (d *differ) resolve(all *index, name string, kind Kind, at func() place, field string) *thing {
 	t, problem := all.find(name)
 	hint := ""
 	if kind == KindGroup {
@@ -369,9 +383,9 @@ func (d *differ) resolve(all *index, name string, kind Kind, at place, field str
 	}
 	switch {
 	case problem != "":
-		d.report(at, field, "%s", problem)
+		d.report(at(), field, "%s", problem)
 	case t == nil:
-		d.report(at, field, "there is no %s %s, neither in the state nor on the server%s", kind, quote(name), hint)
+		d.report(at(), field, "there is no %s %s, neither in the state nor on the server%s", kind, quote(name), hint)
 	}
 	return t
 }

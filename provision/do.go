@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/infinitysip/infinitysip"
+	"github.com/infinitysip/infinitysip/internal/verify"
 	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
@@ -17,7 +18,7 @@ import (
 // there is not made again.
 func (x *execution) do(i int, c *Change) error {
 	defer func() {
-		if !x.soon(i) {
+		if x.opts.Alone && !x.soon(i) {
 			x.tried[i] = time.Now()
 		}
 	}()
@@ -441,7 +442,7 @@ func (x *execution) queueMember(i int, c *Change) error {
 		return err
 	}
 	params.GroupID = group
-	id, err := x.client.Queues.CreateMember(x.ctx, x.domain, queue, params)
+	id, err := x.client.Queues.CreateMember(x.knowing(queue), x.domain, queue, params)
 	if err != nil {
 		return err
 	}
@@ -450,6 +451,21 @@ func (x *execution) queueMember(i int, c *Change) error {
 	defer x.mu.Unlock()
 	x.know(queue, id)
 	return nil
+}
+
+// knowing returns a context with which the client need not read what a queue rings
+// before each group that is added to it.
+func (x *execution) knowing(queue infinitysip.QueueID) context.Context {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.known[queue][0] { // a row that does not say its id, so that others could not be told from it
+		return x.ctx
+	}
+	return verify.WithKnown(x.ctx, func(id int64) bool {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return x.known[queue][infinitysip.QueueMemberID(id)]
+	})
 }
 
 // findMember finds the member of a queue whose making is in doubt. A member has no

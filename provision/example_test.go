@@ -54,7 +54,13 @@ func Example() {
 	}
 	fmt.Print(changes)
 
-	if _, err := changes.Apply(ctx, client, &provision.ApplyOptions{Workers: 16}); err != nil {
+	results, err := changes.Apply(ctx, client, &provision.ApplyOptions{Workers: 16})
+	for _, result := range results { // also after an error: nobody can read the secrets later
+		if !result.Password.IsZero() || !result.Token.IsZero() {
+			fmt.Println("a secret for", result.Change.Kind, result.Change.Name) // result.Password.Reveal() gives it
+		}
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 	changes, err = provision.Plan(ctx, client, domain, desired, nil)
@@ -72,11 +78,14 @@ func Example() {
 	// + device 10:20:30:1A:2B:3C goes to user joe.blogs
 	// + queue reception rings group sales (ringStrategy "all", ringAttempts 1, ringSecs 20, ringOrder 1)
 	// + queue reception rings group support (ringStrategy "all", ringAttempts 1, ringSecs 30, ringOrder 2)
+	// a secret for user joe.blogs
+	// a secret for user ann.other
+	// a secret for device owner 10:20:30:1A:2B:3C
 	// nothing left to do: true <nil>
 }
 
-// A plan again is what settles everything: what failed, what was left in
-// doubt, what somebody else did meanwhile.
+// Another plan settles everything: what failed, what was left in doubt, what somebody else
+// did meanwhile.
 func ExampleChanges_Apply() {
 	client, domain := acmeOnSiptest()
 	ctx := context.Background()
@@ -104,7 +113,7 @@ func ExampleChanges_Apply() {
 		}
 		return false, err
 	}
-	for range 5 { // with a pause, in earnest
+	for range 5 { // a real program pauses between two of them
 		done, err := provisionOnce()
 		if done {
 			break
@@ -143,7 +152,7 @@ func ExamplePlan_prune() {
 	// + user ann.other (extension 0101, displayName "Ann", password made up)
 	// ~ user joe.blogs: displayName "Joe" → "Joe Blogs", mobileNumber "" → "07700 900101"
 	// - user ann.other
-	// provision: too many deletes: 1, and at most 0 are allowed
+	// provision: too many deletes: 1, and the limit is 0
 }
 
 func ExampleState_Check() {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // spareNumbers finds extension numbers that nobody has or is to get.
@@ -45,26 +46,35 @@ func (s *spareNumbers) find(like string) (number string, ok bool) {
 	}
 }
 
+// visit is how far extensions has come with a thing.
+type visit uint8
+
+const (
+	unvisited visit = iota
+	visiting
+	visited
+)
+
 // extensions has who takes an extension number wait until who has it now has
 // given it up. Where they wait for each other in a circle, as two who change
 // theirs do, one of them gets a free number in between.
 func (d *differ) extensions() {
-	holders := make(map[string][]*thing, len(d.numbered))
-	spare := spareNumbers{used: make(map[string]bool, len(d.numbered)), own: d.opts.Spares}
+	holders := map[string][]*thing{}
 	for _, t := range d.numbered {
 		if t.id != 0 {
 			holders[t.extension] = append(holders[t.extension], t)
 		}
-		spare.used[t.extension], spare.used[t.takes] = true, true
 	}
-	const (
-		visiting = 1
-		visited  = 2
-	)
-	state := map[*thing]int{}
-	var visit func(t *thing)
-	visit = func(t *thing) {
-		state[t] = visiting
+	spare := sync.OnceValue(func() *spareNumbers { // which are seldom needed
+		spare := &spareNumbers{used: make(map[string]bool, len(d.numbered)), own: d.opts.Spares}
+		for _, t := range d.numbered {
+			spare.used[t.extension], spare.used[t.takes] = true, true
+		}
+		return spare
+	})
+	var follow func(t *thing)
+	follow = func(t *thing) {
+		t.visit = visiting
 		for _, holder := range holders[t.takes] {
 			switch {
 			case holder == t:
@@ -73,13 +83,13 @@ func (d *differ) extensions() {
 				d.needs(t.taking(), holder.remove)
 				continue
 			case holder.takes == "":
-				d.report(t.at, "extensionNumber", "%s is that of %s on the server, which keeps it%s", quote(t.takes), holder, d.whyKept(t, holder))
+				d.report(d.desired.at(t.kind, t.at), "extensionNumber", "%s is that of %s on the server, which keeps it%s", quote(t.takes), holder, d.whyKept(t, holder))
 				continue
-			case state[holder] == 0:
-				visit(holder)
+			case holder.visit == unvisited:
+				follow(holder)
 			}
-			if state[holder] == visiting && holder.aside == 0 { // a circle: the holder's own update waits for its end
-				d.moveAside(holder, &spare)
+			if holder.visit == visiting && holder.aside == 0 { // a circle: the holder's own update waits for its end
+				d.moveAside(holder, spare())
 			}
 			if holder.aside != 0 {
 				d.needs(t.taking(), holder.aside)
@@ -87,11 +97,11 @@ func (d *differ) extensions() {
 				d.needs(t.taking(), holder.update)
 			}
 		}
-		state[t] = visited
+		t.visit = visited
 	}
 	for _, t := range d.numbered {
-		if t.takes != "" && state[t] == 0 {
-			visit(t)
+		if t.takes != "" && t.visit == unvisited {
+			follow(t)
 		}
 	}
 }
@@ -100,7 +110,7 @@ func (d *differ) extensions() {
 func (d *differ) moveAside(t *thing, spare *spareNumbers) {
 	number, ok := spare.find(t.extension)
 	if !ok {
-		d.report(t.at, "extensionNumber", "%s and others pass their numbers on in a circle, and none of the spare numbers is free for the time in between: name others", t)
+		d.report(d.desired.at(t.kind, t.at), "extensionNumber", "%s and others pass their numbers on in a circle, and none of the spare numbers is free for the time in between: name others", t)
 		return
 	}
 	t.aside = d.plan(Change{Op: OpUpdate, Kind: t.kind, Ref: t.ref(), Between: true,
@@ -124,7 +134,7 @@ func (d *differ) whyKept(t, holder *thing) string {
 		return ""
 	case rewritten(FieldChange{From: holder.name, To: t.name}) || strings.ReplaceAll(t.name, " ", "_") == holder.name:
 		return fmt.Sprintf(": the server seems to write the name so. Call it %s in the state", printable(holder.name))
-	case !d.named[holder]:
+	case !holder.named:
 		return fmt.Sprintf(": if %s was renamed, the API has no call for that. Give another number, or delete the old one first", printable(holder.name))
 	}
 	return ""

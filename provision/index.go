@@ -16,10 +16,12 @@ type thing struct {
 	row       int    // its place among the rows of its kind
 	extension string // that it has now
 	display   string // of a user: the display name that it is to have
-	left      bool   // it is not in the state, but may be in a row that was skipped
+	at        int    // its place among the things of its kind in the state, if that names it or it is made
+	takes     string // the extension number that it is to get
 
-	at    place  // in the state
-	takes string // the extension number that it is to get
+	named bool  // by the state
+	left  bool  // it is not in the state, but may be in a row that was skipped
+	visit visit // of extensions
 
 	// The numbers of the changes that do something with it; 0: none does.
 	make, update, remove int
@@ -56,8 +58,9 @@ type index struct {
 	byID  map[int64]*thing
 }
 
-func newIndex(key func(string) string, n int) *index {
-	return &index{key, make(map[string]*thing, n), map[string][]*thing{}, make(map[int64]*thing, n)}
+// newIndex makes an index with room for so many names, and so many things on the server.
+func newIndex(key func(string) string, names, rows int) *index {
+	return &index{key, make(map[string]*thing, names), map[string][]*thing{}, make(map[int64]*thing, rows)}
 }
 
 func (x *index) add(t *thing) {

@@ -29,15 +29,14 @@ const redacted = "[redacted]"
 //	  "devices": [{"deviceMacAddress": "10:20:30:1A:2B:3C", "user": "joe.blogs"}]
 //	}
 //
-// The members are spelled as the API spells them. What is left out, or null,
-// is not mentioned. "emergencyNumbers": true is State.EmergencyNumbers. The file is
-// UTF-8 or UTF-16. Letters are put into one piece (NFC),
-// but not in passwords.
+// The names of the members are those of the API. A plan leaves alone what is left out or
+// null. "emergencyNumbers": true sets State.EmergencyNumbers. The file is UTF-8 or UTF-16.
+// ReadJSON puts letters into Unicode's composed form (NFC), except in passwords.
 //
-// The error is one of reading, or of what is no JSON; it names the file, if the reader
-// has a method Name, and the line. A member that is unknown, there twice or of the wrong
-// type, or holds an escape that is no character (\ud800 alone, or \ufffd), is a problem
-// that Check tells, with its line.
+// ReadJSON returns an error if r does, or if the file is not JSON. The error names the
+// file, if r has a method Name, and the line. If a member is unknown, there twice or of the
+// wrong type, or holds an escape that is no character (\ud800 alone, or \ufffd),
+// State.Check reports it, with its line.
 func ReadJSON(r io.Reader) (*State, error) {
 	if r == nil {
 		return nil, errors.New("provision: the reader of the JSON is nil")
@@ -62,9 +61,10 @@ func (s *source) notJSON(line int, text string) error {
 	return errors.New("provision: " + p.String())
 }
 
-// WriteJSON writes the state as ReadJSON reads it, less passwords and PINs. What was
-// wrong with the file that the state was read from is not written, nor are the rows that
-// CSVOptions.SkipBad left out: a plan with Prune of what is written deletes who is in them.
+// WriteJSON writes the state as ReadJSON reads it, without passwords and PINs. It does not
+// write what was wrong with the file that the state was read from, nor the rows that
+// CSVOptions.SkipBad left out. So a plan with Prune from the written state deletes the
+// users of these rows.
 func (s *State) WriteJSON(w io.Writer) error {
 	if s == nil {
 		return noState()

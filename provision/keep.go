@@ -17,8 +17,8 @@ import (
 // credentialColumns are the columns of a CredentialFile.
 var credentialColumns = []string{"state", "user", "device", "password", "pin", "token"}
 
-// CredentialFile is a CSV file that keeps credentials, whatever happens to the
-// process; see KeepCSV. Its methods can be called concurrently.
+// CredentialFile is a CSV file that keeps credentials, also if the process is killed. Make
+// one with KeepCSV. Any number of goroutines may use it.
 type CredentialFile struct {
 	mu    sync.Mutex
 	file  *journal.Journal
@@ -41,29 +41,27 @@ type secretTried struct {
 	secret infinitysip.Secret
 }
 
-// KeepCSV opens a file for ApplyOptions.Keep and ApplyOptions.Settle, or makes it.
-// It is CSV with the columns
+// KeepCSV opens a file for ApplyOptions.Keep and ApplyOptions.Settle, or makes it. name is
+// its path. The file is CSV with the columns
 //
 //	state     proposed, confirmed, refused or unknown
 //	user      user name
-//	device    MAC address, of a token
+//	device    MAC address, if the secret is a token
 //	password
 //	pin
 //	token
 //
 // Keep writes a line with the state proposed, before a secret is used, or before a
-// device gets a token, which the line cannot have yet. Settle writes another line
-// when it is known what became of it, with the secret. So a reader
-// needs only the lines that say confirmed; if there are several for a user or a
-// device, the last one counts. If a later line says proposed or unknown, that one may
-// be in force instead, and the next run sees to it. An apostrophe is put before a user name that a
-// spreadsheet would take for a formula, see GuardCSV. Secrets are written to the
-// letter.
+// device gets a token, which the line cannot have yet. Settle writes another line with the
+// secret, when Apply knows what became of it. So a reader needs only the lines that say
+// confirmed; if there are several for a user or a device, the last one counts. If a later
+// line says proposed or unknown, that one may be in force instead, until the next run sets
+// it again. A user name that a spreadsheet would take for a formula has an apostrophe before
+// it, see GuardCSV. Secrets are written exactly as they are.
 //
-// Each line is on the disk before Keep or Settle returns. After a crash, or when
-// the process was killed, open the same file again: it goes on where it ended,
-// and Unsettled has the passwords and PINs that PlanOptions.Unsettled is to set
-// again.
+// Each line is on the disk before Keep or Settle returns. After a crash, open the same file
+// again: new lines follow the old ones, and Unsettled returns what to pass as
+// PlanOptions.Unsettled.
 //
 // Only the owner can read the file. KeepCSV refuses one that others can read, a
 // file of another kind, and, on systems that have flock (not on Windows), a file
@@ -95,9 +93,8 @@ func credential(record []string, note func(Credential)) bool {
 	return true
 }
 
-// ReadCredentials reads what a [CredentialFile] wrote, line by line: for a copy of it
-// that is kept elsewhere. It does not need the file itself, nor change it. A last line
-// that a crash cut off does not count.
+// ReadCredentials reads a copy of the file of a [CredentialFile]. It returns one Credential
+// for each line, in their order. It leaves out a last line that a crash cut off.
 func ReadCredentials(r io.Reader) ([]Credential, error) {
 	data, err := io.ReadAll(r)
 	var all []Credential
@@ -112,10 +109,10 @@ func ReadCredentials(r io.Reader) ([]Credential, error) {
 	return all, nil
 }
 
-// Unsettled are those of which nobody knows whether they are in force, for
-// PlanOptions.Unsettled, of what ApplyOptions.Keep and ApplyOptions.Settle were told,
-// in that order. It is for programs that keep credentials in another place than a
-// [CredentialFile], which has a method of that name.
+// Unsettled returns, for PlanOptions.Unsettled, the credentials of which nobody knows
+// whether they are in force. told is what ApplyOptions.Keep and ApplyOptions.Settle were
+// called with, in that order. It is for programs that keep credentials in another place
+// than a [CredentialFile], which has a method of that name.
 func Unsettled(told []Credential) []Credential {
 	f := newCredentialFile()
 	for _, c := range told {
@@ -132,10 +129,9 @@ func (c *Credential) settled() bool {
 // Keep is for ApplyOptions.Keep: it writes the credential down as proposed,
 // whatever its State.
 //
-// If that fails, every later Keep and Settle fails too. On a full disk nothing that
-// was written before is lost. Another program may have removed, replaced or changed
-// the file: then nothing more is written, and what was written before is where that
-// program has left it.
+// If that fails, every later Keep and Settle fails too. On a full disk nothing that was
+// written before is lost. If another program has removed, replaced or changed the file, Keep
+// and Settle fail and write nothing more.
 func (f *CredentialFile) Keep(c Credential) error {
 	c.State = CredentialProposed
 	err := f.add(c)
@@ -154,7 +150,8 @@ func (f *CredentialFile) Keep(c Credential) error {
 		printable(c.User), err, advice(err, "Nothing that was written before is lost", "run the same again"))
 }
 
-// Settle is for ApplyOptions.Settle: it writes down what became of a credential.
+// Settle is for ApplyOptions.Settle: it writes down what became of a credential. It fails
+// as Keep does.
 func (f *CredentialFile) Settle(c Credential) error {
 	if !c.settled() {
 		return fmt.Errorf("provision: %w: a credential of user %s cannot be settled as %s", infinitysip.ErrInvalid, printable(c.User), quote(string(c.State)))
@@ -266,11 +263,11 @@ func settle(all []secretTried, state CredentialState, secret infinitysip.Secret)
 	return all
 }
 
-// Unsettled are the passwords and PINs in the file of which nobody knows whether
-// they are in force, for PlanOptions.Unsettled: of each user the last that was
-// proposed, or whose outcome is unknown, unless a later line confirms or refuses
-// it. They are in the order in which the file first has the users. After them come
-// the devices that may have a token that is not in the file.
+// Unsettled returns, for PlanOptions.Unsettled, the passwords and PINs in the file of which
+// nobody knows whether they are in force. For each user that is the last one that is
+// proposed or unknown, unless a later line confirms or refuses it. The users come in the
+// order in which the file first has them. After them come the devices that may have a token
+// that is not in the file.
 func (f *CredentialFile) Unsettled() []Credential {
 	if f == nil {
 		return nil

@@ -21,6 +21,7 @@ type membership struct {
 func (d *differ) groupMembers() {
 	all, lists := d.memberships()
 	joins := map[*thing][]int{} // of users, the changes that put them in
+	left := map[*thing]bool{}   // users whose groups CreateOnly leaves as they are
 	for _, m := range all {
 		in := map[*thing]bool{}
 		for _, id := range d.there.groupUsers[infinitysip.GroupID(m.group.id)] {
@@ -42,7 +43,10 @@ func (d *differ) groupMembers() {
 			switch {
 			case in[user]:
 			case d.opts.CreateOnly && user.id != 0 && m.group.id != 0:
-				d.notes.add(user.String(), "the groups of who is there are left as they are, since only new things are made")
+				if !left[user] {
+					left[user] = true
+					d.notes.add(user.String(), "the groups of who is there are left as they are, since only new things are made")
+				}
 			default:
 				missing = append(missing, user)
 			}
@@ -100,7 +104,7 @@ func (d *differ) memberships() (inOrder []*membership, lists map[*thing]bool) {
 		m := of(group)
 		m.says = true
 		for _, name := range g.Members {
-			if user := d.resolve(d.users, name, KindUser, d.desired.groupAt(i), "members"); user != nil {
+			if user := d.resolve(d.users, name, KindUser, func() place { return d.desired.groupAt(i) }, "members"); user != nil {
 				put(m, user)
 			}
 		}
@@ -114,7 +118,7 @@ func (d *differ) memberships() (inOrder []*membership, lists map[*thing]bool) {
 		}
 		lists[user] = true
 		for _, name := range u.Groups {
-			if group := d.resolve(d.groups, name, KindGroup, d.desired.userAt(i), "groups"); group != nil {
+			if group := d.resolve(d.groups, name, KindGroup, func() place { return d.desired.userAt(i) }, "groups"); group != nil {
 				put(of(group), user)
 			}
 		}

@@ -8,10 +8,10 @@ import (
 	"github.com/infinitysip/infinitysip"
 )
 
-// Only returns the plan cut down to the changes that keep takes; they keep their
-// numbers. A cut that leaves out what a change needs is an error, which names both.
-// Where the cut leaves out the delete that a loss was counted with, and leaves in
-// another that brings it about too, it is counted with that.
+// Only returns the plan cut down to the changes for which keep returns true. They keep
+// their numbers. If the cut leaves out what one of them needs, the error names both, and
+// matches infinitysip.ErrInvalid. If the cut leaves out the delete that has a loss in its
+// Takes, and leaves in another that causes the same loss, that one has it then.
 func (c *Changes) Only(keep func(*Change) bool) (*Changes, error) {
 	switch {
 	case c == nil:

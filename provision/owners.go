@@ -22,7 +22,7 @@ func (d *differ) owners() {
 		if row := rows[device.id]; row != nil && row.UserID != 0 {
 			from = d.ownerOf(row)
 		}
-		d.owner(device, want.Owner, from, rotate[wire.MAC(want.MACAddress)], d.desired.deviceAt(i))
+		d.owner(device, want.Owner, from, rotate[wire.MAC(want.MACAddress)], func() place { return d.desired.deviceAt(i) })
 	}
 }
 
@@ -36,7 +36,7 @@ func (d *differ) ownerOf(row *infinitysip.Device) *Ref {
 }
 
 // owner gives a device to the user that the state says, if it says one.
-func (d *differ) owner(device *thing, says *string, from *Ref, rotate bool, at place) {
+func (d *differ) owner(device *thing, says *string, from *Ref, rotate bool, at func() place) {
 	var to *thing
 	if says != nil && *says != "" {
 		if to = d.resolve(d.users, *says, KindUser, at, "user"); to == nil {

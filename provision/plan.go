@@ -10,13 +10,14 @@ import (
 	"github.com/infinitysip/infinitysip"
 )
 
-// Plan compares a domain with what it is to be. It only reads: each list once,
-// then the users of each group and the members of each queue whose members the
-// state gives, and what hangs on what it would delete.
+// Plan compares a domain with its desired state, and returns the changes that are needed.
+// opts may be nil. Plan only reads: each list once, then the users of each group and the
+// members of each queue whose members the state gives, and what a delete would take along.
 //
-// A state with a problem gives a *CheckError. More deletes than allowed are
-// ErrTooManyDeletes; the plan is returned all the same, to be looked at, and
-// Apply refuses it.
+// If something is wrong with the state or the options, the error is a *CheckError. If the
+// plan deletes more than opts allow, the error matches ErrTooManyDeletes. Then Plan returns
+// the plan too, to look at, and Apply refuses it. If a list cannot be read, the error is
+// the client's.
 func Plan(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID, desired *State, opts *PlanOptions) (*Changes, error) {
 	if err := desired.Check(); err != nil {
 		return nil, err
@@ -52,7 +53,7 @@ func Plan(ctx context.Context, client *infinitysip.Client, domain infinitysip.Do
 		Rings: d.rings, Spares: slices.Clone(opts.Spares), secrets: d.secrets,
 	}
 	if n := c.Deletes(); n > most {
-		return c, fmt.Errorf("%w: %d, and at most %d are allowed%s", ErrTooManyDeletes, n, most, why)
+		return c, fmt.Errorf("%w: %d, and the limit is %d%s", ErrTooManyDeletes, n, most, why)
 	}
 	return c, nil
 }
@@ -102,7 +103,11 @@ func (o *PlanOptions) allowed(desired *State, there *snapshot) (most int, why st
 		all += len(ids)
 	}
 	for _, ids := range there.userGroups {
-		all += len(ids)
+		for _, group := range ids {
+			if _, also := there.groupUsers[group]; !also { // whose list has the place too
+				all++
+			}
+		}
 	}
 	for _, rows := range there.queueMembers {
 		all += len(rows)
@@ -124,29 +129,29 @@ func (o *PlanOptions) allowed(desired *State, there *snapshot) (most int, why st
 // reads are the groups and queues whose members must be known to plan.
 func (d *differ) reads() members {
 	all := members{groups: map[infinitysip.GroupID]bool{}, users: map[infinitysip.UserID]bool{}, queues: map[infinitysip.QueueID]bool{}}
-	if !d.opts.CreateOnly { // which leaves those that are there alone
-		group := func(name string) {
-			if t, _ := d.groups.find(name); t != nil {
-				all.groups[infinitysip.GroupID(t.id)] = true
-			}
+	group := func(name string) {
+		if t, _ := d.groups.find(name); t != nil {
+			all.groups[infinitysip.GroupID(t.id)] = true
 		}
-		for i := range d.desired.Users {
-			u := &d.desired.Users[i]
-			for _, name := range u.Groups {
-				group(name)
-			}
-			if u.Groups != nil && d.opts.Prune { // groups that it does not name count too
-				for _, row := range d.there.groups {
-					all.groups[row.ID] = true
-				}
-				break
-			}
+	}
+	for i := range d.desired.Users {
+		u := &d.desired.Users[i]
+		for _, name := range u.Groups {
+			group(name)
 		}
-		for i := range d.desired.Groups {
-			if d.desired.Groups[i].Members != nil {
-				group(d.desired.Groups[i].Name)
+		if u.Groups != nil && d.opts.Prune && !d.opts.CreateOnly { // groups that it does not name count too
+			for _, row := range d.there.groups {
+				all.groups[row.ID] = true
 			}
+			break
 		}
+	}
+	for i := range d.desired.Groups {
+		if d.desired.Groups[i].Members != nil {
+			group(d.desired.Groups[i].Name)
+		}
+	}
+	if !d.opts.CreateOnly { // which leaves alone what a queue rings
 		for i := range d.desired.Queues {
 			if t, _ := d.queues.find(d.desired.Queues[i].Name); d.desired.Queues[i].Members != nil && t != nil {
 				all.queues[infinitysip.QueueID(t.id)] = true
@@ -161,7 +166,7 @@ func (d *differ) reads() members {
 // Empty reports whether there is nothing to do.
 func (c *Changes) Empty() bool { return c == nil || len(c.Items) == 0 }
 
-// Deletes is how much would be deleted, as MaxDeletes counts it.
+// Deletes returns how much the plan deletes, counted as PlanOptions.MaxDeletes says.
 func (c *Changes) Deletes() int {
 	if c == nil {
 		return 0

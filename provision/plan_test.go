@@ -471,7 +471,7 @@ func TestMaxDeletes(t *testing.T) {
 	for _, allowed := range []int{0, 3, 5} {
 		changes, err := provision.Plan(t.Context(), a.client, a.domain, desired, &provision.PlanOptions{Prune: true, MaxDeletes: allowed})
 		require.ErrorIs(t, err, provision.ErrTooManyDeletes)
-		require.EqualError(t, err, fmt.Sprintf("provision: too many deletes: 6, and at most %d are allowed", allowed))
+		require.EqualError(t, err, fmt.Sprintf("provision: too many deletes: 6, and the limit is %d", allowed))
 		require.Equal(t, text, changes.String())
 		require.Equal(t, 6, changes.Deletes())
 

@@ -28,8 +28,8 @@ func (c Changes) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads what MarshalJSON writes. It refuses a member that it does not
-// know, and a plan of another version: whoever applies a plan must understand all
-// of it. The plan has no secrets then: see ApplyOptions.Secrets.
+// know, and a plan of another version, because a program that applies a plan must
+// understand all of it. The plan then has no secrets: see ApplyOptions.Secrets.
 func (c *Changes) UnmarshalJSON(data []byte) error {
 	if c == nil {
 		return invalid("there is no plan to read into")
@@ -103,9 +103,9 @@ func spelled(data []byte) error {
 	}
 }
 
-// Digest identifies the plan: what it does, to which things, in which domain. Two
-// plans with the same digest do the same, but for the passwords and PINs, which are
-// not in a plan. The notes do not count.
+// Digest returns a text such as "sha256:9f86d0…" that identifies the plan: what it does, to
+// what, in which domain. Two plans with the same digest do the same, except for passwords
+// and PINs, which are not in a plan. The notes do not count.
 func (c *Changes) Digest() string {
 	if c == nil {
 		c = &Changes{}

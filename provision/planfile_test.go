@@ -2,6 +2,7 @@ package provision_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -125,7 +126,7 @@ func TestPlanThatCannotBeCarriedOut(t *testing.T) {
 	plan.MaxDeletes = 1
 	_, err = plan.Apply(t.Context(), a.client, nil)
 	require.ErrorIs(t, err, provision.ErrTooManyDeletes)
-	require.ErrorContains(t, err, "the plan deletes 2, with what they take along, and 1 are allowed")
+	require.ErrorContains(t, err, "the plan deletes 2, with what they take along, and the limit is 1")
 	require.Empty(t, a.Requests())
 }
 
@@ -364,4 +365,37 @@ func TestSecondLookIsSmall(t *testing.T) {
 	_, err = a.changes(change{Op: "delete", Kind: provision.KindUser, Ref: ref{Name: "eve", ID: 3}}).Apply(t.Context(), a.client, nil)
 	require.NoError(t, err)
 	require.Len(t, a.Requests(), 6, "users, groups, devices and what follows, the groups of one user, and a delete")
+}
+
+// Apply knows what the queues ring, so it does not read them again for each group that
+// it adds: that would grow with the square.
+func TestQueuesAreReadOnce(t *testing.T) {
+	t.Parallel()
+	a := newAcme(t)
+	state := &provision.State{Queues: []provision.Queue{{Name: "front", ExtensionNumber: "0700", Members: []provision.QueueMember{}}}}
+	for i := range 20 {
+		name := fmt.Sprint("group", i)
+		state.Groups = append(state.Groups, provision.Group{Name: name, ExtensionNumber: fmt.Sprint(600 + i)})
+		if i < 10 {
+			state.Queues[0].Members = append(state.Queues[0].Members, provision.QueueMember{Group: name})
+		}
+	}
+	reads := func(opts *provision.PlanOptions) int {
+		t.Helper()
+		plan := a.plan(t, state, opts)
+		before := a.count("Queues.ListMembers")
+		_, err := plan.Apply(t.Context(), a.client, nil)
+		require.NoError(t, err)
+		return a.count("Queues.ListMembers") - before
+	}
+	require.Zero(t, reads(nil), "the queue is new")
+
+	members := []provision.QueueMember{}
+	for i := range 10 {
+		members = append(members, provision.QueueMember{Group: fmt.Sprint("group", 10+i)})
+	}
+	state.Queues[0].Members = members
+	require.Equal(t, 1, reads(&provision.PlanOptions{Prune: true, MaxDeletes: 10}), "to see whether the plan still holds")
+	a.is(t, state, nil)
+	require.Len(t, a.QueueMembers(a.domain, 1), 10)
 }

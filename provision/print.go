@@ -24,9 +24,9 @@ const shownMembers = 10
 //	~ device 10:20:30:1A:2B:3C goes from user ann to user ben
 //	- user bob, and with it: places in groups sales, support; device 10:20:30:1A:2B:3D loses its user
 //
-// Of a new thing it shows the first eight fields, and of a long text the first 40
-// characters. A password or a PIN is given, by the state or by an earlier run that was
-// cut, or it is made up.
+// For something new it shows the first eight fields, and of a long text the first 40
+// characters. "password given" means that the state or an interrupted run gives it,
+// "password made up" that Apply makes it up. So it is with PINs.
 //
 // A name that is more than one word, or that a terminal would not show as it is,
 // has quotation marks.
@@ -258,9 +258,9 @@ func fields(all []FieldChange) string {
 	return b.String()
 }
 
-// String returns such as `displayName "Ann" → "Anna"`, "hotdeskAllowed off → on"
-// or `clears email ("ann@example.com" → "")`; of a new thing "ringSecs 20". A long
-// text of a new thing is cut.
+// String returns a text such as `displayName "Ann" → "Anna"`, "hotdeskAllowed off → on" or
+// `clears email ("ann@example.com" → "")`. For a field of something new it is "ringSecs 20",
+// and a long text is cut.
 func (f FieldChange) String() string {
 	field := printable(f.Field)
 	switch {
@@ -348,7 +348,7 @@ func ignorable(r rune) bool {
 }
 
 // String returns the plan as a diff, one line a change, and then its notes, each
-// after a !. It is empty if there are none.
+// after a "!". It is empty if there are no changes and no notes.
 func (c *Changes) String() string {
 	var b strings.Builder
 	_ = Printer{}.lines(&b, c) // a Builder takes everything
@@ -357,15 +357,15 @@ func (c *Changes) String() string {
 
 // Printer prints plans.
 type Printer struct {
-	Color   bool // for a terminal
+	Color   bool // with the color codes of a terminal
 	Members int  // how many names of a list to show before "…and 12 more"; 0: 10
 }
 
 // Print writes the plan as a diff, one line a change, then its notes, then a
-// summary of each kind and in all.
+// summary of each kind and in all. Its error is that of w.
 //
-// With Color, what is added is green and a change is yellow. Red is all that
-// counts as a delete, also a user who is taken out of a group.
+// With Color, what is added is green, and a change is yellow. Everything that counts as a
+// delete is red, also a user who is taken out of a group.
 func (p Printer) Print(w io.Writer, c *Changes) error {
 	out := bufio.NewWriter(w)
 	err := p.lines(out, c)
@@ -455,24 +455,22 @@ func (c *Changes) table() string {
 	return b.String() + "in all: " + c.Summary().String() + "\n"
 }
 
-// Summary counts the changes of a plan. Each user who comes into a group counts, and
-// each who is taken out; so does each group of a queue and each user of a device.
-// What a delete takes along counts as Changes.Deletes does. A change for the time in
-// between does not count: see Change.Between.
+// Summary counts the changes of a plan. Each user who comes into a group or is taken out
+// counts as one. So do each group of a queue and each user of a device. What a delete takes
+// along counts as in Changes.Deletes. A change with Change.Between does not count.
 type Summary struct {
 	Create int `json:"create"`
 	Change int `json:"change"`
 	Delete int `json:"delete"`
 }
 
-// String returns such as "12 to create, 3 to change, 0 to delete".
+// String returns a text such as "12 to create, 3 to change, 0 to delete".
 func (s Summary) String() string {
 	return fmt.Sprintf("%d to create, %d to change, %d to delete", s.Create, s.Change, s.Delete)
 }
 
-// Summary tells how much the plan does of some kinds; without any, in all. A
-// place in a group that ends because its user is deleted is one of
-// KindGroupMembers.
+// Summary counts the changes of some kinds, or without kinds all changes. If a user is
+// deleted, the end of its place in a group counts under KindGroupMembers.
 func (c *Changes) Summary(kinds ...Kind) Summary {
 	var all Summary
 	for kind, s := range c.summaries() {

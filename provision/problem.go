@@ -14,15 +14,15 @@ import (
 
 // Problem is something wrong with a state.
 type Problem struct {
-	File   string `json:"file,omitzero"`   // that it is in; empty: the file has no name, or there is none
-	Line   int    `json:"line,omitzero"`   // of the file, as an editor counts; 0: of none
+	File   string `json:"file,omitzero"`   // the file that it is in; empty: the file has no name, or there is none
+	Line   int    `json:"line,omitzero"`   // the line of the file, from 1; 0: none
 	Thing  string `json:"thing,omitzero"`  // what it is about: "user joe.blogs"; empty: a row of a spreadsheet, or the state
-	Column string `json:"column,omitzero"` // of a spreadsheet, as its header has it; otherwise the field; empty: the whole thing
-	Path   string `json:"path,omitzero"`   // in the state: users[3].extensionNumber
+	Column string `json:"column,omitzero"` // the column of a spreadsheet, as its header has it; otherwise the field; empty: the whole thing
+	Path   string `json:"path,omitzero"`   // the place in the state: users[3].extensionNumber
 	Text   string `json:"text"`            // what is wrong, and what to do
 }
 
-// String returns the problem as a person reads it:
+// String returns the problem as a line for people:
 //
 //	staff.csv, line 7, Ext: not digits alone: "02o4"
 //	office.json, line 12, user joe.blogs, email: not an e-mail address: "joe"
@@ -79,15 +79,15 @@ func (p Problem) what() string {
 	return p.Column + ": " + text
 }
 
-// CheckError tells everything that is wrong with a state. It is
-// infinitysip.ErrInvalid by errors.Is; nothing was changed.
+// CheckError lists everything that is wrong with a state, or with PlanOptions. Nothing was
+// changed. It matches infinitysip.ErrInvalid.
 type CheckError struct{ Problems []Problem }
 
 // alike is how many problems of a kind a text lists.
 const alike = 20
 
-// Error lists the problems, one a line: of those that are alike the first 20, and how
-// many more there are. Problems has all of them.
+// Error lists the problems, one a line. Of similar problems it lists the first 20, and says
+// how many more there are. Problems has all of them.
 func (e *CheckError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "provision: %s, nothing was changed:", count(len(e.Problems), "problem"))

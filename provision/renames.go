@@ -1,6 +1,9 @@
 package provision
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // renames notes users, groups and queues that look like others which are deleted.
 func (d *differ) renames() {
@@ -20,6 +23,9 @@ func (d *differ) renames() {
 		} else {
 			reasons[p] += ", same " + what
 		}
+	}
+	if !slices.ContainsFunc(d.items, func(c Change) bool { return c.Op == OpDelete && c.Kind.isThing() }) {
+		return
 	}
 	holders := map[string]*thing{}
 	for _, t := range d.numbered {

@@ -69,7 +69,7 @@ func (d *differ) ring(queue *thing, want *Queue, i int) {
 	var made []int
 	for rank := range want.Members {
 		m := &want.Members[rank]
-		group := d.resolve(d.groups, m.Group, KindGroup, d.desired.memberAt(i, rank), "group")
+		group := d.resolve(d.groups, m.Group, KindGroup, func() place { return d.desired.memberAt(i, rank) }, "group")
 		if group == nil {
 			continue
 		}
@@ -122,13 +122,13 @@ func (d *differ) ring(queue *thing, want *Queue, i int) {
 	if d.opts.Prune {
 		slots = slices.DeleteFunc(slots, func(s slot) bool { return s.rank < 0 })
 	}
-	d.order(queue, d.desired.queueAt(i), slots, removals, last)
+	d.order(queue, func() place { return d.desired.queueAt(i) }, slots, removals, last)
 }
 
 // order has a queue ring its members as the state has them, which take the
 // places that they have among them; the others stay where they are. An order
 // names every member, so it needs the removals.
-func (d *differ) order(queue *thing, at place, slots []slot, removals []int, after int) {
+func (d *differ) order(queue *thing, at func() place, slots []slot, removals []int, after int) {
 	var named []slot
 	for _, s := range slots {
 		if s.rank >= 0 {
@@ -146,7 +146,7 @@ func (d *differ) order(queue *thing, at place, slots []slot, removals []int, aft
 		return
 	}
 	if len(slots) > wire.MaxOrder {
-		d.report(at, "members", "%d of them with those on the server: the API orders at most %d", len(slots), wire.MaxOrder)
+		d.report(at(), "members", "%d of them with those on the server: the API orders at most %d", len(slots), wire.MaxOrder)
 		return
 	}
 	slices.SortStableFunc(named, func(a, b slot) int { return a.rank - b.rank })

@@ -8,9 +8,10 @@ import (
 	"github.com/infinitysip/infinitysip"
 )
 
-// Secrets returns a func that gives the passwords and PINs of the state as it is
-// now, for ApplyOptions.Secrets. Where the state gives none, it gives those of
-// unsettled, which were PlanOptions.Unsettled when the plan was made.
+// Secrets returns a func for ApplyOptions.Secrets, which returns the passwords and PINs of
+// the state as it is now. Where the state gives none, it returns those of unsettled, which
+// were PlanOptions.Unsettled when the plan was made. For a user who is in neither, its
+// error matches infinitysip.ErrInvalid.
 func (s *State) Secrets(unsettled ...Credential) func(user string) (Credential, error) {
 	all := map[string]Credential{}
 	for _, c := range unsettled {
@@ -42,12 +43,11 @@ func (s *State) Secrets(unsettled ...Credential) func(user string) (Credential, 
 }
 
 // GeneratePassword makes up a password: 26 characters of A to Z and 2 to 7,
-// which hold 130 random bits of crypto/rand. None of them is easily taken for
-// another, and none means anything to a shell, a form or a spreadsheet.
+// which hold 130 random bits of crypto/rand. None of them has a meaning in a shell, a form
+// or a spreadsheet.
 func GeneratePassword() infinitysip.Secret { return infinitysip.NewSecret(rand.Text()) }
 
-// GeneratePIN makes up a PIN: six digits of crypto/rand, each number as likely
-// as any other.
+// GeneratePIN makes up a PIN of six digits with crypto/rand. Each PIN is equally likely.
 func GeneratePIN() infinitysip.Secret {
 	n, _ := rand.Int(rand.Reader, big.NewInt(1_000_000)) // never fails
 	return infinitysip.NewSecret(fmt.Sprintf("%06d", n))

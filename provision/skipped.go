@@ -197,7 +197,7 @@ func safe(c *column, cell string) string {
 	return sheet.Safe(cell)
 }
 
-// Skipped tells what is wrong with the rows that CSVOptions.SkipBad left out.
+// Skipped returns what is wrong with the rows that CSVOptions.SkipBad left out.
 func (s *State) Skipped() []Problem {
 	if s == nil {
 		return nil
@@ -209,18 +209,18 @@ func (s *State) Skipped() []Problem {
 	return all
 }
 
-// WriteSkipped writes the rows that CSVOptions.SkipBad left out as a spreadsheet that a
-// person can mend: the columns that were read, the cells as they were, and a last column,
-// problem, that says where each row is in its file and what is wrong. ReadCSV reads
-// the mended file; it ignores that column.
+// WriteSkipped writes the rows that CSVOptions.SkipBad left out as a CSV file that a person
+// can mend. It has the columns that were read, the cells as they were, and a last column,
+// problem, that says where each row is in its file and what is wrong. ReadCSV reads the
+// mended file, and ignores that column.
 //
-// It writes no password and no PIN: their cells are empty, and who is made from the
-// mended file gets a random password. Of a row that does not fit the header, or that
-// seems to be cut or shifted in a file with such columns, it writes only what is wrong,
-// because any of its values may be a password. Columns that were ignored are not written
-// either.
+// WriteSkipped writes no password and no PIN. Their cells are empty, so a user who is made
+// from the mended file gets a random password. If a row does not fit the header, or seems
+// to be cut or shifted in a file with a column of passwords or PINs, WriteSkipped writes
+// only what is wrong, because any value of the row may be a password. It leaves out columns
+// that were ignored.
 //
-// Mend the rows and put them back into their file. A plan of this file alone with Prune
+// Mend the rows and put them back into their file. A plan with Prune from this file alone
 // would delete everybody who is not in it.
 func (s *State) WriteSkipped(w io.Writer) error {
 	if s == nil {

@@ -273,18 +273,18 @@ func each(workers int, tasks []func() error) error {
 	return errors.Join(errs...)
 }
 
-// ReadDomain reads what a domain is, whole, as a state that plans to nothing (but
-// Plan puts members of a queue in order that share a place in it).
-// It holds no password and no PIN: the API does not show them. Empty fields are
-// not mentioned. All is sorted by name, but the members of queues, so that two
-// states of a domain compare line by line.
+// ReadDomain reads a whole domain as a state. A plan from that state is empty, except that
+// it orders queue members that share a place in their queue. The state holds no passwords
+// and no PINs, because the API does not show them. It leaves out empty fields. Everything
+// is sorted by name, except the members of queues, so that two states of a domain compare
+// line by line.
 //
-// A device without a MAC address is left out, since nothing else names one.
-// Where the domain holds what Check refuses, such as two groups whose names
-// differ in case alone or an e-mail address that is none, so does the state.
+// ReadDomain leaves out a device without a MAC address, because nothing else names it. If
+// the domain has something that Check refuses, such as two groups whose names differ only in
+// case, or an invalid e-mail address, the state has it too.
 //
-// A list that has no pages and exactly 10,000 rows, which is where the sibling
-// APIs cut, may not be whole, and is an error.
+// If a list without pages has exactly 10,000 rows, which is where the sibling APIs cut, it
+// may not be whole, and ReadDomain returns an error.
 func ReadDomain(ctx context.Context, client *infinitysip.Client, domain infinitysip.DomainID) (*State, error) {
 	s, err := look(ctx, client, domain, defaultWorkers, wanted{users: true, groups: true, queues: true, networks: true, devices: true,
 		lists: func(s *snapshot) members {

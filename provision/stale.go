@@ -18,7 +18,7 @@ type shelf struct {
 }
 
 func shelve[R any](of rowsOf[R], rows []R) *shelf {
-	s := &shelf{newIndex(of.key, len(rows)), of.paged || len(rows) != wire.MaxRows, func(t *thing, field string) any { return valueIn(&rows[t.row], field) }}
+	s := &shelf{newIndex(of.key, len(rows), len(rows)), of.paged || len(rows) != wire.MaxRows, func(t *thing, field string) any { return valueIn(&rows[t.row], field) }}
 	for i := range rows {
 		s.add(&thing{kind: of.kind, name: of.name(&rows[i]), id: of.id(&rows[i]), extension: extensionOf(&rows[i]), row: i})
 	}

@@ -10,15 +10,15 @@ import (
 	"github.com/infinitysip/infinitysip/internal/wire"
 )
 
-// State is the desired state of a domain. Things are named by what people call them:
-// users, groups and queues by name, networks by their CIDR, devices by MAC
-// address. Names that differ only in case, or in how a letter with an accent is
-// made up, are the same name.
+// State is the desired state of a domain. It has no ids: users, groups and queues are
+// named by their names, networks by their CIDR, devices by their MAC addresses. Names that
+// differ only in case, or in how Unicode composes a letter, are the same name.
 //
-// A section that is nil is not mentioned: Plan leaves its things alone. One
-// that is given, even an empty one, names them all, but what it leaves out is
-// deleted only with Prune. The same holds for every list within. A field is not
-// mentioned when it is nil or, where it is no pointer, has its zero value.
+// The five lists are the sections of a state. Plan leaves alone what a section that is nil
+// stands for. A section that is given, even an empty one, names everything, but what it
+// leaves out is deleted only with PlanOptions.Prune. The same holds for every list within.
+// Plan leaves a field as it is on the server if it is nil or, where it is no pointer, has
+// its zero value.
 //
 // Read one with ReadJSON, ReadCSV or ReadDomain, or write it in Go.
 type State struct {
@@ -28,16 +28,16 @@ type State struct {
 	TrustedNetworks []TrustedNetwork `json:"trustedNetworks,omitzero"`
 	Devices         []Device         `json:"devices,omitzero"`
 
-	// EmergencyNumbers says that extensions such as 999 and 9112 are meant: those
-	// that begin with an emergency number and have at most one digit more. Check
-	// refuses them otherwise, because a call for help may ring such a phone.
+	// EmergencyNumbers allows extensions such as 999 and 9112: those that begin with 999,
+	// 112 or 911 and have at most one digit more. Check refuses them by default, because
+	// a call for help may ring such a phone.
 	EmergencyNumbers bool `json:"emergencyNumbers,omitzero"`
 
 	problems []Problem     // of reading
 	skipped  []*skippedRow // what CSVOptions.SkipBad left out
 }
 
-// User is a user of the desired state. One who is made needs a DisplayName and an
+// User is a user of the desired state. A new user needs a DisplayName and an
 // ExtensionNumber.
 type User struct {
 	User            string `json:"user" provision:"key"`
@@ -45,11 +45,11 @@ type User struct {
 	ExtensionNumber string `json:"extensionNumber,omitzero"`
 
 	// Password and PIN are set when the user is made; for one who exists, see
-	// PlanOptions.SetSecrets. They are never written.
+	// PlanOptions.SetSecrets. WriteJSON and WriteCSV leave them out.
 	Password infinitysip.Secret `json:"password,omitzero"`
 	PIN      infinitysip.Secret `json:"pin,omitzero"`
 
-	// Of these nil leaves what is, new("") clears it.
+	// For these fields nil leaves what is on the server, and new("") clears it.
 	Email          *string `json:"email,omitzero"`
 	FirstName      *string `json:"firstName,omitzero"`
 	LastName       *string `json:"lastName,omitzero"`
@@ -69,9 +69,9 @@ type User struct {
 	UKPhoneID infinitysip.PhoneID `json:"ukPhoneId,omitzero"`
 	USPhoneID infinitysip.PhoneID `json:"usPhoneId,omitzero"`
 
-	// Groups are the names of those that the user is in: the same fact as a
-	// group's Members. It is enough to say it on one side, and who is in a group
-	// by either side is in it.
+	// Groups are the names of the groups that the user is in, the same fact as
+	// Group.Members. Say it on one side or on both: a user is in a group if one of them
+	// says so.
 	Groups []string `json:"groups,omitzero"`
 
 	hotdeskWithPIN bool // HotdeskAllowed is for the PIN's sake alone
@@ -84,9 +84,8 @@ func (u *User) mayHaveLostZero() bool {
 	return u.from != nil && u.from.sheet && !u.from.asWritten
 }
 
-// Group is a group of the desired state. One that is made needs an ExtensionNumber;
-// without the rest it gets its name for a display name, flags that are off,
-// and DefaultCallerNameFormat.
+// Group is a group of the desired state. A new group needs an ExtensionNumber. By default
+// its display name is its name, its flags are off, and it has DefaultCallerNameFormat.
 type Group struct {
 	Name             string                        `json:"groupName" provision:"key"`
 	DisplayName      string                        `json:"displayName,omitzero"`
@@ -101,51 +100,52 @@ type Group struct {
 	origin
 }
 
-// DefaultCallerNameFormat is what a new group shows when the state does not
-// say.
+// DefaultCallerNameFormat is the CallerNameFormat of a new group if the state gives none.
 const DefaultCallerNameFormat infinitysip.CallerNameFormat = "{displayName} - {srcPhoneNumber}"
 
-// Queue is a queue of the desired state. One that is made needs an ExtensionNumber;
-// without a display name it gets its name for one.
+// Queue is a queue of the desired state. A new queue needs an ExtensionNumber. By default
+// its display name is its name.
 type Queue struct {
 	Name             string                        `json:"queueName" provision:"key"`
 	DisplayName      string                        `json:"displayName,omitzero"`
 	ExtensionNumber  string                        `json:"extensionNumber,omitzero"`
 	CallerNameFormat *infinitysip.CallerNameFormat `json:"callerNameFormat,omitzero"`
 
-	// Members are the groups that it rings, in that order. Those it rings
-	// besides, unless they are pruned, keep their places among them.
+	// Members are the groups that it rings, in that order. Without Prune, other groups
+	// that it rings keep their places among them.
 	Members []QueueMember `json:"members,omitzero"`
 
 	origin
 }
 
-// QueueMember is a group that a queue rings. A new one rings all its users,
-// once, for 20 seconds, unless it is said otherwise.
+// QueueMember is a group that a queue rings. By default a new one rings all its users
+// (infinitysip.RingAll), once, for 20 seconds.
 type QueueMember struct {
 	Group        string                   `json:"group" provision:"key"`
 	RingStrategy infinitysip.RingStrategy `json:"ringStrategy,omitzero"`
 	RingAttempts *int                     `json:"ringAttempts,omitzero"`
-	RingSecs     *int                     `json:"ringSecs,omitzero"`
+	RingSecs     *int                     `json:"ringSecs,omitzero"` // seconds
 }
 
-// TrustedNetwork is a network of the desired state. Host bits do not tell
-// one from another: 10.0.20.10/24 is 10.0.20.0/24.
+// TrustedNetwork is a network of the desired state.
 type TrustedNetwork struct {
+	// Network is in CIDR notation. Host bits make no difference: 10.0.20.10/24 is the same
+	// network as 10.0.20.0/24.
 	Network     string  `json:"network" provision:"key"`
 	Description *string `json:"description,omitzero"`
 
 	origin
 }
 
-// Device is a device of the desired state. One that is made without a name gets the
-// display name of its user, or its MAC address.
+// Device is a device of the desired state. By default the name of a new device is the
+// display name of its user, or its MAC address if it has no user.
 type Device struct {
 	MACAddress string  `json:"deviceMacAddress" provision:"key"` // six octets, with colons, hyphens, dots or none
 	Name       *string `json:"pbxDeviceName,omitzero"`
 
-	// Owner is the name of the user who has it; new("") is nobody. One that
-	// is somebody else's is taken from them; to make it nobody's needs Prune.
+	// Owner is the name of the user who has it; new("") means nobody, and nil leaves the
+	// owner as it is. A device that another user has is taken from that user. To leave a
+	// device without a user needs Prune.
 	Owner *string `json:"user,omitzero" provision:"owner"`
 
 	origin
@@ -173,8 +173,8 @@ type source struct {
 	headers   map[string]string // what the header calls each column
 }
 
-// Merge returns a state with the things of all of them: of people in CSV and
-// of groups and queues in JSON, say. Check tells when two name the same thing.
+// Merge returns a state that holds everything of all states, such as users from CSV and
+// groups and queues from JSON. If two of them name the same thing, Check reports it.
 func Merge(states ...*State) *State {
 	var all State
 	for _, s := range states {

@@ -85,7 +85,7 @@ func (c *Changes) applicable(ctx context.Context, client *infinitysip.Client) (*
 		return nil, invalid("the plan cannot be carried out, and nothing was changed:\n%s", enumerate(problems, "\n"))
 	}
 	if n := c.Deletes(); n > max(c.MaxDeletes, 0) {
-		return nil, fmt.Errorf("%w: the plan deletes %d, with what they take along, and %d are allowed: nothing was changed", ErrTooManyDeletes, n, c.MaxDeletes)
+		return nil, fmt.Errorf("%w: the plan deletes %d, with what they take along, and the limit is %d: nothing was changed", ErrTooManyDeletes, n, c.MaxDeletes)
 	}
 	return order, nil
 }

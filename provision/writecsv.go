@@ -15,23 +15,25 @@ import (
 	"github.com/infinitysip/infinitysip/provision/internal/sheet"
 )
 
-// WriteCSV writes the people of the state as ReadCSV reads them: users, the
-// groups they are in, and the addresses of their devices. It leaves out what
-// CSV has no room for: what groups are, queues, networks, the names of devices,
-// and devices of nobody (which a plan with Prune therefore deletes). The PINs and
-// passwords are left empty: a list of people is handed around.
+// WriteCSV writes the users of the state as ReadCSV reads them, with the groups that they
+// are in, and the MAC addresses of their devices. It leaves out what CSV has no room for:
+// the fields of groups, queues, networks, the names of devices, and devices without a user,
+// which a plan with Prune from the file therefore deletes. It leaves the PINs and passwords
+// empty, because lists of people are handed around.
 //
-// A name of a user or a group that ReadCSV would not read as it is, such as that
-// of a group with a semicolon in it, is an error, before anything is written; so
-// is a display name or an extension that some users have and others do not,
-// since ReadCSV takes that for an oversight, and a user with a first or a last name
-// but no display name, which ReadCSV would make of them, and a value with a line break.
-// Of other values the blanks around them are lost. A field that the state clears is
-// left out, as one that it does not mention.
+// WriteCSV returns an error, and writes nothing, if ReadCSV would not read the same state:
 //
-// Where the state says of some who is in which group, the rest are in none by
-// this file. Where the numbers look as if a spreadsheet had dropped zeros, read the
-// file with CSVOptions.NumbersAsWritten.
+//   - the name of a user or a group would be read as another, such as that of a group with
+//     a semicolon in it;
+//   - some users have a display name or an extension and others do not;
+//   - a user has a first or a last name but no display name, because ReadCSV would make one;
+//   - a value has a line break.
+//
+// Blanks around other values are lost. A field that the state clears is left out.
+//
+// If the state says the groups of some users only, the other users are in no group by this
+// file. If the numbers look as if a spreadsheet had dropped zeros, read the file with
+// CSVOptions.NumbersAsWritten.
 func (s *State) WriteCSV(w io.Writer) error {
 	if s == nil {
 		return noState()
@@ -174,7 +176,7 @@ func fitsCSV(name string) bool {
 	return name == strings.TrimSpace(name) && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
 }
 
-// GuardCSV puts an apostrophe before a cell that a spreadsheet would take for a
-// formula; ReadCSV takes it away. It is for programs that write lists of their
+// GuardCSV returns cell with an apostrophe before it if a spreadsheet would take it for a
+// formula. ReadCSV takes the apostrophe away. It is for programs that write lists of their
 // own.
 func GuardCSV(cell string) string { return sheet.Guard(cell) }

@@ -24,6 +24,13 @@ import (
 //
 // If two methods end the answer in different ways, the last one counts for the
 // answer. If one of them does not apply the request, the request is not applied.
+//
+// Over the socket, net/http may repeat a request by itself after a fault that sends
+// no answer. An infinitysip.Client does not let it: each of its attempts is one
+// request, and it sends another by its own rules alone. What the methods say of such
+// repeats is for other HTTP clients.
+//
+// The methods panic if an argument makes no sense, such as Nth(0) or Status(99).
 type Fault struct {
 	op         string
 	nth, times int
@@ -88,9 +95,10 @@ type pace struct {
 	every time.Duration
 }
 
-// On begins a fault for one call of the SDK, such as "Users.Create", for all calls
-// of a service, such as "Users.*", for the calls of one pattern of Handle, or for
-// all requests with "*".
+// On begins a fault for one call of package infinitysip, such as "Users.Create", for
+// all calls of a service, such as "Users.*", for the calls of one pattern of Handle,
+// or for all requests with "*". A fault needs a method that does something:
+// Server.Fail panics without one.
 func On(op string) Fault { return Fault{op: op} }
 
 // Nth makes the fault strike only at the nth match after the call to Fail. The
@@ -181,8 +189,8 @@ func (f Fault) withStatus(code int) Fault {
 // Drop closes the connection (FIN) without an answer. The request is not
 // applied. Over HTTP/2 all other requests on the connection fail too.
 //
-// Over the socket, net/http may repeat a GET after a drop, a reset or a GOAWAY,
-// if the connection was used before.
+// Over the socket, an http.Client may repeat a GET by itself after a drop, a
+// reset or a GOAWAY, if the connection was used before: see Fault.
 func (f Fault) Drop() Fault {
 	f.commit = commitNever
 	return f.withEnding(endDrop).withCall("Drop()")
@@ -217,10 +225,11 @@ func (f Fault) CommitThenResetStream() Fault {
 
 // ResetStreamWith is like ResetStream with another code.
 //
-// Over the socket, net/http repeats the request by itself if it has no body, or if
-// its GetBody is set: after StreamRefused up to six times, with growing waits. Go
-// 1.26 repeats it after StreamProtocolError too, each time on a new connection, as
-// often as it is reset. In process nothing is repeated.
+// Over the socket, an http.Client of your own repeats the request by itself if it
+// has no body, or if its GetBody is set: after StreamRefused up to six times, with
+// growing waits. Go 1.26 repeats it after StreamProtocolError too, each time on a
+// new connection, as often as it is reset. An infinitysip.Client does not: see
+// Fault.
 func (f Fault) ResetStreamWith(code StreamCode) Fault {
 	f.commit = commitNever
 	return f.withReset(code).withCall("ResetStreamWith(%d)", code)
@@ -238,10 +247,11 @@ func (f Fault) withReset(code StreamCode) Fault {
 }
 
 // GoAway closes an HTTP/2 connection with a GOAWAY that says that the server has
-// processed none of its requests. The request is not applied. net/http then
-// repeats the request by itself, even a POST if its GetBody is set. An HTTP/1.1
-// connection is closed. In process the error has the text of net/http's error,
-// and nothing is repeated.
+// processed none of its requests. The request is not applied. An HTTP/1.1
+// connection is closed. In process the error has the text of net/http's error.
+//
+// Over the socket, an http.Client of your own then repeats the request by itself,
+// even a POST if its GetBody is set. An infinitysip.Client does not: see Fault.
 //
 // For a normal GOAWAY, after a whole answer, use Header("Connection", "close").
 func (f Fault) GoAway() Fault {
@@ -263,7 +273,7 @@ func (f Fault) CommitThenGoAway() Fault {
 // the GOAWAY names that, and the stream of this request is reset with
 // StreamRefused.
 //
-// For the client the same holds as with GoAway: net/http may repeat the request.
+// An http.Client of your own may repeat the request by itself, as with GoAway.
 func (f Fault) GoAwayBelow() Fault {
 	f.commit, f.lastStream = commitNever, 0
 	return f.withEnding(endGoAwayBelow).withCall("GoAwayBelow()")

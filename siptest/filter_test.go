@@ -254,9 +254,9 @@ func TestUndocumentedQuery(t *testing.T) {
 		with UndocumentedQuery
 		rows []int // the rows for each path, with a query that selects none
 	}{
-		{"ignored", IgnoreQuery, []int{1, 2, 2, 1, 2}},
-		{"honoured", HonourQuery, []int{0, 0, 0, 0, 0}},
-		{"rejected", RejectQuery, nil},
+		{"ignored", UndocumentedQueryIgnored, []int{1, 2, 2, 1, 2}},
+		{"honoured", UndocumentedQueryHonoured, []int{0, 0, 0, 0, 0}},
+		{"rejected", UndocumentedQueryRejected, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

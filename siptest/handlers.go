@@ -262,9 +262,9 @@ func (c *call) answerList(columns []column, rows []map[string]string) (answer, e
 	policy := honourListParams
 	if !c.route.listParams {
 		switch c.opts.UndocumentedQuery {
-		case IgnoreQuery:
+		case UndocumentedQueryIgnored:
 			policy = ignoreListParams
-		case RejectQuery:
+		case UndocumentedQueryRejected:
 			policy = refuseListParams
 		}
 	}
@@ -338,9 +338,9 @@ func (c *call) readForm(params []*param) error {
 		if p == nil {
 			switch {
 			case f.optional:
-			case c.route.op != "Groups.Update" || c.opts.GroupUpdates == GroupUpdateRejects:
+			case c.route.op != "Groups.Update" || c.opts.GroupUpdates == GroupUpdatesReject:
 				return malformed("%s is required", f.name)
-			case c.opts.GroupUpdates == GroupUpdateClears && len(params) > 0:
+			case c.opts.GroupUpdates == GroupUpdatesClear && len(params) > 0:
 				c.cells[f.name] = f.kind.zeroValue()
 			}
 			continue

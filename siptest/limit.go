@@ -44,20 +44,20 @@ type Limit struct {
 	// do not count.
 	InFlight int
 
-	// Status is the status of a refusal; 0 means 429.
+	// Status is the status of a refusal, from 400 to 599; 0 means 429.
 	Status int
 
 	// RetryAfter is the kind of a refusal's Retry-After. It tells when the
-	// next place will be free. With InFlight nobody knows, so it tells a
-	// second.
+	// next place will be free. If InFlight refused the request, nobody knows
+	// that time, so it is 1 second.
 	RetryAfter RetryAfter
 
 	// RetryAfterText is the Retry-After of every refusal instead, such as
 	// "61". Empty means RetryAfter.
 	RetryAfterText string
 
-	// Delay is how long a refusal takes. Options.Latency is only for accepted
-	// requests.
+	// Delay is how long the server waits before it sends a refusal; 0 means not
+	// at all. Options.Latency is only for accepted requests.
 	Delay time.Duration
 }
 
@@ -72,7 +72,8 @@ const (
 )
 
 // SetLimit replaces the limit; nil means none. The new bucket is full, and the
-// new window is empty. What is in flight stays so.
+// new window is empty. Requests in progress count for InFlight from the start.
+// SetLimit panics if a field of the limit makes no sense, as Options.Validate says.
 func (s *Server) SetLimit(l *Limit) {
 	limiter := newLimiter(l)
 	s.mu.Lock()
@@ -87,15 +88,23 @@ func (s *Server) Refused() int {
 	return s.refused
 }
 
-func (l *Limit) validate() error {
-	switch {
-	case l == nil:
-	case min(int64(l.Requests), int64(l.Per), int64(l.Burst), int64(l.InFlight), int64(l.Delay)) < 0:
-		return errors.New("a limit has no negative numbers")
-	case l.Status != 0 && !isErrorStatus(l.Status):
-		return fmt.Errorf("%d does not refuse a request", l.Status)
+// problems tells what makes no sense in a limit.
+func (l *Limit) problems() (problems []error) {
+	if l == nil {
+		return nil
 	}
-	return nil
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf("limit."+format, args...))
+		}
+	}
+	check(l.Requests >= 0, "requests is negative")
+	check(l.Per >= 0, "per is negative")
+	check(l.Burst >= 0, "burst is negative")
+	check(l.InFlight >= 0, "inFlight is negative")
+	check(l.Delay >= 0, "delay is negative")
+	check(l.Status == 0 || isErrorStatus(l.Status), "status is %d: use one from 400 to 599", l.Status)
+	return problems
 }
 
 // A limiter counts the requests for a Limit.
@@ -111,7 +120,7 @@ func newLimiter(l *Limit) *limiter {
 	if l == nil {
 		return nil
 	}
-	if err := l.validate(); err != nil {
+	if err := errors.Join(l.problems()...); err != nil {
 		panic("siptest: " + err.Error())
 	}
 	lim := &limiter{Limit: *l}

@@ -199,7 +199,7 @@ func TestLimitComesFirst(t *testing.T) {
 
 func TestLimitsTogether(t *testing.T) {
 	t.Parallel()
-	w := inProcess(New(t, Options{Now: atNoon, ErrorBody: ErrorJSONObject, Limit: &Limit{Requests: 2, InFlight: 1}}))
+	w := inProcess(New(t, Options{Now: atNoon, ErrorBody: ErrorBodyJSONObject, Limit: &Limit{Requests: 2, InFlight: 1}}))
 	w.srv.Fail(On("*").Times(1).Before(func(s *Server) {
 		status, body := inProcess(s).do(t, "GET", root, "")
 		require.Equal(t, http.StatusTooManyRequests, status)

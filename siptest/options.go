@@ -14,15 +14,16 @@ import (
 	"time"
 )
 
-// Options choose how the server behaves. The zero value is the usual choice.
+// Options choose how the server behaves. The zero value is the usual choice. The
+// default of a choice, such as CreateBody, is the first constant of its type.
 type Options struct {
 	// Addr is where the socket listens, such as "127.0.0.1:8080" or ":8080".
-	// Empty means any free port of the loopback interface.
+	// Empty means any free port of the loopback interface. In process it is not
+	// used.
 	Addr string
 
-	// APIKey is a credential that the server accepts. Username and Password
-	// together are another. Empty means "siptest-api-key", "siptest" and
-	// "siptest-password".
+	// The server accepts APIKey, and Username with Password. The defaults are
+	// "siptest-api-key", "siptest" and "siptest-password".
 	APIKey, Username, Password string
 
 	// BareNumbers writes ids, numbers and flags as JSON numbers. By default
@@ -49,8 +50,8 @@ type Options struct {
 	// most one user.
 	AllowDuplicates bool
 
-	// DuplicateStatus is the status that answers a breach of uniqueness; 0
-	// means 409. A second association of a device is a 409 all the same.
+	// DuplicateStatus is the status that answers a breach of uniqueness, from
+	// 400 to 599; 0 means 409. A second association of a device is always a 409.
 	DuplicateStatus int
 
 	// GroupUpdates decides about a group's update that does not send all of
@@ -116,8 +117,8 @@ type Options struct {
 
 	// CloseLate makes KeepRequests close a connection only when the next
 	// request arrives, without reading it, as if the two had crossed on the
-	// way. So the last request of every connection fails. It is not among the
-	// Requests. Without CloseLate it depends on the timing how many fail.
+	// way. So the last request of every connection fails, and Server.Requests
+	// does not have it. Without CloseLate the timing decides how many fail.
 	CloseLate bool
 
 	// IdleTimeout is how long a connection of the socket stays open without
@@ -125,8 +126,8 @@ type Options struct {
 	// sends a GOAWAY first. This is real time.
 	IdleTimeout time.Duration
 
-	// Latency is the time that every request waits before it is applied. If
-	// its context ends before that, it is not applied.
+	// Latency is the time that every accepted request waits before it is
+	// applied; 0 means none. If its context ends before that, it is not applied.
 	Latency time.Duration
 
 	// Now is the server's clock; nil means time.Now.
@@ -142,7 +143,8 @@ type Options struct {
 }
 
 // Validate reports everything in the options that makes no sense, such as a
-// negative number. NewServer panics with such options.
+// negative number. It names an option as JSON does: "maxRows is negative".
+// NewServer and Copy panic with such options.
 func (o Options) Validate() error {
 	var problems []error
 	check := func(ok bool, format string, args ...any) {
@@ -156,7 +158,7 @@ func (o Options) Validate() error {
 	check(o.KeepRequests >= 0, "keepRequests is negative")
 	check(o.IdleTimeout >= 0, "idleTimeout is negative")
 	check(o.Latency >= 0, "latency is negative")
-	check(o.DuplicateStatus == 0 || isErrorStatus(o.DuplicateStatus), "%d does not refuse a request", o.DuplicateStatus)
+	check(o.DuplicateStatus == 0 || isErrorStatus(o.DuplicateStatus), "duplicateStatus is %d: use one from 400 to 599", o.DuplicateStatus)
 	for _, column := range slices.Sorted(maps.Keys(o.Rewrites)) {
 		check(slices.Contains(rewritable, column), "%q is not the column of a key: use one of %v", column, rewritable)
 		rewrite := o.Rewrites[column]
@@ -164,7 +166,7 @@ func (o Options) Validate() error {
 		check(known, "%q is not a rewrite: use one of %v", rewrite, slices.Sorted(maps.Keys(rewrites)))
 		check(only == "" || only == column, "the rewrite %s is for %s, not for %s", rewrite, only, column)
 	}
-	return errors.Join(append(problems, o.Limit.validate())...)
+	return errors.Join(append(problems, o.Limit.problems()...)...)
 }
 
 func isErrorStatus(status int) bool { return 400 <= status && status <= 599 }
@@ -202,9 +204,9 @@ type UndocumentedQuery int
 
 // The ways to treat an undocumented query.
 const (
-	IgnoreQuery UndocumentedQuery = iota // as if it were not sent
-	HonourQuery                          // as on the other lists
-	RejectQuery                          // 400
+	UndocumentedQueryIgnored  UndocumentedQuery = iota // as if it were not sent
+	UndocumentedQueryHonoured                          // as on the other lists
+	UndocumentedQueryRejected                          // 400
 )
 
 // GroupUpdates decides about the update of a group that leaves out some of the
@@ -213,9 +215,9 @@ type GroupUpdates int
 
 // The ways to treat such an update.
 const (
-	GroupUpdateRejects GroupUpdates = iota // 400
-	GroupUpdateKeeps                       // what is not sent stays
-	GroupUpdateClears                      // what is not sent becomes empty, or 0
+	GroupUpdatesReject GroupUpdates = iota // 400
+	GroupUpdatesKeep                       // what is not sent stays
+	GroupUpdatesClear                      // what is not sent becomes empty, or 0
 )
 
 // Paths decides how exact a path must be.
@@ -279,10 +281,10 @@ type ErrorBody int
 
 // The formats of error bodies.
 const (
-	ErrorText       ErrorBody = iota // plain text
-	ErrorJSONString                  // "…"
-	ErrorJSONObject                  // {"message":"…"}
-	ErrorHTML                        // a page like that of a proxy
+	ErrorBodyText       ErrorBody = iota // plain text
+	ErrorBodyJSONString                  // "…"
+	ErrorBodyJSONObject                  // {"message":"…"}
+	ErrorBodyHTML                        // a page like that of a proxy
 )
 
 // Framing marks the end of a body.

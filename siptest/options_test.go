@@ -62,7 +62,7 @@ func TestBareNumbers(t *testing.T) {
 func TestEchoSecrets(t *testing.T) {
 	t.Parallel()
 	for _, echo := range []bool{false, true} {
-		w := inProcess(New(t, Options{EchoSecrets: echo, CreateBody: CreateBodyRow, UndocumentedQuery: HonourQuery}))
+		w := inProcess(New(t, Options{EchoSecrets: echo, CreateBody: CreateBodyRow, UndocumentedQuery: UndocumentedQueryHonoured}))
 		w.srv.addDomain(0, "", "", false)
 		body := w.must(t, "POST", root+"/1/users", "user=u&password=hunter2&displayName=U&extensionNumber=1&pin=4711")
 		body += w.must(t, "GET", root+"/1/users", "") + w.must(t, "GET", root+"/1/users/1", "")
@@ -93,7 +93,7 @@ func TestAllowDuplicates(t *testing.T) {
 
 func TestIgnorePaging(t *testing.T) {
 	t.Parallel()
-	w := inProcess(New(t, Options{IgnorePaging: true, UndocumentedQuery: HonourQuery, MaxRows: 3}))
+	w := inProcess(New(t, Options{IgnorePaging: true, UndocumentedQuery: UndocumentedQueryHonoured, MaxRows: 3}))
 	w.srv.addDomain(0, "", "", false)
 	addDevices(t, w.srv, "a", "b", "c", "d")
 	require.Equal(t, []string{"a", "b", "c"}, w.values(t, root+"/1/devices?limit=1&offset=2", "pbxDeviceName"))
@@ -103,7 +103,7 @@ func TestIgnorePaging(t *testing.T) {
 
 func TestIgnoreFilters(t *testing.T) {
 	t.Parallel()
-	w := inProcess(New(t, Options{IgnoreFilters: true, UndocumentedQuery: HonourQuery}))
+	w := inProcess(New(t, Options{IgnoreFilters: true, UndocumentedQuery: UndocumentedQueryHonoured}))
 	w.srv.addDomain(0, "", "", false)
 	addDevices(t, w.srv, "a", "b", "c")
 	require.Equal(t, []string{"b"}, w.values(t, root+"/1/devices?limit=1&offset=1&filter[]=pbxDeviceName-eq-value-c&sort[]=pbxDeviceName-desc", "pbxDeviceName"))
@@ -240,10 +240,10 @@ func TestErrorBody(t *testing.T) {
 		style             ErrorBody
 		contentType, body string
 	}{
-		"text":   {ErrorText, "text/plain; charset=utf-8", `"a<b" is not a query parameter`},
-		"string": {ErrorJSONString, "application/json", `"\"a<b\" is not a query parameter"`},
-		"object": {ErrorJSONObject, "application/json", `{"message":"\"a<b\" is not a query parameter"}`},
-		"html": {ErrorHTML, "text/html; charset=utf-8", "<html><head><title>bad request</title></head><body><h1>bad request</h1>" +
+		"text":   {ErrorBodyText, "text/plain; charset=utf-8", `"a<b" is not a query parameter`},
+		"string": {ErrorBodyJSONString, "application/json", `"\"a<b\" is not a query parameter"`},
+		"object": {ErrorBodyJSONObject, "application/json", `{"message":"\"a<b\" is not a query parameter"}`},
+		"html": {ErrorBodyHTML, "text/html; charset=utf-8", "<html><head><title>bad request</title></head><body><h1>bad request</h1>" +
 			"<p>&#34;a&lt;b&#34; is not a query parameter</p></body></html>\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -350,9 +350,9 @@ func TestGroupUpdates(t *testing.T) {
 		status  int
 		after   infinitysip.Group
 	}{
-		{GroupUpdateRejects, 400, before},
-		{GroupUpdateKeeps, 204, kept},
-		{GroupUpdateClears, 204, cleared},
+		{GroupUpdatesReject, 400, before},
+		{GroupUpdatesKeep, 204, kept},
+		{GroupUpdatesClear, 204, cleared},
 	} {
 		w := inProcess(New(t, Options{GroupUpdates: tt.updates}))
 		addSamples(t, w)
@@ -477,6 +477,6 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	require.NoError(t, Options{}.Validate())
 	require.NoError(t, fullOptions(t).Validate())
 	err := Options{MaxRows: -1, IdleTimeout: -1, KeepRequests: -1, MaxInputVars: -1, ListLag: -1, Limit: &Limit{Status: 200}}.Validate()
-	require.EqualError(t, err, "maxRows is negative\nlistLag is negative\nmaxInputVars is negative\nkeepRequests is negative\nidleTimeout is negative\n200 does not refuse a request")
+	require.EqualError(t, err, "maxRows is negative\nlistLag is negative\nmaxInputVars is negative\nkeepRequests is negative\nidleTimeout is negative\nlimit.status is 200: use one from 400 to 599")
 	require.PanicsWithValue(t, "siptest: latency is negative", func() { NewServer(Options{Latency: -1}) })
 }

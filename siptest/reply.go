@@ -24,11 +24,11 @@ type answer struct {
 func (e ErrorBody) answer(status int, message string) answer {
 	const plain, json, page = "text/plain; charset=utf-8", "application/json", "text/html; charset=utf-8"
 	switch e {
-	case ErrorJSONString:
+	case ErrorBodyJSONString:
 		return answer{status: status, contentType: json, body: appendString(nil, message)}
-	case ErrorJSONObject:
+	case ErrorBodyJSONObject:
 		return answer{status: status, contentType: json, body: appendRow(nil, []column{{name: "message"}}, map[string]string{"message": message}, false)}
-	case ErrorHTML:
+	case ErrorBodyHTML:
 		title := html.EscapeString(statusText(status))
 		return answer{status: status, contentType: page, body: []byte("<html><head><title>" + title + "</title></head><body><h1>" + title +
 			"</h1><p>" + html.EscapeString(message) + "</p></body></html>\n")}

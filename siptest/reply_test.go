@@ -119,7 +119,7 @@ func TestRewrite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, framing := range []Framing{FramingChunked, FramingLength, FramingClose} {
-				onBothTransports(t, Options{Framing: framing, UndocumentedQuery: HonourQuery}, func(t *testing.T, w wire) {
+				onBothTransports(t, Options{Framing: framing, UndocumentedQuery: UndocumentedQueryHonoured}, func(t *testing.T, w wire) {
 					addSamples(t, w)
 					w.srv.Fail(tt.fault)
 					resp, body, err := w.try(t.Context(), t, "GET", root+"/1/users?display[]=userId", "")
@@ -156,7 +156,7 @@ func TestTruncateRows(t *testing.T) {
 	const one, both = `{"userId":"1"}` + "\n", `{"userId":"1"}` + "\n" + `{"userId":"2"}` + "\n"
 	for _, framing := range []Framing{FramingChunked, FramingLength, FramingClose} {
 		for n, want := range []string{"", one, both, both} {
-			onBothTransports(t, Options{Framing: framing, UndocumentedQuery: HonourQuery}, func(t *testing.T, w wire) {
+			onBothTransports(t, Options{Framing: framing, UndocumentedQuery: UndocumentedQueryHonoured}, func(t *testing.T, w wire) {
 				addSamples(t, w)
 				w.srv.Fail(On("Users.List").Times(1).TruncateRows(n))
 				w.srv.Fail(On("Users.List").Times(1).TruncateRows(n).Framing(FramingClose))
@@ -175,7 +175,7 @@ func TestTruncateRows(t *testing.T) {
 	}
 	t.Run("HTTP 2", func(t *testing.T) {
 		t.Parallel()
-		w := overSocket(t, New(t, Options{HTTP2: true, UndocumentedQuery: HonourQuery}))
+		w := overSocket(t, New(t, Options{HTTP2: true, UndocumentedQuery: UndocumentedQueryHonoured}))
 		addSamples(t, w)
 		for _, framing := range []Framing{FramingChunked, FramingLength} {
 			w.srv.Fail(On("Users.List").Times(1).TruncateRows(1).Framing(framing))

@@ -17,10 +17,10 @@ func TestWords(t *testing.T) {
 		none  encoding.TextMarshaler
 	}{
 		{[]encoding.TextMarshaler{CreateBodyID, CreateBodyRow, CreateBodyNone}, new(CreateBody), createBodyWords, CreateBody(3)},
-		{[]encoding.TextMarshaler{IgnoreQuery, HonourQuery, RejectQuery}, new(UndocumentedQuery), undocumentedQueryWords, UndocumentedQuery(-1)},
-		{[]encoding.TextMarshaler{GroupUpdateRejects, GroupUpdateKeeps, GroupUpdateClears}, new(GroupUpdates), groupUpdatesWords, GroupUpdates(3)},
+		{[]encoding.TextMarshaler{UndocumentedQueryIgnored, UndocumentedQueryHonoured, UndocumentedQueryRejected}, new(UndocumentedQuery), undocumentedQueryWords, UndocumentedQuery(-1)},
+		{[]encoding.TextMarshaler{GroupUpdatesReject, GroupUpdatesKeep, GroupUpdatesClear}, new(GroupUpdates), groupUpdatesWords, GroupUpdates(3)},
 		{[]encoding.TextMarshaler{PathsExact, PathsAnyCase}, new(Paths), pathsWords, Paths(2)},
-		{[]encoding.TextMarshaler{ErrorText, ErrorJSONString, ErrorJSONObject, ErrorHTML}, new(ErrorBody), errorBodyWords, ErrorBody(4)},
+		{[]encoding.TextMarshaler{ErrorBodyText, ErrorBodyJSONString, ErrorBodyJSONObject, ErrorBodyHTML}, new(ErrorBody), errorBodyWords, ErrorBody(4)},
 		{[]encoding.TextMarshaler{FramingChunked, FramingLength, FramingClose}, new(Framing), framingWords, Framing(3)},
 		{[]encoding.TextMarshaler{RetryAfterNone, RetryAfterSeconds, RetryAfterDate}, new(RetryAfter), retryAfterWords, RetryAfter(3)},
 	} {

@@ -106,7 +106,7 @@ func TestOutReplacesItsKindAlone(t *testing.T) {
 		code int
 	}{
 		{saved, []string{"plan", o.args[1], o.args[2], "--out", saved}, 2},
-		{ca, []string{"siptest", "--tls", "--timeout", "100ms", "--ca-out", ca}, 0},
+		{ca, []string{"siptest", "--tls", "--timeout", "2s", "--ca-out", ca}, 0},
 		{options, []string{"probe", "--demo", "--rate", "0", "--options-out", options}, 0},
 	} {
 		for range 2 {

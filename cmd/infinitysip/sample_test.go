@@ -22,7 +22,7 @@ func TestSample(t *testing.T) {
 		"usual":       {},
 		"no body":     {CreateBody: siptest.CreateBodyNone},
 		"rows":        {CreateBody: siptest.CreateBodyRow, BareNumbers: true, EchoSecrets: true},
-		"other query": {UndocumentedQuery: siptest.RejectQuery, CreateBody: siptest.CreateBodyNone},
+		"other query": {UndocumentedQuery: siptest.UndocumentedQueryRejected, CreateBody: siptest.CreateBodyNone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,5 +1,5 @@
-// Export writes what a domain is: its users, groups, queues, trusted networks
-// and devices, as the provision example takes them.
+// Export writes a whole domain: its users, groups, queues, trusted networks and
+// devices, as the provision example reads them.
 //
 //	go run ./examples/export
 //
@@ -10,15 +10,17 @@
 //	go run ./examples/export -live -domain 7 -o domain.json
 //	go run ./examples/export -live -domain 7 -format csv -o people.csv
 //
-// It only reads. JSON has everything but passwords and PINs, which the API does
-// not show; CSV has the people, for a spreadsheet, with the names of their groups
-// and the addresses of their devices. Either of them, given to the provision
-// example for the same domain, changes nothing. But with -prune CSV has devices
-// deleted that are nobody's, for which it has no room. For another domain, the
-// groups that it names must be there already, or in a JSON beside it. (If the
-// domain holds what the provision example takes for a mistake, such as an e-mail
-// address that is none, it tells so.) It goes to the standard output or to the
-// file of -o; all else goes to the standard error.
+// It only reads. JSON has everything except passwords and PINs, which the API does
+// not show. CSV has the users, for a spreadsheet, with the names of their groups
+// and the MAC addresses of their devices. Given to the provision example for the
+// same domain, neither changes anything. But CSV has no room for devices without a
+// user, so -prune with CSV deletes these. For another domain, the groups that the
+// file names must be there already, or in a JSON file next to it. If the domain
+// holds something that the provision example takes for a mistake, such as an
+// invalid e-mail address, that example reports it.
+//
+// The result goes to the standard output or to the file of -o. Everything else goes
+// to the standard error.
 package main
 
 import (

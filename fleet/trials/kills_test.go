@@ -80,8 +80,9 @@ func (e events) run(t *testing.T, url string) {
 	for _, a := range tr.accounts {
 		requests += len(a.requests())
 	}
-	fmt.Printf("%s, seed %d: %d kills and %d stops, %d of them during runs, in %.1f s; %d domains right %.1f s after the last kill; %d requests\n",
-		t.Name(), tr.seed, e.kills, e.stops, cut, time.Since(begun).Seconds()-took.Seconds(), len(tr.domains), took.Seconds(), requests)
+	fmt.Printf("figure: %s, seed %d: %d kills and %d stops, %d of them during runs; %d domains right; %d requests\n",
+		t.Name(), tr.seed, e.kills, e.stops, cut, len(tr.domains), requests)
+	fmt.Printf("%s: it took %.1f s; the domains were right %.1f s after the last kill\n", t.Name(), time.Since(begun).Seconds()-took.Seconds(), took.Seconds())
 	tr.finish(tr.domains)
 }
 
@@ -206,8 +207,8 @@ func TestEnqueueDuringRuns(t *testing.T) {
 					longest = max(longest, tr.whole(time.Minute, tr.domains...))
 					tr.requirePlansEmpty(tr.domains)
 				}
-				fmt.Printf("%s, seed %d: %d changes of %d domains in %.1f s; the last ones took %.1f s at most\n",
-					t.Name(), tr.seed, tr.changes(), try.domains, time.Since(begun).Seconds(), longest.Seconds())
+				fmt.Printf("figure: %s, seed %d: %d changes of %d domains\n", t.Name(), tr.seed, tr.changes(), try.domains)
+				fmt.Printf("%s: in %.1f s; the last ones took %.1f s at most\n", t.Name(), time.Since(begun).Seconds(), longest.Seconds())
 				tr.finish(tr.domains)
 			})
 		})

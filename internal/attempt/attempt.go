@@ -104,9 +104,9 @@ type Owner interface {
 	Secrets() transcript.Secrets // to keep them out of logs
 
 	// AttemptBegins is told of an attempt that has its turn, if the account is observed. It
-	// returns the context of the request, and headers to add to it. AttemptEnds is told how
-	// it ended: when there was an answer, or err.
-	AttemptBegins(ctx context.Context, u *url.URL) (context.Context, http.Header)
+	// returns a context whose values the request has, or nil, and headers to add to it.
+	// AttemptEnds is told how it ended: when there was an answer, or err.
+	AttemptBegins(ctx context.Context, u *url.URL) (values context.Context, header http.Header)
 	AttemptEnds(err error)
 }
 
@@ -150,14 +150,17 @@ func Observation(ctx context.Context) any { return ctx.Value(observationKey{}) }
 type outside struct{ context.Context }
 
 func (o outside) Value(key any) any {
-	if key == (ownerKey{}) || key == (observationKey{}) {
+	if own(key) {
 		return nil
 	}
 	return o.Context.Value(key)
 }
 
+// own reports whether a key is one of this package.
+func own(key any) bool { return key == (ownerKey{}) || key == (observationKey{}) }
+
 // WithValues returns ctx with the values of another context, which somebody made of it,
-// or should have. It ends only when ctx ends.
+// or should have. It ends only when ctx ends, and belongs to the call that ctx belongs to.
 func WithValues(ctx, values context.Context) context.Context {
 	if values == nil {
 		return ctx
@@ -171,6 +174,9 @@ type valued struct {
 }
 
 func (v *valued) Value(key any) (value any) {
+	if own(key) {
+		return v.Context.Value(key) // the values may be of another call
+	}
 	defer func() {
 		if recover() != nil || value == nil { // the values are somebody's, who may do anything
 			value = v.Context.Value(key)
@@ -222,9 +228,9 @@ func (t *Transport) RoundTrip(req *http.Request) (resp *http.Response, err error
 		return nil, err
 	}
 	if call.Account.Observed {
-		ctx, header := owner.AttemptBegins(out.Context(), out.URL)
-		if ctx != out.Context() {
-			out = out.WithContext(ctx)
+		values, header := owner.AttemptBegins(&call.last.watch.outside, out.URL)
+		if values != nil {
+			out = out.WithContext(WithValues(out.Context(), values))
 		}
 		for key, values := range header {
 			for _, value := range values {

@@ -111,6 +111,9 @@ func TestTransportsThatBreakTheirContract(t *testing.T) {
 		"an answer and an error": {func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 204, Body: closer(func() { closed = true })}, io.ErrClosedPipe
 		}, io.ErrClosedPipe.Error()},
+		"an answer without a body, and an error": {func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 204}, io.ErrClosedPipe
+		}, io.ErrClosedPipe.Error()},
 		"an answer without a body": {answers(&http.Response{StatusCode: 204, Header: http.Header{}}), ""},
 		"nothing":                  {answers(nil), "neither an answer nor an error"},
 		"a panic":                  {func(*http.Request) (*http.Response, error) { panic("hunter2") }, "the transport panicked (string)"},
@@ -129,6 +132,28 @@ func TestTransportsThatBreakTheirContract(t *testing.T) {
 	}
 	require.True(t, closed)
 }
+
+// The body of an answer may break its contract too. The turn of its attempt ends all the
+// same.
+func TestABodyThatPanics(t *testing.T) {
+	t.Parallel()
+	var ctx context.Context
+	resp, err := try(t, newOwner(), func(req *http.Request) (*http.Response, error) {
+		ctx = req.Context()
+		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: panicking{}}, nil
+	}, ownURL, nil)
+	require.NoError(t, err)
+	n, err := resp.Body.Read(make([]byte, 8))
+	require.Zero(t, n)
+	require.EqualError(t, err, "reading the answer panicked (string)")
+	require.NoError(t, resp.Body.Close())
+	require.Error(t, ctx.Err(), "the attempt is at its end")
+}
+
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error) { panic("hunter2") }
+func (panicking) Close() error             { panic("hunter2") }
 
 type closer func()
 
@@ -155,6 +180,7 @@ func TestSent(t *testing.T) {
 	t.Parallel()
 	o := newOwner()
 	require.False(t, o.Sent())
+	require.False(t, o.Replayed())
 	refused := "http://127.0.0.1:1"
 	_, err := try(t, o, http.DefaultTransport.(*http.Transport).Clone().RoundTrip, refused, nil)
 	require.Error(t, err)
@@ -271,15 +297,18 @@ func TestTimeouts(t *testing.T) {
 func TestTheRestOfAnAnswer(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		long bool
-		took time.Duration
-	}{{false, 3 * time.Second}, {true, 0}} {
+		long   bool
+		status int
+		took   time.Duration
+	}{{false, 200, 3 * time.Second}, {true, 200, 0}, {true, 404, 2 * time.Second}} { // the limits, less the first second
 		synctest.Test(t, func(t *testing.T) {
 			o := newOwner()
 			o.Long = test.long
 			resp, err := try(t, o, func(req *http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: 200, Header: http.Header{}, Body: &slow{req.Context(), time.Second, 100}}, nil
+				return &http.Response{StatusCode: test.status, Header: http.Header{}, Body: &slow{req.Context(), time.Second, 100}}, nil
 			}, ownURL, nil)
+			require.NoError(t, err)
+			_, err = resp.Body.Read(make([]byte, 1))
 			require.NoError(t, err)
 			began := time.Now()
 			require.NoError(t, resp.Body.Close())
@@ -325,19 +354,22 @@ func TestALongWait(t *testing.T) {
 	for name, test := range map[string]struct {
 		pauses []time.Duration
 		cancel time.Duration // 0: never
+		secret bool          // the logger is not to know
 		want   []string      // when it says so, and of which attempt
 	}{
 		"short":     {pauses: []time.Duration{9 * time.Second, 9 * time.Second}},
 		"long":      {pauses: []time.Duration{time.Second, time.Minute, time.Minute}, want: []string{"11s 2"}},
 		"cancelled": {pauses: []time.Duration{time.Minute}, cancel: 5 * time.Second},
+		"not told":  {pauses: []time.Duration{time.Minute}, secret: true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
 			began := time.Now()
 			var got []string
 			o := newOwner()
-			o.Warned = new(atomic.Bool)
-			o.Account.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+			if !test.secret {
+				o.Warned = new(atomic.Bool)
+			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			if test.cancel > 0 {
@@ -395,6 +427,9 @@ func TestTheDebugLog(t *testing.T) {
 			func(*http.Request) (*http.Response, error) { return nil, errors.New("hunter2") },
 			func(*http.Request) (*http.Response, error) { panic("hunter2") },
 			answers(nil),
+			func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: 204, Body: http.NoBody}, errors.New("hunter2")
+			},
 		} {
 			if resp, err := try(t, o, base, ownURL, strings.NewReader("a=b")); err == nil {
 				_, err = io.Copy(io.Discard, resp.Body)
@@ -404,9 +439,133 @@ func TestTheDebugLog(t *testing.T) {
 		}
 		const request = "GET /users/1\n    Authorization: [redacted]\n    Content-Type: application/x-www-form-urlencoded\n    User-Agent: agent/1\n    X-A: b\n\n    a=b\n"
 		want := ""
-		for i, answered := range []string{"200 OK\n    Location: /1\n\n    ok\n", "101 Switching Protocols\n", "clean\n", "clean\n", "clean\n"} {
+		for i, answered := range []string{"200 OK\n    Location: /1\n\n    ok\n", "101 Switching Protocols\n", "clean\n", "clean\n", "clean\n", "clean\n"} {
 			want += fmt.Sprintf("--> #%[1]d Users.Get, attempt %[1]d\n    %[2]s<-- #%[1]d Users.Get, attempt %[1]d, after 0s\n    %[3]s", i+1, request, answered)
 		}
 		require.Equal(t, want, log.String())
+	})
+}
+
+// An attempt that ends with the context has its error, which is not the cause: that is the
+// caller's own. An answer that came all the same is one.
+func TestTheEndOfTheContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, timeout := roundTrip(t.Context(), t, newOwner(), func(req *http.Request) (*http.Response, error) {
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		}, nil)
+		require.EqualError(t, timeout, "no answer for 1s")
+		temporary, ok := timeout.(interface{ Temporary() bool })
+		require.True(t, ok && temporary.Temporary())
+		for name, test := range map[string]struct {
+			cause error
+			after time.Duration // the attempt ends so long after the context
+		}{
+			"its own":             {errors.New("hunter2"), 0},
+			"its own, and late":   {errors.New("hunter2"), 2 * time.Second},
+			"a timeout, not ours": {timeout, 0},
+		} {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			_, err := roundTrip(ctx, t, newOwner(), func(req *http.Request) (*http.Response, error) {
+				cancel(test.cause)
+				time.Sleep(test.after)
+				return nil, context.Cause(req.Context())
+			}, nil)
+			require.Equal(t, context.Canceled, err, name)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		resp, err := roundTrip(ctx, t, newOwner(), func(*http.Request) (*http.Response, error) {
+			cancel()
+			return &http.Response{StatusCode: 204, Header: http.Header{}}, nil
+		}, nil)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+	})
+}
+
+// An attempt without an answer has nothing of the answer before.
+func TestNoAnswerAfterOne(t *testing.T) {
+	t.Parallel()
+	o := newOwner()
+	resp, err := try(t, o, answers(&http.Response{StatusCode: 429, Proto: "HTTP/2.0", Header: http.Header{"X-Request-Id": {"7"}}}), ownURL, nil)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, "HTTP/2.0", o.Proto())
+	require.True(t, o.Refused())
+	require.Equal(t, "7", attempt.RequestID(o))
+	_, err = try(t, o, func(*http.Request) (*http.Response, error) { return nil, io.ErrClosedPipe }, ownURL, nil)
+	require.Error(t, err)
+	require.Zero(t, o.Status())
+	require.Empty(t, o.Proto())
+	require.Nil(t, o.Answer())
+	require.False(t, o.Refused())
+	require.Empty(t, attempt.RequestID(o))
+}
+
+// A record has the time that the attempt took. That of an attempt without a turn has no
+// id of the answer before.
+func TestRecordsOfTwoAttempts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		o := newOwner()
+		o.Account.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		resp, err := try(t, o, func(*http.Request) (*http.Response, error) {
+			time.Sleep(900 * time.Millisecond)
+			return &http.Response{StatusCode: 204, Header: http.Header{"X-Request-Id": {"7"}}}, nil
+		}, ownURL, nil)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Contains(t, log.String(), `"took":900000000,`)
+		require.Contains(t, log.String(), `"request_id":"7"`)
+		log.Reset()
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		o.Pause = time.Second
+		_, err = roundTrip(ended, t, o, answers(nil), nil)
+		require.Error(t, err)
+		require.Contains(t, log.String(), `"error":"clean"`)
+		require.NotContains(t, log.String(), "request_id")
+	})
+}
+
+// Waited is how long a call waited for its turns, and not for what the server asked.
+func TestWaited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := newOwner()
+		for _, wait := range []time.Duration{0, 2 * time.Second, 3 * time.Second} {
+			o.Account.Limiter, o.Pause = limiter(func(context.Context) error { time.Sleep(wait); return nil }), time.Minute
+			require.NoError(t, attemptAt(t, o, answers(&http.Response{StatusCode: 204, Header: http.Header{}}), http.MethodGet, ownURL, nil))
+		}
+		require.Equal(t, 5*time.Second, o.Waited)
+	})
+}
+
+// slowHandler takes its time for the record of a long wait.
+type slowHandler struct {
+	slog.Handler
+	done *bool
+}
+
+func (h slowHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level == slog.LevelWarn
+}
+func (h slowHandler) Handle(context.Context, slog.Record) error {
+	time.Sleep(5 * time.Second)
+	*h.done = true
+	return nil
+}
+
+// No record is written after its call has returned.
+func TestASlowHandlerOfALongWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o, done := newOwner(), false
+		o.Warned, o.Pause = new(atomic.Bool), 11*time.Second
+		o.Account.Logger = slog.New(slowHandler{slog.DiscardHandler, &done})
+		require.NoError(t, attemptAt(t, o, answers(&http.Response{StatusCode: 204, Header: http.Header{}}), http.MethodGet, ownURL, nil))
+		require.True(t, done)
 	})
 }

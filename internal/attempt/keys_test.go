@@ -77,6 +77,19 @@ func TestKeysRotate(t *testing.T) {
 	require.Equal(t, []string{"a", "b", "c", "g", "f"}, secretsOf(first), "what a look was sent with is known to its call")
 }
 
+// The last two keys are those that the source gave last, in whatever order it first did.
+func TestAKeyThatComesBack(t *testing.T) {
+	t.Parallel()
+	given := ""
+	o := withSource(func(context.Context) (attempt.Key, error) { return keyOf(given), nil })
+	for _, given = range []string{"a", "b", "a", "c"} {
+		require.NoError(t, attemptAt(t, o, answers(&http.Response{StatusCode: 204, Header: http.Header{}}), http.MethodGet, ownURL, nil))
+	}
+	next := newOwner()
+	next.Account = o.Account
+	require.Equal(t, []string{"c", "a"}, secretsOf(next))
+}
+
 // A source that fails, hangs, panics or ends its goroutine sends nothing, counts as no
 // attempt, and gives the turn back.
 func TestSourcesThatFail(t *testing.T) {
@@ -116,15 +129,32 @@ func TestSourcesThatFail(t *testing.T) {
 				require.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's context is alive")
 			}
 			require.Equal(t, name == "an error and a key", len(o.Keys()) == 1, name)
-			for range 2 { // a refusal lowers the limit to what else is in flight, if anything is
-				turn, err := o.Account.Turns.Wait(t.Context(), new(ratelimit.Place), true)
-				require.NoError(t, err)
-				turn.Answer(ratelimit.TooMany, 0)
-				turn.Done()
-			}
+			noneInFlight(t, o)
 			time.Sleep(time.Hour) // the source that does not listen comes to its end
 		})
 	}
+}
+
+// noneInFlight fails if an attempt of the account holds its turn.
+func noneInFlight(t *testing.T, o *owner) {
+	t.Helper()
+	began := time.Now()
+	for range 2 { // a refusal lowers the limit to what else is in flight, if anything is
+		turn, err := o.Account.Turns.Wait(t.Context(), new(ratelimit.Place), true)
+		require.NoError(t, err)
+		turn.Answer(ratelimit.TooMany, 0)
+		turn.Done()
+	}
+	require.Zero(t, time.Since(began), "no turn waits for another")
+}
+
+// The context of a source ends when the source has answered.
+func TestTheContextOfASource(t *testing.T) {
+	t.Parallel()
+	var ctx context.Context
+	o := withSource(func(asked context.Context) (attempt.Key, error) { ctx = asked; return keyOf("a"), asked.Err() })
+	require.NoError(t, attemptAt(t, o, answers(&http.Response{StatusCode: 204, Header: http.Header{}}), http.MethodGet, ownURL, nil))
+	require.Equal(t, context.Canceled, ctx.Err())
 }
 
 // The context ends the wait for a source, and is the error.
@@ -142,11 +172,13 @@ func TestTheContextEndsTheWaitForASource(t *testing.T) {
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, ownURL, nil)
 		require.NoError(t, err)
+		o.Account.Turns = ratelimit.New(ratelimit.Options{Patience: time.Minute})
 		_, err = (&attempt.Transport{Base: answers(nil)}).RoundTrip(req)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		synctest.Wait()
 		require.True(t, ended)
 		require.Zero(t, o.Attempts)
+		noneInFlight(t, o)
 	})
 }
 

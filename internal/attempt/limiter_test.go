@@ -52,8 +52,10 @@ func TestLimiter(t *testing.T) {
 func TestLimitersThatFail(t *testing.T) {
 	t.Parallel()
 	errEmpty := errors.New("empty")
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
+	one, cancelOne := context.WithCancel(t.Context())
+	defer cancelOne()
+	two, cancelTwo := context.WithCancel(t.Context())
+	defer cancelTwo()
 	for name, test := range map[string]struct {
 		ctx     context.Context
 		limiter limiter
@@ -64,8 +66,8 @@ func TestLimitersThatFail(t *testing.T) {
 		"a panic":  {t.Context(), func(context.Context) error { panic("hunter2") }, "the limiter gave no turn: it panicked (string)", attempt.ErrLimiter},
 		"its own timeout": {t.Context(), func(context.Context) error { return context.DeadlineExceeded },
 			"the limiter gave no turn: context deadline exceeded", attempt.ErrLimiter},
-		"the end of the context": {ended, func(context.Context) error { return errEmpty }, "context canceled", context.Canceled},
-		"no error at its end":    {ended, func(context.Context) error { return nil }, "context canceled", context.Canceled},
+		"the end of the context": {one, func(context.Context) error { cancelOne(); return errEmpty }, "context canceled", context.Canceled},
+		"no error at its end":    {two, func(context.Context) error { cancelTwo(); return nil }, "context canceled", context.Canceled},
 	} {
 		o := newOwner()
 		o.Account.Limiter = test.limiter

@@ -128,3 +128,24 @@ func TestParseBaseURLRefuses(t *testing.T) {
 		require.Equal(t, raw, base.String())
 	}
 }
+
+func TestCheckPath(t *testing.T) {
+	t.Parallel()
+	const (
+		slash   = "must begin with a slash, as a page of the API writes it"
+		alone   = `must be a path alone, without escapes: no ?, #, % or \, and nothing that does not print`
+		segment = `must have no empty segment, and neither "." nor ".."`
+	)
+	for path, want := range map[string]string{
+		"/users": "", "/config/v2/sip/domains/1/users": "", "/a..b/...": "", "/.a": "", "/é": "", "/\ufffd": "",
+
+		"": slash, "users": slash, "users/1": slash, "./users": slash, "https://gw.example.com/users": slash,
+
+		"/users?key=hunter2": alone, "/users#hunter2": alone, "/a%2fb": alone, `/a\b`: alone, "/a\nb": alone, "/a\u00a0b": alone, "/a\xffb": alone,
+
+		"/": segment, "//": segment, "//gw.example.com": segment, "/users//1": segment, "/users/": segment,
+		"/.": segment, "/./users": segment, "/..": segment, "/users/../hunter2": segment,
+	} {
+		require.Equal(t, want, attempt.CheckPath(path), "%q", path)
+	}
+}

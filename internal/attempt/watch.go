@@ -3,6 +3,7 @@ package attempt
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -39,15 +40,16 @@ func (t Timeouts) ofBody(succeeded, long bool, began time.Time) time.Duration {
 // watch records whether an attempt was sent, and ends one whose answer does not
 // begin, or stops coming.
 type watch struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	began  time.Time
-	timer  *time.Timer // nil before start
-	missed string      // the text of the timeout error, before the time
-	wait   time.Duration
-	waits  Timeouts
-	late   atomic.Bool // the timer has ended the attempt
-	turn   ratelimit.Turn
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	outside outside // ctx, for an Observer
+	began   time.Time
+	timer   *time.Timer // nil before start
+	missed  string      // the text of the timeout error, before the time
+	wait    time.Duration
+	waits   Timeouts
+	late    atomic.Bool // the timer has ended the attempt
+	turn    ratelimit.Turn
 
 	trace httptrace.ClientTrace
 	mu    sync.Mutex  // what follows is set by the trace, perhaps from other goroutines
@@ -77,6 +79,7 @@ func newWatch(ctx context.Context, waits Timeouts) *watch {
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	w.trace = httptrace.ClientTrace{GetConn: w.getConn, GotConn: w.gotConn, PutIdleConn: w.putIdleConn, WroteHeaders: w.wroteHeaders}
 	w.ctx = httptrace.WithClientTrace(w.ctx, &w.trace)
+	w.outside = outside{w.ctx}
 	return w
 }
 
@@ -223,7 +226,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	}
 	start := time.Now()
 	b.watch.timer.Reset(b.left)
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.read(p)
 	b.watch.timer.Stop()
 	b.left = max(b.left-time.Since(start), 0)
 	if err != nil {
@@ -233,6 +236,17 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 		err = b.watch.explain(err)
 	}
 	return n, err
+}
+
+// read reads from a body that may be the user's own. What it panics with may hold
+// anything, so it is not shown.
+func (b *watchedBody) read(p []byte) (n int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			n, err = 0, fmt.Errorf("reading the answer panicked (%T)", v)
+		}
+	}()
+	return b.ReadCloser.Read(p)
 }
 
 // Progress starts the full wait again.
@@ -248,7 +262,9 @@ func (b *watchedBody) Close() error {
 		_, _ = io.CopyN(io.Discard, b, MaxDrain)
 	}
 	b.closed = true
-	err := b.ReadCloser.Close()
-	_ = b.watch.end(nil)
-	return err
+	defer func() {
+		_ = recover() // it is read, so nothing is lost
+		_ = b.watch.end(nil)
+	}()
+	return b.ReadCloser.Close()
 }

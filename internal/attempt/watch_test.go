@@ -187,9 +187,7 @@ func TestAnotherHostIsNoReplay(t *testing.T) {
 			trace.GotConn(httptrace.GotConnInfo{Conn: &net.TCPConn{}})
 			trace.WroteHeaders()
 		}
-		if req.Context().Err() != nil {
-			return nil, req.Context().Err()
-		}
+		require.NoError(t, req.Context().Err(), "so far it is sent once to each")
 		trace.GetConn("gw.example.com:443")
 		return nil, req.Context().Err()
 	})
@@ -307,6 +305,21 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
+// A 503 is a refusal if the server accepts others, as it does with a success, or with an
+// error that blames the request.
+func TestA503AfterOtherAnswers(t *testing.T) {
+	t.Parallel()
+	for before, want := range map[int]bool{200: true, 204: true, 400: true, 404: true, 499: true, 302: false, 408: false, 500: false, 501: false} {
+		synctest.Test(t, func(t *testing.T) {
+			o := newOwner()
+			for _, status := range []int{before, 503} {
+				require.NoError(t, attemptAt(t, o, answers(&http.Response{StatusCode: status, Header: http.Header{}}), http.MethodGet, ownURL, nil))
+			}
+			require.Equal(t, want, o.Refused(), before)
+		})
+	}
+}
+
 // A list that is read row by row gives its turn back when it begins: a loop over
 // its rows makes calls, which must not wait for its end.
 func TestALongAnswerHoldsNoTurn(t *testing.T) {
@@ -323,6 +336,15 @@ func TestALongAnswerHoldsNoTurn(t *testing.T) {
 		first := one(200, false)
 		require.NoError(t, one(429, false).Body.Close()) // one at a time is what the server seems to take
 		require.NoError(t, first.Body.Close())
+
+		short, next := one(200, false), newOwner()
+		next.Account.Turns = turns
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := roundTrip(ctx, t, next, answers(nil), nil)
+		require.Equal(t, context.DeadlineExceeded, err, "one at a time")
+		require.NoError(t, short.Body.Close())
+
 		long, began := one(200, true), time.Now()
 		for range 10 {
 			require.NoError(t, one(200, false).Body.Close())
@@ -362,6 +384,24 @@ func TestTheWaitForAConnection(t *testing.T) {
 			require.False(t, o.Sent())
 		})
 	}
+}
+
+// The answer must begin as soon after a connection as ever.
+func TestNoAnswerOnAConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		_, err := try(t, newOwner(), func(req *http.Request) (*http.Response, error) {
+			trace := httptrace.ContextClientTrace(req.Context())
+			trace.GetConn("gw.example.com:443")
+			time.Sleep(2 * time.Second)
+			trace.GotConn(httptrace.GotConnInfo{Conn: &net.TCPConn{}})
+			<-req.Context().Done()
+			return nil, req.Context().Err()
+		}, ownURL, nil)
+		require.EqualError(t, err, "no answer for 1s")
+		require.Equal(t, 3*time.Second, time.Since(began))
+	})
 }
 
 // The first bytes of an answer are kept until there is a row.

@@ -123,9 +123,10 @@ func (p *pager[R]) run(ctx context.Context) bool {
 
 // pending is a page that was asked for.
 type pending[R any] struct {
-	done chan struct{}
-	page Page[R]
-	err  error
+	done     chan struct{}
+	page     Page[R]
+	err      error
+	panicked any // what Ask panicked with, for the reader, who may recover it
 }
 
 // readAhead goes on with a run that begins with page.
@@ -144,6 +145,7 @@ func (p *pager[R]) readAhead(ctx context.Context, query Query, step int, page Pa
 			query, next := query, &pending[R]{done: make(chan struct{}), err: ErrLost}
 			asking.Go(func() {
 				defer close(next.done)
+				defer func() { next.panicked = recover() }()
 				next.page, next.err = p.Ask(ctx, query)
 			})
 			queue <- next
@@ -153,6 +155,9 @@ func (p *pager[R]) readAhead(ctx context.Context, query Query, step int, page Pa
 		fill(1)
 		next := <-queue
 		<-next.done
+		if next.panicked != nil {
+			panic(next.panicked)
+		}
 		page = next.page
 		switch {
 		case next.err != nil:

@@ -926,6 +926,30 @@ func TestAnAskThatDoesNotComeBack(t *testing.T) {
 	})
 }
 
+// A panic in a page that is read ahead is for the reader, who may recover it.
+func TestAnAskThatPanics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		yielded := 0
+		list := pages.List[row]{Size: 2, Ahead: 3, ID: func(r *row) int64 { return r.id }}
+		list.Ask = func(_ context.Context, q pages.Query) (pages.Page[row], error) {
+			if q.Offset == 4 {
+				panic("the user's own")
+			}
+			id := int64(q.Offset)
+			return pages.Page[row]{Rows: []row{{id: id + 1}, {id: id + 2}}}, nil
+		}
+		require.PanicsWithValue(t, "the user's own", func() {
+			list.Read(t.Context(), func(_ row, err error) bool {
+				require.NoError(t, err)
+				yielded++
+				return true
+			})
+		})
+		require.Equal(t, 4, yielded, "the rows before it")
+	})
+}
+
 // Read of a page is called when the reader comes to it: before its rows or its
 // error, not for a page that it does not come to.
 func TestReadOfAPage(t *testing.T) {

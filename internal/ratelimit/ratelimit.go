@@ -149,7 +149,7 @@ func (l *Limiter) join(ctx context.Context, w *waiter, now time.Time) (time.Dura
 		wait, first = l.due.Add(time.Duration(at)*l.every-l.burst).Sub(now), at == 0 && !l.probing && l.flight < l.limit
 	}
 	deadline, ok := ctx.Deadline()
-	switch due := first && wait <= 0; {
+	switch due := first && wait <= 0 && left > 0; {
 	case ctx.Err() != nil, due:
 		return 0, ctx.Err()
 	case asked > l.patience, left <= 0, l.hopeless:

@@ -42,7 +42,7 @@ func words(text string) string {
 	switch {
 	case strings.HasPrefix(text, "["):
 		return ""
-	case strings.HasPrefix(text, "{"), strings.HasPrefix(text, `"`):
+	case strings.HasPrefix(text, "{"), strings.HasPrefix(text, `"`) && !quotes(text):
 		return message([]byte(text), 3)
 	case strings.HasPrefix(text, "<"):
 		for i := range max(len(text)-len("<title"), 0) {
@@ -61,6 +61,20 @@ func words(text string) string {
 	text, _, _ = strings.Cut(text, "\n{")
 	text, _, _ = strings.Cut(text, "\n[{")
 	return text
+}
+
+// quotes reports whether a text that begins with a quotation mark is no string of
+// JSON, but words of which the first are quoted: "pin" is too short.
+func quotes(text string) bool {
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i < len(text)-1
+		}
+	}
+	return false
 }
 
 // message finds the words in JSON, down to a depth of objects.

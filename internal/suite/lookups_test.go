@@ -176,7 +176,7 @@ func TestVerifyANameThatLooksLikeAnAddress(t *testing.T) {
 	for _, name := range []string{"00-50-56-ab-cd-ef", "0050.56ab.cdef", "00:50:56:Ab:cd:ef", "00:50:56:ab:cd:ef", "10.0.0.1", "10.0.0.1/24"} {
 		for _, twice := range []bool{true, false} {
 			synctest.Test(t, func(t *testing.T) {
-				a := newAcme(t, siptest.Options{AllowDuplicates: twice, UndocumentedQuery: siptest.HonourQuery})
+				a := newAcme(t, siptest.Options{AllowDuplicates: twice, UndocumentedQuery: siptest.UndocumentedQueryHonoured})
 				a.Fail(siptest.On("Queues.Create").Nth(1).CommitThenStatus(503))
 				params := infinitysip.QueueCreateParams{Name: name, DisplayName: "Door", ExtensionNumber: "0301"}
 				before := len(a.Queues(a.domain))
@@ -286,10 +286,12 @@ func TestVerifyARival(t *testing.T) {
 		"another number": {`{"userId":"5","user":"joe_blogs","extensionNumber":"1001"}`, nil, func(ctx context.Context, c *infinitysip.Client) error {
 			return errorOf(c.Users.Create(ctx, 1, newUser()))
 		}},
-		"a group's number":  {`{"groupId":"5","groupName":"SALES-2","extensionNumber":"0201"}`, []int64{5}, salesGroup},
-		"a device's name":   {`{"pbxDeviceId":"5","deviceMacAddress":"","pbxDeviceName":"Lobby"}`, []int64{5}, lobbyDevice},
-		"another's device":  {`{"pbxDeviceId":"5","deviceMacAddress":"","pbxDeviceName":"Hall"}`, nil, lobbyDevice},
-		"a row without any": {`{"groupId":"5","groupName":"night"}`, nil, salesGroup},
+		"a group's number":                         {`{"groupId":"5","groupName":"SALES-2","extensionNumber":"0201"}`, []int64{5}, salesGroup},
+		"a device's name":                          {`{"pbxDeviceId":"5","deviceMacAddress":"","pbxDeviceName":"Lobby"}`, []int64{5}, lobbyDevice},
+		"another's device":                         {`{"pbxDeviceId":"5","deviceMacAddress":"","pbxDeviceName":"Hall"}`, nil, lobbyDevice},
+		"a row without any":                        {`{"groupId":"5","groupName":"night"}`, nil, salesGroup},
+		"a network, in a notation of the server's": {`{"trustedNetworkId":"5","network":"10.0.20.0/255.255.255.0"}`, []int64{5}, officeNetwork},
+		"another network":                          {`{"trustedNetworkId":"5","network":"10.0.21.0/255.255.255.0"}`, nil, officeNetwork},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			posts := 0
@@ -320,6 +322,10 @@ func salesGroup(ctx context.Context, c *infinitysip.Client) error {
 
 func lobbyDevice(ctx context.Context, c *infinitysip.Client) error {
 	return errorOf(c.Devices.Create(ctx, 1, infinitysip.DeviceCreateParams{Name: "Lobby", MACAddress: "10:20:30:00:00:02"}))
+}
+
+func officeNetwork(ctx context.Context, c *infinitysip.Client) error {
+	return errorOf(c.TrustedNetworks.Create(ctx, 1, infinitysip.TrustedNetworkCreateParams{Network: netip.MustParsePrefix("10.0.20.10/24")}))
 }
 
 // What looks saw before a create was sent again says nothing of what that did.

@@ -331,26 +331,89 @@ func TestObserverOfACallThatEndsItsGoroutine(t *testing.T) {
 	require.Equal(t, infinitysip.OutcomeUnknown, n.calls[0].Outcome)
 }
 
-// What an Observer and a source of credentials call is a call of its own.
+// What an Observer calls is a call of its own, whichever of its funcs makes it.
 func TestCallsWithinCalls(t *testing.T) {
+	t.Parallel()
+	for _, in := range []string{"Call", "Attempt"} {
+		t.Run(in, func(t *testing.T) {
+			t.Parallel()
+			n := new(notes)
+			a := newAcme(t, siptest.Options{})
+			var client *infinitysip.Client
+			called := false
+			inner := func(ctx context.Context) {
+				if !called {
+					called = true
+					_, err := client.Groups.Get(ctx, a.domain, a.group)
+					require.NoError(t, err)
+				}
+			}
+			o := n.observer()
+			begin, attempt := o.Call, o.Attempt
+			o.Call = func(ctx context.Context, info infinitysip.CallInfo) (context.Context, func(infinitysip.CallResult)) {
+				if in == "Call" {
+					inner(ctx)
+				}
+				return begin(ctx, info)
+			}
+			o.Attempt = func(ctx context.Context, info infinitysip.AttemptInfo) (context.Context, func(infinitysip.AttemptResult)) {
+				if in == "Attempt" {
+					inner(ctx)
+				}
+				return attempt(ctx, info)
+			}
+			client = a.InProcessClient(infinitysip.WithObserver(o))
+			_, err := client.Users.Get(t.Context(), a.domain, a.user)
+			require.NoError(t, err)
+			require.Len(t, n.calls, 2)
+			for _, call := range n.calls {
+				require.Equal(t, 1, call.Attempts)
+			}
+		})
+	}
+}
+
+// A context that an Observer kept from an attempt before does not make a call another one.
+func TestAnObserverThatKeepsAContext(t *testing.T) {
+	t.Parallel()
+	var kept context.Context
+	var ops []string
+	client := stubClient(t, transportFunc(func(req *http.Request) (*http.Response, error) {
+		ops = append(ops, infinitysip.OperationFromContext(req.Context()))
+		return answer(http.StatusNoContent, ""), nil
+	}), infinitysip.WithObserver(infinitysip.Observer{
+		Call: func(ctx context.Context, _ infinitysip.CallInfo) (context.Context, func(infinitysip.CallResult)) {
+			return kept, nil
+		},
+		Attempt: func(ctx context.Context, _ infinitysip.AttemptInfo) (context.Context, func(infinitysip.AttemptResult)) {
+			before := kept
+			kept = ctx
+			return before, nil
+		},
+	}))
+	require.NoError(t, client.Users.Delete(t.Context(), 1, 2))
+	require.NoError(t, client.Groups.Delete(t.Context(), 1, 2))
+	require.Equal(t, []string{"Users.Delete", "Groups.Delete"}, ops)
+}
+
+// A loop over a rotation that panics did not succeed.
+func TestObserverOfALoopThatPanics(t *testing.T) {
 	t.Parallel()
 	n := new(notes)
 	a := newAcme(t, siptest.Options{})
-	var client *infinitysip.Client
-	o, once := n.observer(), false
-	begin := o.Call
-	o.Call = func(ctx context.Context, info infinitysip.CallInfo) (context.Context, func(infinitysip.CallResult)) {
-		if !once {
-			once = true
-			_, err := client.Groups.Get(ctx, a.domain, a.group)
-			require.NoError(t, err)
-		}
-		return begin(ctx, info)
-	}
-	client = a.InProcessClient(infinitysip.WithObserver(o))
-	_, err := client.Users.Get(t.Context(), a.domain, a.user)
+	client := a.InProcessClient(infinitysip.WithObserver(n.observer()))
+	_, err := client.Users.AddDevice(t.Context(), a.domain, a.user, a.device)
 	require.NoError(t, err)
-	require.Len(t, n.calls, 2)
+	n.calls = nil
+	require.Panics(t, func() {
+		for _, err := range client.Users.RotateDeviceTokens(t.Context(), a.domain, a.user) {
+			require.NoError(t, err)
+			panic("the user's own")
+		}
+	})
+	require.Len(t, n.calls, 1)
+	require.Error(t, n.calls[0].Err)
+	require.Equal(t, infinitysip.OutcomeUnknown, n.calls[0].Outcome)
 }
 
 // If the context ends before the request goes out, nothing was sent, and the call says so.

@@ -68,7 +68,9 @@ func soakAll(t *testing.T, seed uint64) {
 			})
 		}
 	})
-	fmt.Printf("soak, seed %d: %v\n", seed, sum)
+	fmt.Printf("figure: soak, seed %d: %d calls, %d requests, %d faults, %d retries\n", seed, sum.calls.Load(), sum.requests.Load(), sum.faults.Load(), sum.retries.Load())
+	fmt.Printf("figure: soak, how the calls ended: %d successes, %d of them settled by a look; %d of unknown outcome, %d of them with ids\n",
+		sum.successes.Load(), sum.settled.Load(), sum.unknown.Load(), sum.found.Load())
 	counted.soakCalls.Add(sum.calls.Load())
 	counted.duplicates.Add(sum.duplicates.Load())
 	counted.falseSuccesses.Add(sum.falseSuccesses.Load())
@@ -79,6 +81,7 @@ func soakAll(t *testing.T, seed uint64) {
 // Without a fault nothing fails. All calls go to one server, whose lists grow with them, so
 // more than some thousand would take minutes.
 func TestSoakWithoutFaults(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	calls := min(*soakCalls, 3000)
 	synctest.Test(t, func(t *testing.T) {

@@ -211,6 +211,7 @@ func storms() (all []storm) {
 // TestStorms holds the goals of every storm: of those with few workers, unless all
 // are asked for.
 func TestStorms(t *testing.T) {
+	slow(t)
 	t.Parallel()
 	var mu sync.Mutex
 	lines := make(map[string]string)
@@ -226,6 +227,12 @@ func TestStorms(t *testing.T) {
 		name := fmt.Sprintf("%s, %d workers", s.name, s.workers)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			counted.storms.Add(1)
+			t.Cleanup(func() {
+				if !t.Failed() {
+					counted.held.Add(1)
+				}
+			})
 			var r stormResult
 			synctest.Test(t, func(t *testing.T) { r = s.run(t) })
 			mu.Lock()

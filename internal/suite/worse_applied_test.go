@@ -114,7 +114,7 @@ func aShortLag(t *testing.T) {
 // an offset show the rest when they are asked for it.
 func cutServers(rows int) map[string]siptest.Options {
 	kinds := make(map[string]siptest.Options)
-	for query, policy := range map[string]siptest.UndocumentedQuery{"ignores": siptest.IgnoreQuery, "honours": siptest.HonourQuery, "rejects": siptest.RejectQuery} {
+	for query, policy := range map[string]siptest.UndocumentedQuery{"ignores": siptest.UndocumentedQueryIgnored, "honours": siptest.UndocumentedQueryHonoured, "rejects": siptest.UndocumentedQueryRejected} {
 		for _, ignorePaging := range []bool{false, true} {
 			kinds[fmt.Sprintf("cut at %d, %s queries, ignores paging %t", rows, query, ignorePaging)] = siptest.Options{
 				MaxRows: rows, IgnoreFilters: true, IgnorePaging: ignorePaging, UndocumentedQuery: policy, AllowDuplicates: true,
@@ -152,7 +152,7 @@ func aCut(t *testing.T, rows int) {
 				continue // a thousand rows take long to make; these have a query that is documented, and one that is not
 			}
 			documented := !slices.Contains([]string{"Users.Create", "Groups.Create", "Queues.CreateMember"}, c.op)
-			goesOn := !server.IgnorePaging && (documented || server.UndocumentedQuery == siptest.HonourQuery) // where it is asked to
+			goesOn := !server.IgnorePaging && (documented || server.UndocumentedQuery == siptest.UndocumentedQueryHonoured) // where it is asked to
 			for _, failure := range failures {
 				if rows > 100 && failure.status == 500 {
 					continue // the list proves no more after it
@@ -231,7 +231,7 @@ func anotherKey(t *testing.T) {
 		all = append(all, rewriting{"as " + kept, trustedNetworksCreate, func(string) string { return kept }})
 	}
 	for _, r := range all {
-		for _, query := range []siptest.UndocumentedQuery{siptest.IgnoreQuery, siptest.HonourQuery, siptest.RejectQuery} {
+		for _, query := range []siptest.UndocumentedQuery{siptest.UndocumentedQueryIgnored, siptest.UndocumentedQueryHonoured, siptest.UndocumentedQueryRejected} {
 			for _, failure := range failures {
 				where := fmt.Sprintf("%s, queries %d, %v", r.name, query, failure)
 				options := server(r)

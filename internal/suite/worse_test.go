@@ -46,6 +46,7 @@ func trialsOf(list []fault) []trial {
 // wrong: a server that fails and shows old lists, a gateway that answers for
 // another, a connection that ends between two requests.
 func TestWorseFaults(t *testing.T) { // not parallel: what is tried on a socket counts goroutines and connections
+	slow(t)
 	numbered := make(map[int][]trial)
 	for _, one := range slices.Concat(
 		trialsOf(answersOfAnother()), locations(), // 45 and 46

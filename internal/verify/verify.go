@@ -45,8 +45,9 @@ type Search struct {
 
 	Found []int64 // the ids of the rows that the last look found
 
-	before map[int64]bool // ids that were there before the create
-	blind  bool           // it is not known what was there before
+	before map[int64]bool      // ids that were there before the create
+	known  func(id int64) bool // the same, from who knows it; or nil
+	blind  bool                // it is not known what was there before
 	sent   []time.Time
 	notes  []string
 	good   int     // looks that were answered, since it was sent the last time
@@ -65,8 +66,22 @@ func (s *Search) addCause(err error) {
 	}
 }
 
+type knownKey struct{}
+
+// WithKnown returns a context for the creates of a package of this module that knows
+// which rows were there before: has reports whether a row was. So nobody looks.
+func WithKnown(ctx context.Context, has func(id int64) bool) context.Context {
+	return context.WithValue(ctx, knownKey{}, has)
+}
+
 // Before notes what has the key before the create, where several may have it.
 func (s *Search) Before(ctx context.Context) {
+	if ctx != nil { // which the look refuses
+		s.known, _ = ctx.Value(knownKey{}).(func(int64) bool)
+	}
+	if s.known != nil {
+		return
+	}
 	there, err := s.Look(ctx, false)
 	s.blind = err != nil
 	s.before = make(map[int64]bool, len(there))
@@ -80,7 +95,9 @@ func (s *Search) Before(ctx context.Context) {
 }
 
 // New reports whether the row with this id was not there before the create.
-func (s *Search) New(id int64) bool { return !s.blind && !s.before[id] }
+func (s *Search) New(id int64) bool { return !s.blind && !s.wasThere(id) }
+
+func (s *Search) wasThere(id int64) bool { return s.before[id] || s.known != nil && s.known(id) }
 
 // Run looks after each of the waits until the thing is found, and returns its
 // id, or 0 if its row has none. The last look must prove that it is absent. A look
@@ -105,7 +122,7 @@ func (s *Search) Run(ctx context.Context, created bool, waits []time.Duration) (
 			continue
 		}
 		s.good++
-		found = slices.DeleteFunc(found, func(row Candidate) bool { return s.before[row.ID] })
+		found = slices.DeleteFunc(found, func(row Candidate) bool { return s.wasThere(row.ID) })
 		s.Found, rewritten = nil, nil
 		for _, row := range found {
 			s.Found = append(s.Found, row.ID)

@@ -250,6 +250,32 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// Who knows what was there before spares the look before the create.
+func TestKnownBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for name, test := range map[string]struct {
+			looks   []look
+			verdict verify.Verdict
+			id      int64
+		}{
+			"the new one":           {[]look{finds(equal(3), equal(7))}, verify.Present, 7},
+			"what was there before": {[]look{finds(equal(3)), finds(equal(3)), nothing}, verify.Absent, 0},
+			"two new ones":          {[]look{finds(equal(3), equal(7), equal(8))}, verify.Undecided, 0},
+		} {
+			s, left := search(t, test.looks...)
+			s.Before(verify.WithKnown(t.Context(), func(id int64) bool { return id == 3 }))
+			require.False(t, s.New(3))
+			require.True(t, s.New(7))
+			s.Sent(time.Now(), errLost)
+			verdict, id := s.Run(t.Context(), false, usual)
+			require.Equal(t, test.verdict, verdict, name)
+			require.Equal(t, test.id, id, name)
+			require.Zero(t, left(), name)
+		}
+	})
+}
+
 // Only the last look must prove that the thing is absent: that costs more.
 func TestTheLastLookProves(t *testing.T) {
 	t.Parallel()

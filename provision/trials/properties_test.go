@@ -42,7 +42,7 @@ type drawn struct {
 func drawOptions(t *rapid.T) siptest.Options {
 	return siptest.Options{
 		CreateBody:        rapid.SampledFrom([]siptest.CreateBody{siptest.CreateBodyID, siptest.CreateBodyRow, siptest.CreateBodyNone}).Draw(t, "create body"),
-		UndocumentedQuery: rapid.SampledFrom([]siptest.UndocumentedQuery{siptest.IgnoreQuery, siptest.HonourQuery, siptest.RejectQuery}).Draw(t, "query"),
+		UndocumentedQuery: rapid.SampledFrom([]siptest.UndocumentedQuery{siptest.UndocumentedQueryIgnored, siptest.UndocumentedQueryHonoured, siptest.UndocumentedQueryRejected}).Draw(t, "query"),
 		BareNumbers:       rapid.Bool().Draw(t, "bare numbers"),
 		EchoSecrets:       rapid.Bool().Draw(t, "echo secrets"),
 		AllowDuplicates:   rapid.Bool().Draw(t, "allow duplicates"),
@@ -76,6 +76,7 @@ type trial struct {
 }
 
 func begin(ctx context.Context, d *drawn) (*trial, error) {
+	domains.Add(1)
 	srv := siptest.NewServer(d.options)
 	tr := &trial{srv, d, srv.AddDomain(infinitysip.Domain{DisplayName: "Acme"}), provision.PlanOptions{Prune: d.prune, MaxDeletes: 1000}}
 	if err := load(ctx, srv, tr.domain, d.before, d.names); err != nil {

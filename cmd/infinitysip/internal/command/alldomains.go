@@ -55,7 +55,7 @@ func (p *provisioner) jobs(folders []string) ([]*job, error) {
 		}
 		for _, entry := range entries {
 			ending := strings.ToLower(filepath.Ext(entry.Name()))
-			if entry.IsDir() || strings.HasPrefix(entry.Name(), ".") || ending != ".json" && ending != ".csv" {
+			if entry.IsDir() || strings.HasPrefix(entry.Name(), ".") || ending != ".json" && ending != ".csv" && ending != ".tsv" {
 				continue
 			}
 			key := strings.TrimSuffix(entry.Name(), filepath.Ext(entry.Name()))
@@ -73,7 +73,7 @@ func (p *provisioner) jobs(folders []string) ([]*job, error) {
 		}
 	}
 	if len(all) == 0 {
-		return nil, wrongUse("there is no .json or .csv file in %s", strings.Join(folders, " or "))
+		return nil, wrongUse("there is no .json, .csv or .tsv file in %s", strings.Join(folders, " or "))
 	}
 	slices.SortStableFunc(all, func(a, b *job) int {
 		one, _ := infinitysip.ParseID[infinitysip.DomainID](a.domain)

@@ -90,7 +90,7 @@ infinitysip users devices add gives it to a user.`,
 		Args:    cobra.ExactArgs(1),
 	}
 	cmd.Flags().StringVar(&p.Name, "name", "", "the `name`, such as 'Lobby 1' (required)")
-	a.outputFlags(cmd)
+	a.idFlags(cmd, "pbxDeviceId")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if p.MACAddress = parseMAC(args[0]); p.MACAddress == "" {
 			p.MACAddress = args[0]

@@ -119,7 +119,7 @@ func (a *app) readFiles(ctx context.Context, o *fileOptions, files []string) (*i
 		wrong = append(wrong, fmt.Errorf("--skip-bad leaves rows out of one CSV file, and there are %d", sheets))
 	}
 	if len(wrong) > 0 {
-		return nil, withMeans(errors.Join(wrong...), sheets)
+		return nil, o.withMeans(errors.Join(wrong...), sheets)
 	}
 	if states == nil {
 		return in, nil
@@ -129,17 +129,21 @@ func (a *app) readFiles(ctx context.Context, o *fileOptions, files []string) (*i
 		in.state.EmergencyNumbers = true
 	}
 	if err := in.state.Check(); err != nil {
-		return nil, withMeans(plainError(err), sheets)
+		return nil, o.withMeans(plainError(err), sheets)
 	}
 	return in, a.tellSkipped(o, in)
 }
 
 // withMeans adds to the problems of a spreadsheet how to say that they are none.
-func withMeans(err error, sheets int) error {
+func (o *fileOptions) withMeans(err error, sheets int) error {
 	if _, ok := errors.AsType[*provision.CheckError](err); !ok || sheets == 0 {
 		return err
 	}
-	return withMend(err, "If the CSV file is right as it is, say so with --column, --ignore-columns, --numbers-as-written or --emergency-numbers. To go on without the rows that are wrong: --skip-bad FILE.")
+	mend := "If the CSV file is right as it is, say so with --column, --ignore-columns, --numbers-as-written or --emergency-numbers."
+	if o.skipBad == "" {
+		mend += " To go on without the rows that are wrong: --skip-bad FILE."
+	}
+	return withMend(err, "%s", mend)
 }
 
 // A namedReader is a text with a name for messages.

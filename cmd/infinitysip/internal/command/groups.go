@@ -3,7 +3,6 @@ package command
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -113,7 +112,7 @@ func (a *app) groupsCreateCommand() *cobra.Command {
 	flags.BoolVar(&p.RingRetry, "ring-retry", false, usageRingRetry)
 	flags.BoolVar(&p.RingExclusive, "ring-exclusive", false, usageRingExclusive)
 	flags.StringVar((*string)(&p.CallerNameFormat), "caller-name", string(provision.DefaultCallerNameFormat), usageCallerName)
-	a.outputFlags(cmd)
+	a.idFlags(cmd, "groupId")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		p.Name = strings.TrimPrefix(args[0], "=")
 		p.DisplayName = cmp.Or(p.DisplayName, p.Name)
@@ -122,10 +121,7 @@ func (a *app) groupsCreateCommand() *cobra.Command {
 		}
 		return a.inDomain(cmd, func(ctx context.Context, s *session) error {
 			id, err := s.client.Groups.Create(ctx, s.domain, p)
-			if id != 0 {
-				return errors.Join(err, printID(a, "groupId", id))
-			}
-			return err
+			return made(a, "groupId", id, err)
 		})
 	}
 	return cmd

@@ -17,7 +17,7 @@ func (a *app) help(cmd *cobra.Command, _ []string) {
 	}
 	b.WriteString(text + "\n")
 	if isTopic(cmd) {
-		_, _ = cmd.OutOrStdout().Write(b.Bytes()) // a closed pipe has had enough
+		_, a.helpErr = cmd.OutOrStdout().Write(b.Bytes())
 		return
 	}
 	fmt.Fprintf(&b, "\nUsage:\n  %s\n", usageLine(cmd))
@@ -41,7 +41,7 @@ func (a *app) help(cmd *cobra.Command, _ []string) {
 	if cmd.HasSubCommands() {
 		fmt.Fprintf(&b, "\n\"%s COMMAND -h\" shows the help of a command.\n", cmd.CommandPath())
 	}
-	_, _ = cmd.OutOrStdout().Write(b.Bytes()) // a closed pipe has had enough
+	_, a.helpErr = cmd.OutOrStdout().Write(b.Bytes())
 }
 
 // isTopic reports whether a command is there for its help alone.

@@ -190,7 +190,7 @@ group comes last. A queue may have a group twice.`,
 	var order *int
 	optional(flags, &order, "order", orderUsage+" (default: after the last)")
 	_ = cmd.RegisterFlagCompletionFunc("strategy", completeStrategy)
-	a.outputFlags(cmd)
+	a.idFlags(cmd, "queueMemberId")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		p.GroupID = 1 // any will do for the check
 		if order != nil {

@@ -98,7 +98,7 @@ are given: 10.0.20.10/24 stays 10.0.20.10/24.`,
 		Args:    nameOfA("trusted network"),
 	}
 	cmd.Flags().StringVar(&p.Description, "description", "", descriptionUsage)
-	a.outputFlags(cmd)
+	a.idFlags(cmd, "trustedNetworkId")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		if p.Network, err = parseNetwork(args[0]); err != nil {
 			return err

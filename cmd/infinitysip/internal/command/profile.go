@@ -69,6 +69,9 @@ is in use from then on.`,
 		if err != nil {
 			return err
 		}
+		if cmd.Flags().Changed("username") && username == "" { // the password would be kept as an API key
+			return wrongUse("--username is empty: give it a value, or leave it out")
+		}
 		if err := credentials.CheckName(name); err != nil {
 			return wrongUse("%w", err)
 		}
@@ -88,6 +91,9 @@ is in use from then on.`,
 			return err
 		}
 		from := account{Set: set, from: "what was given", urlFrom: "--base-url"}
+		if baseURL == "" {
+			from.urlFrom = credentials.BaseURL
+		}
 		if err := a.tryAccount(cmd.Context(), from, noCheck); err != nil {
 			return withMend(err, "The profile was not kept.")
 		}

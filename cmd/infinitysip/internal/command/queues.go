@@ -91,7 +91,7 @@ members: infinitysip queues members add.`,
 	flags.StringVar(&p.DisplayName, "name", "", "the display `name`; that of the queue if it is not given")
 	flags.StringVar(&p.ExtensionNumber, "extension", "", usageExtension+" (required)")
 	flags.StringVar((*string)(&p.CallerNameFormat), "caller-name", "", usageCallerName)
-	a.outputFlags(cmd)
+	a.idFlags(cmd, "queueId")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		p.Name = strings.TrimPrefix(args[0], "=")
 		p.DisplayName = cmp.Or(p.DisplayName, p.Name)

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -42,12 +41,20 @@ func checked(cmd *cobra.Command, args cobra.PositionalArgs) *cobra.Command {
 	return cmd
 }
 
-// made prints the id of what was made, also if something went wrong after that.
+// made prints the id of what was made, also if something went wrong after that. If it
+// cannot be printed, the error says it: a failure alone would have people make another.
 func made[I infinitysip.ID](a *app, name string, id I, err error) error {
 	if id == 0 {
 		return err
 	}
-	return errors.Join(err, printID(a, name, id))
+	told := printID(a, name, id)
+	switch {
+	case told == nil, closedPipe(told) && err != nil: // what went wrong is news to those who stopped reading, too
+		return err
+	case closedPipe(told):
+		return told
+	}
+	return joinCode(err, &codeError{exitFailed, fmt.Errorf("it was done, and the id is %d, but that could not be printed: %w", id, told)})
 }
 
 // counted is a number of things: "1 member", "2 members".

@@ -36,6 +36,7 @@ type app struct {
 	server          string // the base URL, and where it is from
 	noDomain        bool   // the command works on the account as a whole
 	begun           bool   // a command runs: a problem before that is a wrong use
+	helpErr         error  // of writing a help
 
 	now func() time.Time // nil: time.Now
 
@@ -61,6 +62,9 @@ func run(ctx context.Context, a *app, args []string) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !a.begun {
 		err = a.usage(cmd, err)
+	}
+	if err == nil {
+		err = written(a.helpErr)
 	}
 	code := exitCode(err)
 	if code != exitDone && err.Error() != "" {
@@ -128,7 +132,7 @@ wrong.`,
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		if showVersion && len(args) == 0 {
 			_, err := fmt.Fprintf(a.stdout, "infinitysip %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return written(err)
 		}
 		return helpOrError(cmd, args)
 	}
@@ -169,6 +173,9 @@ func (a *app) prepare(cmd *cobra.Command) {
 		a.begun = true
 		if a.timeout < 0 {
 			return wrongUse("--timeout must not be negative")
+		}
+		if err := emptyFlags(cmd); err != nil {
+			return err
 		}
 		if a.timeout == 0 {
 			return run(cmd, args)

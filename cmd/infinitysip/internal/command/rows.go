@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"reflect"
 	"strconv"
@@ -39,6 +40,19 @@ func (a *app) outputFlags(cmd *cobra.Command) {
 			return before(cmd, args)
 		}
 		return nil
+	}
+}
+
+// idFlags adds the same flag for the id of what a command makes. A template that cannot
+// write the id is found before anything is sent.
+func (a *app) idFlags(cmd *cobra.Command, name string) {
+	a.outputFlags(cmd)
+	check := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return err
+		}
+		return printID(&app{stdout: io.Discard, output: a.output}, name, infinitysip.UserID(1))
 	}
 }
 

@@ -222,3 +222,17 @@ func TestPrintID(t *testing.T) {
 	require.ErrorAs(t, err, new(*output.WriteError))
 	require.Equal(t, exitFailed, exitCode(err))
 }
+
+func TestMadeTellsWhatWentWrongIntoAClosedPipe(t *testing.T) {
+	t.Parallel()
+	out, in, err := os.Pipe()
+	require.NoError(t, err)
+	defer func() { require.NoError(t, in.Close()) }()
+	require.NoError(t, out.Close())
+	a := &app{stdout: in}
+	require.Equal(t, exitDone, exitCode(made(a, "userId", infinitysip.UserID(17), nil)))
+	lost := errors.New("it was done, but the password is not written down")
+	err = made(a, "userId", infinitysip.UserID(17), lost)
+	require.ErrorIs(t, err, lost)
+	require.Equal(t, exitFailed, exitCode(err))
+}

@@ -29,17 +29,17 @@ Then begin a new shell.`,
 		root := cmd.Root()
 		switch {
 		case args[0] == "bash":
-			return root.GenBashCompletionV2(a.stdout, !bare)
+			return written(root.GenBashCompletionV2(a.stdout, !bare))
 		case args[0] == "zsh" && bare:
-			return root.GenZshCompletionNoDesc(a.stdout)
+			return written(root.GenZshCompletionNoDesc(a.stdout))
 		case args[0] == "zsh":
-			return root.GenZshCompletion(a.stdout)
+			return written(root.GenZshCompletion(a.stdout))
 		case args[0] == "fish":
-			return root.GenFishCompletion(a.stdout, !bare)
+			return written(root.GenFishCompletion(a.stdout, !bare))
 		case args[0] == "powershell" && bare:
-			return root.GenPowerShellCompletion(a.stdout)
+			return written(root.GenPowerShellCompletion(a.stdout))
 		case args[0] == "powershell":
-			return root.GenPowerShellCompletionWithDesc(a.stdout)
+			return written(root.GenPowerShellCompletionWithDesc(a.stdout))
 		}
 		return misused(cmd, "there is no completion for %q: SHELL is bash, zsh, fish or powershell", args[0])
 	}

@@ -131,6 +131,24 @@ func (a *app) flagError(cmd *cobra.Command, err error) error {
 
 func flagName(f *pflag.Flag) string { return "--" + f.Name }
 
+// emptyFlags refuses flags whose empty value would do what their absence does. It comes
+// from a variable of a script that is not set, and without --digest or --profile the
+// command does more, or does it elsewhere.
+func emptyFlags(cmd *cobra.Command) error {
+	var wrong []error
+	for _, name := range []string{
+		"profile", "credentials-file", "domain", "base-url", "default-domain",
+		"digest", "rotate", "secrets", "identity", "password-file", "pin-file",
+		"skip-bad", "out", "csv", "options", "options-out", "ca-out",
+	} {
+		f := cmd.Flags().Lookup(name)
+		if f != nil && f.Changed && strings.Trim(f.Value.String(), "[]") == "" {
+			wrong = append(wrong, fmt.Errorf("%s is empty: give it a value, or leave it out", flagName(f)))
+		}
+	}
+	return wrongUses(wrong)
+}
+
 // firstArg is the first argument after a command that is no flag, nor the value of
 // one; "" if there is none.
 func firstArg(cmd *cobra.Command, args []string) string {

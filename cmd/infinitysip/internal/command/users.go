@@ -183,7 +183,7 @@ is shown with --show-secrets: nobody can read it later.`,
 	optional(flags, &p.HotdeskAllowed, "hotdesk", usageHotdesk)
 	optional(flags, &p.Dashboard, "dashboard", usageDashboard)
 	secrets.flags(a, cmd)
-	a.outputFlags(cmd)
+	a.idFlags(cmd, "userId")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		p.User = strings.TrimPrefix(args[0], "=")
 		given, err := secrets.read(cmd.Context(), a, true)
@@ -201,7 +201,7 @@ is shown with --show-secrets: nobody can read it later.`,
 			return err
 		})
 		if id != 0 {
-			return errors.Join(err, printID(a, "userId", id))
+			return made(a, "userId", id, err)
 		}
 		if failed, ok := errors.AsType[*infinitysip.Error](err); ok && failed.Outcome == infinitysip.OutcomeUnknown && len(failed.Found) == 1 {
 			return withMend(err, "A user of that name is there, with the id %[1]d, perhaps with another password. Look at it with \"infinitysip users get %[1]d\".\n"+
@@ -372,7 +372,7 @@ of --secrets, or shown with --show-secrets.`,
 		ValidArgsFunction: completeArgs(a.completeUsers, a.completeDevices),
 	}
 	a.secretFlags(cmd)
-	a.outputFlags(cmd)
+	a.idFlags(cmd, "pbxDeviceId")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		keeper, err := a.openSecrets("the token of the device")
 		if err != nil {
@@ -397,7 +397,7 @@ of --secrets, or shown with --show-secrets.`,
 			if err != nil {
 				return err
 			}
-			return printID(a, "pbxDeviceId", device.id)
+			return made(a, "pbxDeviceId", device.id, nil)
 		})
 	}
 	return cmd

@@ -171,31 +171,36 @@ func inputName(name string) string {
 // no terminal, since that would show it.
 func (a *app) readInput(ctx context.Context, what, name string) (string, error) {
 	const most = 64 << 10
-	from := a.stdin
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return "", wrongUse("%s cannot be read: %w", what, err)
-		}
-		defer func() { _ = file.Close() }() // it was only read
-		from = file
-	} else if isTerminal(a.stdin) {
+	if name == "-" && isTerminal(a.stdin) {
 		return "", wrongUse("%s is not read from a terminal, which would show it: give a file, or a pipe", what)
 	}
 	type input struct {
-		data []byte
-		err  error
+		data   []byte
+		noFile error
+		err    error
 	}
 	read := make(chan input, 1)
-	go func() { // a pipe may never end; the program does
+	go func() { // a pipe may never open, or never end; the program does
+		from := a.stdin
+		if name != "-" {
+			file, err := os.Open(name)
+			if err != nil {
+				read <- input{noFile: err}
+				return
+			}
+			defer func() { _ = file.Close() }() // it was only read
+			from = file
+		}
 		data, err := io.ReadAll(io.LimitReader(from, most+1))
-		read <- input{data, err}
+		read <- input{data: data, err: err}
 	}()
 	select {
 	case <-ctx.Done():
 		return "", fmt.Errorf("%s was not read: %w", what, context.Cause(ctx))
 	case in := <-read:
 		switch {
+		case in.noFile != nil:
+			return "", wrongUse("%s cannot be read: %w", what, in.noFile)
 		case in.err != nil:
 			return "", wrongUse("%s cannot be read from %s: %w", what, inputName(name), in.err)
 		case len(in.data) > most:

@@ -45,7 +45,7 @@ func servers() map[string]siptest.Options {
 		"creates answer nothing":   {CreateBody: siptest.CreateBodyNone},
 		"lists lag, no answers":    {CreateBody: siptest.CreateBodyNone, ListLag: 2 * time.Second},
 		"duplicates, lists lag":    {AllowDuplicates: true, ListLag: 2 * time.Second},
-		"errors of the server":     {DuplicateStatus: 500, UndocumentedQuery: siptest.RejectQuery},
+		"errors of the server":     {DuplicateStatus: 500, UndocumentedQuery: siptest.UndocumentedQueryRejected},
 		"names in lower case, all": {Rewrites: siptest.Rewrites{"user": "lower", "groupName": "upper", "queueName": "trim"}, BareNumbers: true},
 	}
 }

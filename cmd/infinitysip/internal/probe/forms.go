@@ -60,10 +60,10 @@ func (p *prober) tryPartialUpdate(ctx context.Context) {
 	case err != nil:
 		p.failed(key, err)
 	case format != "" && retry == "1":
-		p.options.GroupUpdates = siptest.GroupUpdateKeeps
+		p.options.GroupUpdates = siptest.GroupUpdatesKeep
 		p.find(key, Seen, how, "accepted: the others stay as they are")
 	case format == "" && retry != "1":
-		p.options.GroupUpdates = siptest.GroupUpdateClears
+		p.options.GroupUpdates = siptest.GroupUpdatesClear
 		p.find(key, Seen, how, "accepted: the others become empty")
 	default:
 		p.find(key, Seen, how, "accepted: some of the others stay, some become empty")

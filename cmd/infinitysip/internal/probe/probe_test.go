@@ -160,16 +160,16 @@ func options() []option {
 		{name: "secrets", set: func(o *siptest.Options) { o.EchoSecrets = true }},
 		{name: "create: row", set: func(o *siptest.Options) { o.CreateBody = siptest.CreateBodyRow }},
 		{name: "create: none", set: func(o *siptest.Options) { o.CreateBody = siptest.CreateBodyNone }},
-		{name: "query honoured", set: func(o *siptest.Options) { o.UndocumentedQuery = siptest.HonourQuery }},
-		{name: "query refused", set: func(o *siptest.Options) { o.UndocumentedQuery = siptest.RejectQuery }},
+		{name: "query honoured", set: func(o *siptest.Options) { o.UndocumentedQuery = siptest.UndocumentedQueryHonoured }},
+		{name: "query refused", set: func(o *siptest.Options) { o.UndocumentedQuery = siptest.UndocumentedQueryRejected }},
 		{name: "no paging", set: func(o *siptest.Options) { o.IgnorePaging = true }},
 		{name: "no filters", set: func(o *siptest.Options) { o.IgnoreFilters = true }},
 		{name: "duplicates", set: func(o *siptest.Options) { o.AllowDuplicates = true }},
 		{name: "duplicates: 400", set: func(o *siptest.Options) { o.DuplicateStatus = 400 }},
 		{name: "duplicates: 422", set: func(o *siptest.Options) { o.DuplicateStatus = 422 }},
 		{name: "duplicates: 500", set: func(o *siptest.Options) { o.DuplicateStatus = 500 }},
-		{name: "groups keep", set: func(o *siptest.Options) { o.GroupUpdates = siptest.GroupUpdateKeeps }},
-		{name: "groups clear", set: func(o *siptest.Options) { o.GroupUpdates = siptest.GroupUpdateClears }},
+		{name: "groups keep", set: func(o *siptest.Options) { o.GroupUpdates = siptest.GroupUpdatesKeep }},
+		{name: "groups clear", set: func(o *siptest.Options) { o.GroupUpdates = siptest.GroupUpdatesClear }},
 		{name: "paths", set: func(o *siptest.Options) { o.Paths = siptest.PathsAnyCase }},
 		{name: "zone", set: func(o *siptest.Options) { o.Zone = zone("Etc/GMT-2") }},
 		{name: "zone of half an hour", set: func(o *siptest.Options) { o.Zone = zone("Asia/Kolkata") }},
@@ -191,9 +191,9 @@ func options() []option {
 		{name: "lag 500ms", set: func(o *siptest.Options) { o.ListLag = 500 * time.Millisecond }},
 		{name: "form 50", set: func(o *siptest.Options) { o.MaxInputVars = 50 }},
 		{name: "form 4000", set: func(o *siptest.Options) { o.MaxInputVars = 4000 }},
-		{name: "error: string", set: func(o *siptest.Options) { o.ErrorBody = siptest.ErrorJSONString }},
-		{name: "error: object", set: func(o *siptest.Options) { o.ErrorBody = siptest.ErrorJSONObject }},
-		{name: "error: HTML", set: func(o *siptest.Options) { o.ErrorBody = siptest.ErrorHTML }},
+		{name: "error: string", set: func(o *siptest.Options) { o.ErrorBody = siptest.ErrorBodyJSONString }},
+		{name: "error: object", set: func(o *siptest.Options) { o.ErrorBody = siptest.ErrorBodyJSONObject }},
+		{name: "error: HTML", set: func(o *siptest.Options) { o.ErrorBody = siptest.ErrorBodyHTML }},
 		{name: "framing: length", set: func(o *siptest.Options) { o.Framing = siptest.FramingLength }},
 		{name: "framing: close", set: func(o *siptest.Options) { o.Framing = siptest.FramingClose }},
 		{name: "latency", set: func(o *siptest.Options) { o.Latency = 120 * time.Millisecond }},
@@ -318,7 +318,7 @@ func TestPairsOfOptions(t *testing.T) {
 func TestEmptyDomain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		for _, o := range []siptest.Options{{}, {UndocumentedQuery: siptest.HonourQuery, IgnorePaging: true}, {IgnoreFilters: true, CreateBody: siptest.CreateBodyNone}, {ListLag: time.Second}} {
+		for _, o := range []siptest.Options{{}, {UndocumentedQuery: siptest.UndocumentedQueryHonoured, IgnorePaging: true}, {IgnoreFilters: true, CreateBody: siptest.CreateBodyNone}, {ListLag: time.Second}} {
 			srv := siptest.NewServer(o)
 			domain := srv.AddDomain(infinitysip.Domain{DisplayName: "new"})
 			time.Sleep(time.Minute)
@@ -349,12 +349,12 @@ func TestZoneInSummer(t *testing.T) {
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		srv := siptest.New(t, siptest.Options{BareNumbers: true, UndocumentedQuery: siptest.RejectQuery, ErrorBody: siptest.ErrorHTML})
+		srv := siptest.New(t, siptest.Options{BareNumbers: true, UndocumentedQuery: siptest.UndocumentedQueryRejected, ErrorBody: siptest.ErrorBodyHTML})
 		c := config(srv, office(t, srv))
 		c.ReadOnly = true
 		report, err := Run(t.Context(), c)
 		require.NoError(t, err)
-		require.Equal(t, siptest.Options{BareNumbers: true, UndocumentedQuery: siptest.RejectQuery, ErrorBody: siptest.ErrorHTML}, report.Options)
+		require.Equal(t, siptest.Options{BareNumbers: true, UndocumentedQuery: siptest.UndocumentedQueryRejected, ErrorBody: siptest.ErrorBodyHTML}, report.Options)
 		require.Equal(t, "not looked at: it cannot be found out by reading alone", report.finding(t, "unique.user").Found)
 		for _, r := range srv.Requests() {
 			if r.Method != http.MethodGet { // what must not be there has no such method

@@ -231,9 +231,9 @@ func (p *prober) tryUndocumented(ctx context.Context, key, path, id string, rows
 		}
 		switch {
 		case q.any(rejected):
-			p.options.UndocumentedQuery = siptest.RejectQuery
+			p.options.UndocumentedQuery = siptest.UndocumentedQueryRejected
 		case q.any(honoured), checked:
-			p.options.UndocumentedQuery = siptest.HonourQuery
+			p.options.UndocumentedQuery = siptest.UndocumentedQueryHonoured
 		}
 	}
 	p.find(key, Seen, how, "%s", found)
@@ -340,11 +340,11 @@ func (p *prober) foundError(key string, a answer) {
 	}
 	switch {
 	case kind == "HTML":
-		p.options.ErrorBody = siptest.ErrorHTML
+		p.options.ErrorBody = siptest.ErrorBodyHTML
 	case kind == "a JSON string":
-		p.options.ErrorBody = siptest.ErrorJSONString
+		p.options.ErrorBody = siptest.ErrorBodyJSONString
 	case strings.HasPrefix(kind, "a JSON object"):
-		p.options.ErrorBody = siptest.ErrorJSONObject
+		p.options.ErrorBody = siptest.ErrorBodyJSONObject
 	}
 }
 
