@@ -22,6 +22,7 @@
 //   - rowjson_test.go: rows as JSON
 //   - life_test.go: the life of a domain, on every kind of server
 //   - cost_test.go: allocations, stack frames, benchmarks
+//   - examples_test.go: exported names that have no example
 //   - gotool_test.go: what must compile, and what must not; only with -gotool
 //
 // methods_test.go, stub_test.go and acme_test.go have what they share. main_test.go
