@@ -14,7 +14,8 @@ import (
 	"github.com/infinitysip/infinitysip/siptest"
 )
 
-// The commands of the README do what it says, in its order, on one server.
+// The commands of the README do what it says, in its order, on one server. So does
+// that of docs/testing.md with curl.
 func TestReadme(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("sh"); err != nil {
@@ -22,16 +23,27 @@ func TestReadme(t *testing.T) {
 	}
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	_, section, _ := strings.Cut(string(readme), "\n## The command\n")
-	section, _, _ = strings.Cut(section, "\n## ")
+	_, section, found := strings.Cut(string(readme), "\n## The command\n")
+	require.True(t, found)
+	section, _, found = strings.Cut(section, "\n## How it is tested")
+	require.True(t, found)
+	guide, err := os.ReadFile("../../docs/testing.md")
+	require.NoError(t, err)
+	sh := regexp.MustCompile("(?s)```sh\n(.*?)```")
+	blocks := sh.FindAllStringSubmatch(section, -1)
+	for _, block := range sh.FindAllStringSubmatch(string(guide), -1) {
+		if strings.Contains(block[1], "\ncurl ") {
+			blocks = append(blocks, block)
+		}
+	}
 	srv := siptest.New(t)
 	_, err = demo.Office(t.Context(), srv)
 	require.NoError(t, err)
 	home := t.TempDir()
 	require.NoError(t, os.CopyFS(filepath.Join(home, "examples"), os.DirFS("../../examples")))
 	_, curl := exec.LookPath("curl")
-	n := 0
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1) {
+	n, curls := 0, 0
+	for _, block := range blocks {
 		for line := range strings.Lines(block[1]) {
 			if !strings.HasPrefix(line, "infinitysip ") {
 				continue
@@ -62,9 +74,11 @@ func TestReadme(t *testing.T) {
 			out, _ := cmd.CombinedOutput()
 			require.Equal(t, want, cmd.ProcessState.ExitCode(), "%s\n%s", line, out)
 			if strings.Contains(line, "curl") {
+				curls++
 				require.Contains(t, string(out), `"userId":"1"`)
 			}
 		}
 	}
-	require.GreaterOrEqual(t, n, 10)
+	require.GreaterOrEqual(t, n, 11)
+	require.True(t, curls > 0 || curl != nil, "docs/testing.md")
 }
