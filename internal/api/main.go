@@ -1,13 +1,19 @@
-// Api prints the public API of the package in a directory, this one if none is
-// named: a line for each exported constant, field, func, method, type and variable. A
-// field has its name in JSON.
+// Api prints the public API of the package in a directory: a line for each exported
+// constant, field, func, method, type and variable. A field has its name in JSON. It
+// prints the same on every machine, and for every version of Go.
 //
 //	go run ./internal/api ./provision
+//	go run ./internal/api -write
+//	go run ./internal/api -check
 //
-// It prints the same on every machine, and for every version of Go.
+// -write writes the records of all packages, in api/. -check compares the code with the
+// records. It also finds what breaks programs that compile with the last release, and
+// wants a line in CHANGELOG.md for each.
 package main
 
 import (
+	"errors"
+	"flag"
 	"fmt"
 	"go/importer"
 	"go/token"
@@ -16,6 +22,7 @@ import (
 	"log"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -24,17 +31,56 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("api: ")
-	dir := "."
-	if len(os.Args) > 1 {
-		dir = os.Args[1]
+	write := flag.Bool("write", false, "write the records")
+	checks := flag.Bool("check", false, "compare the code with the records and the last release")
+	flag.Parse()
+	var err error
+	switch {
+	case *write:
+		err = writeRecords()
+	case *checks:
+		var tool string
+		if tool, err = filepath.Abs(".ci/tool"); err == nil {
+			err = check(".", tool, records, os.Stdout)
+		}
+	case flag.NArg() == 1:
+		err = printAPI(flag.Arg(0))
+	default:
+		err = errors.New("name a directory, or -write, or -check")
 	}
-	pkg, err := load(dir)
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, line := range list(pkg) {
+}
+
+func printAPI(dir string) error {
+	lines, err := api(dir)
+	for _, line := range lines {
 		fmt.Println(line)
 	}
+	return err
+}
+
+func writeRecords() error {
+	for _, r := range records {
+		lines, err := api(r.dir)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(r.file, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// api lists the public API of the package in a directory.
+func api(dir string) ([]string, error) {
+	pkg, err := load(dir)
+	if err != nil {
+		return nil, err
+	}
+	return lines(pkg), nil
 }
 
 // load compiles the package in a directory and reads its export data.
@@ -62,7 +108,7 @@ type lister struct {
 	lines []string
 }
 
-func list(pkg *types.Package) []string {
+func lines(pkg *types.Package) []string {
 	l := &lister{pkg: pkg}
 	for _, name := range pkg.Scope().Names() {
 		if token.IsExported(name) {

@@ -79,5 +79,5 @@ var Fields struct`
 	require.NoError(t, err)
 	pkg, err := new(types.Config).Check("example.com/p", fset, []*ast.File{file}, nil)
 	require.NoError(t, err)
-	require.Equal(t, want, strings.Join(list(pkg), "\n"))
+	require.Equal(t, want, strings.Join(lines(pkg), "\n"))
 }
