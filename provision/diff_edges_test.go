@@ -76,7 +76,7 @@ func TestASkippedRowWithADeviceAlone(t *testing.T) {
 	}
 }
 
-// A row that does not say whose it is keeps nobody from being planned, if nothing is
+// A row that names no user keeps nobody from being planned, if nothing is
 // deleted.
 func TestASkippedRowWithoutPruning(t *testing.T) {
 	t.Parallel()
@@ -95,7 +95,7 @@ func TestASkippedRowWithTheDeviceOfAnother(t *testing.T) {
 	require.Equal(t, []string{sayNotWhose}, texts(planned(office(), state, PlanOptions{Prune: true})))
 }
 
-// A skipped row that says whose it is protects nothing else: not the devices of others, and
+// A skipped row that names its user protects nothing else: not the devices of others, and
 // no groups and queues.
 func TestASkippedRowProtectsItsOwnAlone(t *testing.T) {
 	t.Parallel()

@@ -27,12 +27,14 @@ type snippet struct {
 	code  string
 }
 
-// The modules that guides speak of, and the packages in them that a snippet uses
-// without an import. A snippet belongs to the first module whose package it uses.
-var snippetModules = []struct {
+// A snippetModule is a module that guides speak of.
+type snippetModule struct {
 	dir, uses string
-	packages  []string
-}{
+	packages  []string // those that a snippet uses without an import
+}
+
+// A snippet belongs to the first module whose package it uses.
+var snippetModules = []snippetModule{
 	{"fleet", "fleet.", []string{"github.com/infinitysip/infinitysip/fleet", "github.com/infinitysip/infinitysip/provision", "filippo.io/age"}},
 	{"otel", "infinitysipotel.", []string{"github.com/infinitysip/infinitysip/otel"}},
 	{".", "", []string{"github.com/infinitysip/infinitysip/provision", "github.com/stretchr/testify/require", "golang.org/x/time/rate"}},
@@ -76,12 +78,7 @@ func TestSnippetsCompile(t *testing.T) {
 	byModule := make([][]snippet, len(snippetModules))
 	for _, file := range append([]string{"../../README.md"}, files...) {
 		for _, s := range snippetsOf(t, file) {
-			i := slices.IndexFunc(snippetModules, func(m struct {
-				dir, uses string
-				packages  []string
-			}) bool {
-				return strings.Contains(s.code, m.uses)
-			})
+			i := slices.IndexFunc(snippetModules, func(m snippetModule) bool { return strings.Contains(s.code, m.uses) })
 			byModule[i] = append(byModule[i], s)
 		}
 	}
