@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -13,15 +14,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/internal/wire"
+	"github.com/infinitysip/infinitysip/siptest"
 )
 
 // formOf returns the form that a call sends. Whatever it creates has the id 1.
@@ -292,4 +296,35 @@ func TestAppendJSON(t *testing.T) {
 	require.ErrorIs(t, err, infinitysip.ErrInvalid)
 	_, err = infinitysip.AppendJSON(nil, &infinitysip.Device{Created: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)})
 	require.EqualError(t, err, "infinitysip: writing a Device as JSON: createDatetime: the year 10000 does not have four digits")
+}
+
+// A Client, options and parameters are only read, so that goroutines may share them.
+func TestGoroutinesShareParameters(t *testing.T) {
+	t.Parallel()
+	server := siptest.New(t)
+	domain := server.AddDomain(infinitysip.Domain{DisplayName: "Acme"})
+	client := server.InProcessClient()
+	fields := infinitysip.DeviceFields
+	opts := infinitysip.DeviceListOptions{
+		Filter:   infinitysip.Where(fields.Name.Glob("Desk*")),
+		Sort:     infinitysip.OrderBy(fields.Name.Desc()),
+		PageSize: 2,
+	}
+	params := infinitysip.UserUpdateParams{Email: new("e@example.com"), Password: new(infinitysip.NewSecret(password)), MobileFollow: new(true)}
+	users := make([]infinitysip.UserID, 8)
+	for i := range users {
+		users[i] = server.AddUser(domain, infinitysip.User{User: fmt.Sprint("user", i), DisplayName: "User", ExtensionNumber: fmt.Sprint(100 + i)})
+		server.AddDevice(domain, infinitysip.Device{MACAddress: fmt.Sprint("00:00:5E:00:53:0", i), Name: fmt.Sprint("Desk ", i)})
+	}
+	var group sync.WaitGroup
+	for _, user := range users {
+		group.Go(func() {
+			assert.NoError(t, params.Validate())
+			assert.NoError(t, client.Users.Update(t.Context(), domain, user, params))
+			devices, err := infinitysip.Collect(client.Devices.All(t.Context(), domain, &opts))
+			assert.NoError(t, err)
+			assert.Len(t, devices, len(users))
+		})
+	}
+	group.Wait()
 }

@@ -1,8 +1,10 @@
 package provision
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -13,13 +15,16 @@ import (
 // column is a column of a spreadsheet of people.
 type column struct {
 	name    string   // as WriteCSV writes it
-	field   string   // of the API; empty: as the name
+	field   string   // of the API; empty: as the name (see apiField)
 	aliases []string // what headers call it besides, by headerKey
 
 	always bool // WriteCSV writes it even where nobody has such a value
 	filled bool // it has no empty cells
 	secret bool
 }
+
+// apiField is the column's field of the API.
+func (c *column) apiField() string { return cmp.Or(c.field, c.name) }
 
 // columns are in the order of WriteCSV.
 var columns = []column{
@@ -58,10 +63,7 @@ func columnsByName() map[string]*column {
 	all := map[string]*column{}
 	for i := range columns {
 		c := &columns[i]
-		if c.field == "" {
-			c.field = c.name
-		}
-		for _, name := range append(c.aliases, headerKey(c.name), headerKey(c.field)) {
+		for _, name := range slices.Concat(c.aliases, []string{headerKey(c.name), headerKey(c.apiField())}) {
 			all[name] = c
 		}
 	}
@@ -82,7 +84,7 @@ func headerKey(header string) string {
 // columnOf is what a spreadsheet calls a field.
 func columnOf(field string) string {
 	for i := range columns {
-		if columns[i].field == field {
+		if columns[i].apiField() == field {
 			return columns[i].name
 		}
 	}
