@@ -308,8 +308,8 @@ func ExampleFault_GoAway() {
 
 	err := client.Users.Delete(context.Background(), domain, joe)
 	opened, _ := srv.Connections()
-	fmt.Println(err, len(srv.Users(domain)), "users,", opened, "connections")
-	// Output: <nil> 0 users, 2 connections
+	fmt.Println(err, len(srv.Users(domain)), "users, another connection:", opened > 1)
+	// Output: <nil> 0 users, another connection: true
 }
 
 // The server says that it has processed the request, but there is no answer. The

@@ -367,7 +367,8 @@ func (s *Server) CloseIdle() {
 
 // Connections returns the number of connections since the server began, and the
 // number of open ones. In process every request counts as a connection. It is
-// open until the client closes the answer's body or reads it to the end.
+// open until the client closes the answer's body or reads it to the end. After a
+// connection has ended, net/http may open one more than it uses.
 func (s *Server) Connections() (opened, open int) {
 	s.traffic.mu.Lock()
 	defer s.traffic.mu.Unlock()
