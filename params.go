@@ -55,9 +55,7 @@ func encode(params any, more url.Values) (f form.Form, wrong problems) {
 	if params != nil {
 		var found []form.Problem
 		f, found = formFormat.Encode(params)
-		for _, p := range found {
-			wrong.report(p.Name, p.Text)
-		}
+		wrong = problemsOf(found)
 	}
 	for _, name := range sortedNames(more) {
 		if params != nil && formFormat.Has(params, name) {
@@ -69,14 +67,28 @@ func encode(params any, more url.Values) (f form.Form, wrong problems) {
 		f.Values[name] = more[name]
 	}
 	if params != nil && len(f.Values) == 0 && len(wrong) == 0 {
-		wrong.report("params", "nothing to update: every field is nil")
+		wrong.report("params", nothingToUpdate)
 	}
 	return f, wrong
 }
 
+const nothingToUpdate = "nothing to update: every field is nil"
+
+func problemsOf(found []form.Problem) (wrong problems) {
+	for _, p := range found {
+		wrong.report(p.Name, p.Text)
+	}
+	return wrong
+}
+
 // validate returns what a call of the name op would refuse of params.
 func validate(op string, params any) error {
-	if _, wrong := encode(params, nil); len(wrong) > 0 {
+	found, given := formFormat.Check(params)
+	wrong := problemsOf(found)
+	if !given && len(wrong) == 0 {
+		wrong.report("params", nothingToUpdate)
+	}
+	if len(wrong) > 0 {
 		return &ValidationError{Op: op, Fields: wrong}
 	}
 	return nil

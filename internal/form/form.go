@@ -88,7 +88,9 @@ type layout struct {
 type param struct {
 	name     string // as it is written, with the brackets of an array
 	optional bool
+	omitted  bool // if it is zero
 	pointer  bool // nil: not given
+	basic    bool // of a type of Go's own, which Problem and Text know nothing of
 	check    string
 }
 
@@ -108,9 +110,13 @@ func (f *Format) layoutOf(t reflect.Type) *layout {
 		if strings.Contains(options, "brackets") {
 			name += "[]"
 		}
-		pointer := field.Type.Kind() == reflect.Pointer
-		l.params = append(l.params, param{name, pointer || strings.Contains(options, "omitempty"), pointer, field.Tag.Get("check")})
-		if field.Type == f.Secret || pointer && field.Type.Elem() == f.Secret {
+		of, pointer := field.Type, field.Type.Kind() == reflect.Pointer
+		if pointer {
+			of = of.Elem()
+		}
+		omitted, basic := strings.Contains(options, "omitempty"), of.Name() != "" && of.PkgPath() == ""
+		l.params = append(l.params, param{name, pointer || omitted, omitted, pointer, basic, field.Tag.Get("check")})
+		if of == f.Secret {
 			l.hidden = append(l.hidden, name)
 		}
 	}
@@ -131,38 +137,53 @@ func (f *Format) Encode(params any) (Form, []Problem) {
 	if err != nil {
 		return Form{}, []Problem{{"params", err.Error()}}
 	}
-	l, given := f.layoutOf(reflect.TypeOf(params)), reflect.ValueOf(params)
-	var problems []Problem
-	for i, p := range l.params {
-		v := given.Field(i)
+	l := f.layoutOf(reflect.TypeOf(params))
+	problems, _ := f.checkAll(params, l, values.Set)
+	return Form{Values: values, Hidden: l.hidden}, problems
+}
+
+// Check finds the problems that Encode finds. It does not write the form, which would take
+// most of the time. If there are no problems, given tells whether the form would have
+// values.
+func (f *Format) Check(params any) (problems []Problem, given bool) {
+	return f.checkAll(params, f.layoutOf(reflect.TypeOf(params)), func(string, string) {})
+}
+
+// checkAll checks params, and sets what go-querystring does not know how to write.
+func (f *Format) checkAll(params any, l *layout, set func(name, text string)) (problems []Problem, given bool) {
+	all := reflect.ValueOf(params)
+	for i := range l.params {
+		p, v := &l.params[i], all.Field(i)
+		given = given || !p.omitted || !v.IsZero()
 		if p.pointer {
 			if v.IsNil() {
 				continue
 			}
 			v = v.Elem()
 		}
-		if problem := f.check(values, p, v); problem != "" {
+		if problem := f.check(p, v, set); problem != "" {
 			problems = append(problems, Problem{bare(p.name), problem})
 		}
 	}
-	return Form{Values: values, Hidden: l.hidden}, problems
+	return problems, given
 }
 
-// check tells what is wrong with one field, and finishes what go-querystring does
-// not know how to write.
-func (f *Format) check(values url.Values, p param, v reflect.Value) string {
-	value := v.Interface()
-	if problem := f.Problem(value); problem != "" {
-		return problem
-	}
-	if text, known := f.Text(value); known {
-		if text == "" && !p.optional {
-			return "required"
+// check tells what is wrong with one field.
+func (f *Format) check(p *param, v reflect.Value, set func(name, text string)) string {
+	if !p.basic {
+		value := v.Interface()
+		if problem := f.Problem(value); problem != "" {
+			return problem
 		}
-		if text != "" || p.pointer {
-			values.Set(p.name, text)
+		if text, known := f.Text(value); known {
+			if text == "" && !p.optional {
+				return "required"
+			}
+			if text != "" || p.pointer {
+				set(p.name, text)
+			}
+			return TextProblem(text)
 		}
-		return TextProblem(text)
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -175,11 +196,11 @@ func (f *Format) check(values url.Values, p param, v reflect.Value) string {
 			if problem != "" {
 				return problem
 			}
-			values.Set(p.name, rewritten)
+			set(p.name, rewritten)
 		}
 		return TextProblem(text)
 	case reflect.Int64:
-		if v.Int() < 0 || v.Int() == 0 && !p.optional || v.Int() == 0 && values.Has(p.name) {
+		if v.Int() < 0 || v.Int() == 0 && (!p.optional || p.pointer) {
 			return "must be a positive id, not " + strconv.FormatInt(v.Int(), 10)
 		}
 	case reflect.Int:

@@ -222,7 +222,7 @@ func TestEncode(t *testing.T) {
 
 		"no fields": {struct{}{}, none},
 	} {
-		got, problems := format.Encode(test.params)
+		got, problems := encode(t, test.params)
 		require.Empty(t, problems, name)
 		require.Equal(t, test.want, got.Values, name)
 	}
@@ -277,7 +277,7 @@ func TestProblems(t *testing.T) {
 		"an order with a 0":       {order{[]userID{3, 0}}, "userId", "id 2 of the list must be positive, not 0"},
 		"no order":                {order{}, "userId", "an empty list of ids"},
 	} {
-		_, problems := format.Encode(test.params)
+		_, problems := encode(t, test.params)
 		require.Equal(t, []form.Problem{{Name: test.param, Text: test.text}}, problems, name)
 	}
 }
@@ -299,7 +299,7 @@ type mixed struct {
 // All problems come at once, in the order of the fields, each field's once.
 func TestAllProblemsAtOnce(t *testing.T) {
 	t.Parallel()
-	_, problems := format.Encode(mixed{
+	_, problems := encode(t, mixed{
 		Name: "\xff\n", Users: []userID{1, 2, 3, 0}, Group: -1, Colour: "plaid", Volume: -5, PIN: &secret{"\r"}, Alias: "4\n",
 	})
 	require.Equal(t, []form.Problem{
@@ -312,7 +312,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 func TestAllFieldsAtOnce(t *testing.T) {
 	t.Parallel()
 	params := mixed{Name: "joe", Users: []userID{2, 1}, Group: 3, Password: secret{"hunter2"}, PIN: &secret{"4711"}, Alias: "joe", Note: new("n")}
-	got, problems := format.Encode(params)
+	got, problems := encode(t, params)
 	require.Empty(t, problems)
 	require.Equal(t, url.Values{
 		"name": {"joe"}, "userId[]": {"2", "1"}, "groupId": {"3"}, "password": {"hunter2"}, "volume": {"0"}, "pin": {"4711"}, "alias": {"JOE"}, "on": {"0"}, "note": {"n"},
@@ -321,7 +321,7 @@ func TestAllFieldsAtOnce(t *testing.T) {
 	require.Equal(t, []string{"hunter2", "4711"}, got.Secrets())
 	require.Equal(t, "joe", params.Alias, "what was passed in is not changed")
 
-	got, problems = format.Encode(mixed{Name: "joe", Users: []userID{2}, Group: 3, Password: secret{"hunter2"}, Alias: "joe"})
+	got, problems = encode(t, mixed{Name: "joe", Users: []userID{2}, Group: 3, Password: secret{"hunter2"}, Alias: "joe"})
 	require.Empty(t, problems)
 	require.Equal(t, []string{"hunter2"}, got.Secrets(), "what is not given is no secret")
 	require.Empty(t, form.Form{}.Secrets())
@@ -331,7 +331,7 @@ func TestAllFieldsAtOnce(t *testing.T) {
 func TestProblemsRepeatNoText(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"hunter2\n", "hunter2\xff"} {
-		_, problems := format.Encode(mixed{Name: text, Password: secret{text}, PIN: &secret{text}, Alias: text})
+		_, problems := encode(t, mixed{Name: text, Password: secret{text}, PIN: &secret{text}, Alias: text})
 		require.Len(t, problems, 6)
 		for _, problem := range problems {
 			require.NotContains(t, problem.Text, "hunter2")
@@ -539,11 +539,23 @@ func FuzzForm(f *testing.F) {
 	})
 }
 
+// encode encodes params. It requires that Check tells the same of them.
+func encode(t *testing.T, params any) (form.Form, []form.Problem) {
+	t.Helper()
+	got, problems := format.Encode(params)
+	checked, given := format.Check(params)
+	require.Equal(t, problems, checked)
+	if len(problems) == 0 {
+		require.Equal(t, len(got.Values) > 0, given, "%+v", params)
+	}
+	return got, problems
+}
+
 // requireForm requires that params give these pairs, or that these names are
 // wrong.
 func requireForm(t *testing.T, want url.Values, wrong []string, params any) {
 	t.Helper()
-	got, problems := format.Encode(params)
+	got, problems := encode(t, params)
 	var names []string
 	for _, problem := range problems {
 		names = append(names, problem.Name)

@@ -22,11 +22,32 @@ const MaxOrder = 1_000
 // MAC writes a MAC address as the API does, such as 10:20:30:1A:2B:3C. It takes
 // six octets in any form of net.ParseMAC, and returns "" for anything else.
 func MAC(text string) string {
+	if written(text) {
+		return text // most are, and there may be many
+	}
 	mac, err := net.ParseMAC(text)
 	if err != nil || len(mac) != 6 {
 		return ""
 	}
 	return strings.ToUpper(mac.String())
+}
+
+// written reports whether a MAC address is written as the API does.
+func written(text string) bool {
+	if len(text) != len("10:20:30:1A:2B:3C") {
+		return false
+	}
+	for i := range len(text) {
+		switch c := text[i]; {
+		case i%3 == 2:
+			if c != ':' {
+				return false
+			}
+		case (c < '0' || c > '9') && (c < 'A' || c > 'F'):
+			return false
+		}
+	}
+	return true
 }
 
 // Network reads a network in CIDR notation, or an address alone as a /32 or
