@@ -167,7 +167,9 @@ type searchError Search
 func (e *searchError) Error() string {
 	parts := make([]string, 0, len(e.causes)+2)
 	for _, err := range e.causes {
-		parts = append(parts, err.Error())
+		if text := err.Error(); !slices.Contains(parts, text) { // the end of a context fails a call and the look for it alike
+			parts = append(parts, text)
+		}
 	}
 	sent := make([]string, len(e.sent))
 	for i, t := range e.sent {

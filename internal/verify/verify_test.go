@@ -467,6 +467,17 @@ func TestErrorOfASecondSend(t *testing.T) {
 	})
 }
 
+// What two calls failed with is told once.
+func TestTheSameCauseTwice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := search(t)
+		s.Sent(time.Now(), errLost)
+		s.Sent(time.Now(), fmt.Errorf("%w", errLost))
+		require.EqualError(t, s.Err(), "502 Bad Gateway; sent at 00:00:00.000Z and 00:00:00.000Z")
+	})
+}
+
 func TestClock(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "22:30:05.007Z", verify.Clock(time.Date(2026, 11, 24, 23, 30, 5, 7_900_000, time.FixedZone("CET", 3600))))

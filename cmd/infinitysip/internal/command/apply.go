@@ -201,7 +201,10 @@ func (p *provisioner) carryOut(ctx context.Context, t *job) error {
 		return nothingChanged(ctx, fmt.Errorf("carrying out the plan for %s: %w", t.title, plainError(err)))
 	}
 	var text strings.Builder
-	told := printResults(&text, results, way{planFile: t.planFile, secrets: t.secrets.file, age: len(t.secrets.recipients) > 0, text: translated})
+	told := printResults(&text, results, way{
+		planFile: t.planFile, secrets: t.secrets.file, age: len(t.secrets.recipients) > 0,
+		text: teller{p.timedOut(ctx, err)}.text,
+	})
 	p.tellSecrets(&text, t, results)
 	_, writeErr := io.WriteString(p.stdout, text.String())
 	if p.secrets.show {

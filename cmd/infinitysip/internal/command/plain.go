@@ -154,6 +154,9 @@ func (t teller) causeText(err error) string {
 	case t.timedOut && errors.Is(err, infinitysip.ErrRateLimited):
 		return "the server lets nothing through before the time of --timeout is over"
 	case t.timedOut && errors.Is(err, context.DeadlineExceeded):
+		if ended := context.DeadlineExceeded.Error(); strings.Contains(text, ended) { // beside what happened before
+			return strings.ReplaceAll(text, ended, errTimedOut.Error())
+		}
 		return errTimedOut.Error()
 	case errors.Is(err, context.Canceled), text == infinitysip.ErrTokenLost.Error():
 		return ""

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -54,6 +55,15 @@ func TestResultsTellEverything(t *testing.T) {
 			require.Contains(t, out.String(), want)
 		}
 	}
+}
+
+// What --timeout ended says so, beside what happened before.
+func TestTheEndOfTheTime(t *testing.T) {
+	t.Parallel()
+	lost := &infinitysip.Error{Op: "Users.Create", Method: "POST", Path: "/x", Attempts: 1, Outcome: infinitysip.OutcomeUnknown,
+		Err: fmt.Errorf("502 Bad Gateway; %w; sent at 12:00", context.DeadlineExceeded)}
+	require.Contains(t, teller{timedOut: true}.text(lost), "nobody knows whether it took effect; 502 Bad Gateway; the time of --timeout is over; sent at 12:00 (POST /x)")
+	require.Contains(t, teller{}.text(lost), "502 Bad Gateway; context deadline exceeded; sent at 12:00 (POST /x)")
 }
 
 // The bar fits on the line, on a narrow terminal, too.

@@ -184,12 +184,17 @@ func (a *app) prepare(cmd *cobra.Command) {
 		defer cancel()
 		cmd.SetContext(ctx)
 		err := run(cmd, args)
-		// The client ends a call early if the server lets nothing through until then.
-		if err != nil && (errors.Is(context.Cause(ctx), errTimedOut) || errors.Is(err, infinitysip.ErrRateLimited)) {
+		if a.timedOut(ctx, err) {
 			err = &timedOutError{err}
 		}
 		return err
 	}
+}
+
+// timedOut reports whether --timeout ended what failed. The client ends a call early if the
+// server lets nothing through until then.
+func (a *app) timedOut(ctx context.Context, err error) bool {
+	return err != nil && a.timeout > 0 && (errors.Is(context.Cause(ctx), errTimedOut) || errors.Is(err, infinitysip.ErrRateLimited))
 }
 
 // domainFlag adds the flag -d, --domain to a command and those below it.
