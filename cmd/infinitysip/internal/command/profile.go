@@ -32,8 +32,13 @@ folder of your configuration. "infinitysip help environment" says when they are 
 
 // profiles are the profiles of the user.
 func (a *app) profiles() (credentials.Profiles, error) {
-	if a.demo {
+	switch {
+	case a.demo:
 		return credentials.Profiles{}, wrongUse("the demo needs no profiles: leave out --demo")
+	case a.profile != "":
+		return credentials.Profiles{}, wrongUse("a command about profiles uses none: leave out --profile")
+	case a.credentialsFile != "":
+		return credentials.Profiles{}, wrongUse("a command about profiles reads no file of credentials: leave out --credentials-file")
 	}
 	p, err := credentials.UserProfiles()
 	if err != nil {
