@@ -397,15 +397,15 @@ func TestDone(t *testing.T) {
 	})
 }
 
-// Attempts of one call may be made at the same time, and thousands may wait.
+// Attempts of one call may be made at the same time, and thousands may wait: see waiters.
 func TestManyWaiters(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l, start := ratelimit.New(ratelimit.Options{PerSecond: 400, Burst: 1, Patience: patience}), time.Now()
+		l, start := ratelimit.New(ratelimit.Options{PerSecond: waiters / 10, Burst: 1, Patience: patience}), time.Now()
 		shared := new(ratelimit.Place)
 		ctx, cancel := context.WithCancel(t.Context())
 		var waiting sync.WaitGroup
-		for i := range 4000 {
+		for i := range waiters {
 			waiting.Go(func() {
 				p := shared
 				if i >= 10 {
