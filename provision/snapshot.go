@@ -237,6 +237,13 @@ func idsOfUsers(g infinitysip.Group, rows []infinitysip.GroupUser, names func() 
 
 // byID sorts rows. One that the server gives again is one.
 func byID[R any, I infinitysip.ID](rows []R, id func(*R) I) []R {
+	ascending := true
+	for i := 1; i < len(rows) && ascending; i++ {
+		ascending = id(&rows[i-1]) < id(&rows[i])
+	}
+	if ascending { // as nearly always, and a sort copies rows
+		return rows
+	}
 	slices.SortStableFunc(rows, func(a, b R) int { return cmp.Compare(id(&a), id(&b)) })
 	return slices.CompactFunc(rows, func(a, b R) bool { return id(&a) == id(&b) && id(&a) != 0 })
 }
