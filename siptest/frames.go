@@ -69,6 +69,7 @@ type frameConn struct {
 	mu     sync.Mutex
 	change sync.Cond // signals that a frame was sent, or that the connection broke
 	broken bool
+	begun  bool    // the first frame was sent: a client takes no other before the server's SETTINGS
 	head   [9]byte // the begin of the current frame
 	have   int     // the bytes of head that were written
 	rest   int     // the bytes of the current frame that come after head
@@ -94,6 +95,7 @@ func (f *frameConn) Write(p []byte) (int, error) {
 		if n, err := f.write(p[:first]); err != nil || f.have > 0 {
 			return n, err
 		}
+		f.begun = true
 		if _, err := f.write(f.queue); err != nil {
 			return first, err
 		}
@@ -102,6 +104,7 @@ func (f *frameConn) Write(p []byte) (int, error) {
 	}
 	for at := first; at < len(p); {
 		at += f.advance(p[at:])
+		f.begun = f.begun || f.have == 0
 	}
 	n, err := f.write(p[first:])
 	return first + n, err
@@ -138,13 +141,13 @@ func (f *frameConn) advance(p []byte) int {
 	return n + payload
 }
 
-// send sends frames as soon as no other frame is being written. The caller holds
-// f.mu.
+// send sends frames as soon as the first frame was written and no other is being
+// written. The caller holds f.mu.
 func (f *frameConn) send(frames ...[]byte) {
 	for _, frame := range frames {
 		f.queue = append(f.queue, frame...)
 	}
-	if f.have == 0 {
+	if f.begun && f.have == 0 {
 		_, _ = f.write(f.queue)
 		f.queue = nil
 	}
