@@ -40,6 +40,7 @@ func TestColumnsAreOnlyRead(t *testing.T) {
 		func() { unknownColumn("extensionn", nil) },
 		func() { _ = columnList() },
 	)
+	require.Empty(t, columns[0].field, "what is empty in the table stays so")
 }
 
 // A State is a value that many goroutines may read: those that check it, write it, and
@@ -57,6 +58,12 @@ func TestOneStateForManyDomains(t *testing.T) {
 		func() { assert.NoError(t, state.WriteJSON(&bytes.Buffer{})) },
 		func() { assert.NoError(t, state.WriteSkipped(&bytes.Buffer{})) },
 		func() { assert.Len(t, state.Skipped(), 1) },
+		func() { assert.NoError(t, state.WriteCSV(&bytes.Buffer{})) },
+		func() { assert.Len(t, Merge(state, &State{Users: []User{{User: "dan"}}}).Users, len(state.Users)+1) },
+		func() {
+			_, err := state.Secrets()("ann")
+			assert.NoError(t, err)
+		},
 	}
 	for range 3 {
 		server := siptest.New(t)
