@@ -109,7 +109,9 @@ func (w *watch) waitFor(missed string, wait time.Duration) {
 // getConn notes that the transport looks for a connection. If the request was sent
 // to this host before, it would be sent again: net/http does so by itself with a
 // request that has no body, as often as a server resets streams or closes idle
-// connections. A request to another host is that of a transport in between.
+// connections. A request to another host is that of a transport in between. If the host is
+// not known, the request was sent on a spare connection of HTTP/2, which net/http opened for
+// an attempt that had ended by then: it does not tell that it looks for that one.
 func (w *watch) getConn(host string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,7 +121,7 @@ func (w *watch) getConn(host string) {
 	case !w.wrote:
 		w.sent = w.sent && w.host != ""          // the first one: so there is a trace
 		w.waitFor(noConnection, w.waits.Attempt) // as many callers may wait for one as there are
-	case w.host == host:
+	case w.host == host, w.host == "":
 		w.cancel(errReplayed)
 	default:
 		w.wrote = false

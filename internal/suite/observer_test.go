@@ -449,3 +449,37 @@ func TestARequestOfAnObserver(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, a.sent("Groups.Get"))
 }
+
+// An attempt is one request, also on a spare connection of HTTP/2: one that net/http opened
+// for an attempt that had ended by then. net/http does not tell that it looks for that one.
+// There are many if an Observer gives the context of an attempt an end of its own, because
+// net/http learns of the attempt's end a little later.
+func TestOneRequestOnASpareConnection(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	for name, made := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"a value": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithValue(ctx, key{}, 1), func() {}
+		},
+		"an end of its own": context.WithCancel,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAcme(t, siptest.Options{HTTP2: true, APIKey: canaryKey})
+			a.Fail(siptest.On("Users.Get").ResetStreamWith(siptest.StreamProtocolError))
+			attempts := 0
+			client := ownHTTP2(a, []infinitysip.Option{infinitysip.WithRetryPolicy(quick), infinitysip.WithObserver(infinitysip.Observer{
+				Attempt: func(ctx context.Context, _ infinitysip.AttemptInfo) (context.Context, func(infinitysip.AttemptResult)) {
+					attempts++
+					ctx, cancel := made(ctx)
+					return ctx, func(infinitysip.AttemptResult) { cancel() }
+				},
+			})})
+			for range 50 {
+				_, err := client.Users.Get(t.Context(), a.domain, 1)
+				require.Error(t, err)
+			}
+			require.Len(t, a.Requests(), attempts)
+		})
+	}
+}
