@@ -522,7 +522,7 @@ func TestNewTokenThatIsCutShort(t *testing.T) {
 				require.ErrorContains(t, err, "the device was taken from user joe and is nobody's now")
 				require.Equal(t, provision.StatusFailed, results[0].Status)
 				require.Empty(t, a.Devices(a.domain)[0].User)
-				// With or without the wish for a new token, the state says whose it is.
+				// With or without the wish for a new token, the state says who has it.
 				a.givesToken(t, a.plan(t, desired, nil), "+ device 00:00:5E:00:53:01 goes to user joe\n")
 			})
 		})

@@ -93,7 +93,7 @@ func TestDeletedDeviceThatGotAUser(t *testing.T) {
 	require.Len(t, a.Devices(a.domain), 2)
 }
 
-// A limit that lets nothing through is waited for, but not for a working day.
+// Apply waits for a limit that lets nothing through, but not for a working day.
 func TestLimitIsGivenUpAfterAWhile(t *testing.T) {
 	t.Parallel()
 	for _, after := range []string{"", "60"} {

@@ -484,7 +484,7 @@ func TestMaxDeletes(t *testing.T) {
 }
 
 // A run was killed when a device was about to get its token. The next one gets it
-// another, if the state says whose it is.
+// another, if the state says who has it.
 func TestPlanOfATokenThatIsUnsettled(t *testing.T) {
 	t.Parallel()
 	a := newAcme(t)

@@ -27,7 +27,7 @@ type skippedRow struct {
 	// are left alone. See whoKey.
 	words    []string // in any cell, less those of secrets
 	who      []string // of these, the ones in the columns that say who it is
-	named    bool     // the row says whose it is, if only who is new
+	named    bool     // the row says who it is about, if only who is new
 	noDevice bool     // it has a MAC address that cannot be read
 }
 

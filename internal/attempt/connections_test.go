@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
-	"net/url"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,17 +41,30 @@ type wrapped struct {
 
 func (w *wrapped) Close() error { w.closed = true; return w.Conn.Close() }
 
+// secureServer serves HTTP/1.1 and HTTP/2 over TLS.
+func secureServer(t *testing.T) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
+
+// secured is a connection to the server with TLS, which speaks a protocol.
+func secured(t *testing.T, server *httptest.Server, conn net.Conn, protocol string) *tls.Conn {
+	t.Helper()
+	config := server.Client().Transport.(*http.Transport).TLSClientConfig
+	secure := tls.Client(conn, &tls.Config{RootCAs: config.RootCAs, ServerName: "example.com", NextProtos: []string{protocol}})
+	require.NoError(t, secure.HandshakeContext(t.Context()))
+	return secure
+}
+
 // A read that was sent on an idle connection of HTTP/1.1 is stale. It uses up an attempt
 // only if the connection never served one.
 func TestStale(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	defer server.Close()
-	at, err := url.Parse(server.URL)
-	require.NoError(t, err)
-	config := server.Client().Transport.(*http.Transport).TLSClientConfig
+	server := secureServer(t)
 	for name, test := range map[string]struct {
 		protocol string // "": without TLS
 		wrap     bool
@@ -66,15 +78,13 @@ func TestStale(t *testing.T) {
 		"HTTP/2":                             {"h2", false, false, []int{0, 0}},
 		"HTTP/2 on a connection of the user": {"h2", true, false, []int{0, 0}},
 	} {
-		conn, err := attempt.NewTransport().DialContext(t.Context(), "tcp", at.Host)
+		conn, err := attempt.NewTransport().DialContext(t.Context(), "tcp", server.Listener.Addr().String())
 		require.NoError(t, err)
 		if test.wrap {
 			conn = &wrapped{Conn: conn}
 		}
 		if test.protocol != "" {
-			secure := tls.Client(conn, &tls.Config{RootCAs: config.RootCAs, ServerName: "example.com", NextProtos: []string{test.protocol}})
-			require.NoError(t, secure.HandshakeContext(t.Context()))
-			conn = secure
+			conn = secured(t, server, conn, test.protocol)
 		}
 		o := newOwner()
 		for _, free := range test.free {
@@ -97,19 +107,12 @@ func TestStale(t *testing.T) {
 // unless other requests use it too.
 func TestASecondConnection(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.EnableHTTP2 = true
-	server.StartTLS()
-	defer server.Close()
-	at, err := url.Parse(server.URL)
-	require.NoError(t, err)
+	server := secureServer(t)
 	for protocol, closed := range map[string]bool{"http/1.1": true, "h2": false} {
-		conn, err := net.Dial("tcp", at.Host)
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
 		require.NoError(t, err)
 		below := &wrapped{Conn: conn}
-		config := server.Client().Transport.(*http.Transport).TLSClientConfig
-		second := tls.Client(below, &tls.Config{RootCAs: config.RootCAs, ServerName: "example.com", NextProtos: []string{protocol}})
-		require.NoError(t, second.HandshakeContext(t.Context()))
+		second := secured(t, server, below, protocol)
 		err = attemptAt(t, newOwner(), roundTripper(func(req *http.Request) (*http.Response, error) {
 			trace := httptrace.ContextClientTrace(req.Context())
 			trace.GetConn(ownHost)
