@@ -50,7 +50,8 @@ type Turn struct {
 	limiter      *Limiter // nil: ended
 	place        *Place
 	write        bool
-	number, with int // turns so far, and others in flight, when it was given
+	number, with int  // turns so far, and others in flight, when it was given
+	limited      bool // it was given under a limit
 }
 
 type waiter struct {
@@ -81,6 +82,7 @@ type Limiter struct {
 	began, closedAt           time.Time          // the last reopening (without a rate, a minute ago at most) and closing
 	cost                      time.Duration      // that the refusals then took from somebody
 	slowest                   time.Duration      // every after it last rose
+	guess                     bool               // every or limit may be far from what the server takes
 	raiseAt                   time.Time          // when the limit may grow
 }
 
@@ -174,7 +176,7 @@ func (l *Limiter) begin(p *Place, write bool, now time.Time) Turn {
 	if l.probing = l.closed; l.every > 0 && !l.closed {
 		l.due = now.Add(max(l.due.Sub(now), 0) + l.every)
 	}
-	return Turn{l, p, write, l.turns, l.flight - 1}
+	return Turn{l, p, write, l.turns, l.flight - 1, l.limit < math.MaxInt}
 }
 
 // Done ends the turn: the answer is read, or there is none.
@@ -227,7 +229,7 @@ func (t *Turn) Answer(a Answer, asked time.Duration) (refused bool) {
 		if p.notBefore = now.Add(asked); p.refused.IsZero() {
 			p.refused, p.end = now, now.Add(max(l.patience, asked+l.patience/10)) // the tenth is to try
 		}
-		l.refuse(t.with, fresh, asked, costs[a], now)
+		l.refuse(t, fresh, asked, costs[a], now)
 	case l.closed && fresh: // an outage is no limit
 		l.closed, l.changed = false, l.turns
 	}
@@ -237,25 +239,31 @@ func (t *Turn) Answer(a Answer, asked time.Duration) (refused bool) {
 	return refused
 }
 
-// accept lets the rate or the limit grow, the slower, the more refusals cost.
+// accept lets the rate or the limit grow, the slower, the more refusals cost. What is
+// a guess grows fast: the next refusal tells what it should be.
 func (l *Limiter) accept(with int, fresh bool, now time.Time) {
 	l.accepted, l.inRow, l.hopeless = l.accepted+1, 0, false
 	slow := max(1, 2*l.cost.Seconds())
-	growth := 0.0008 * math.Sqrt(min(1, l.every.Seconds())) / slow * math.Exp2(float64(l.accepted)/50/slow)
+	growth := min(0.0008*math.Sqrt(min(1, l.every.Seconds()))/slow*math.Exp2(float64(l.accepted)/50/slow), 0.01)
+	if l.guess {
+		growth = 0.25
+	}
 	switch {
 	case l.fixed || !fresh:
 	case l.closed:
 		l.reopen(now)
 	case l.every > 0:
-		l.every = time.Duration(float64(l.every) / (1 + min(growth, 0.01)))
+		l.every = time.Duration(float64(l.every) / (1 + growth))
 	case with+1 == l.limit && now.After(l.raiseAt):
-		l.limit, l.raiseAt = l.limit+1, now.Add(time.Second)
+		if l.limit++; !l.guess {
+			l.raiseAt = now.Add(time.Second)
+		}
 	}
 }
 
 // refuse lowers the limit to what was in flight with the request. If that was
 // nothing, or the server names a time, or nobody is accepted, it closes the Limiter.
-func (l *Limiter) refuse(with int, fresh bool, asked, cost time.Duration, now time.Time) {
+func (l *Limiter) refuse(t *Turn, fresh bool, asked, cost time.Duration, now time.Time) {
 	if l.lastRefused = now; l.inRow == 0 {
 		l.refusedSince = now
 	}
@@ -265,18 +273,21 @@ func (l *Limiter) refuse(with int, fresh bool, asked, cost time.Duration, now ti
 	}
 	switch rated := l.closed || l.every > 0; {
 	case l.fixed || rated && !fresh:
-	case rated || l.inRow > 1 && (with == 0 || asked > long || l.inRow > 2):
+	case rated || l.inRow > 1 && (t.with == 0 || asked > long || l.inRow > 2):
 		if !l.closed {
-			l.closed, l.closedAt, l.limit, l.changed, l.cost = true, now, math.MaxInt, l.turns, cost
+			l.closed, l.closedAt, l.limit, l.changed, l.cost, l.guess = true, now, math.MaxInt, l.turns, cost, false
 		}
+		l.guess = l.guess || l.every == 0 && asked > 0 // while nobody may try, little is learnt
 		gap := time.Duration((0.35 + 0.35*rand.Float64()) * float64(now.Sub(l.closedAt)))
 		gap = min(max(gap, l.every/20, 10*time.Millisecond), 2*time.Second)
 		if l.inRow > 1 && asked > long {
 			gap, l.cost = min(asked, l.patience), asked
 		}
 		l.due = now.Add(gap)
-	case with > 0:
-		l.limit, l.changed, l.raiseAt = min(l.limit, with), l.turns, now.Add(10*cost)
+	case t.limited: // the requests may have come in another order than their turns
+		l.limit, l.changed, l.guess, l.raiseAt = min(l.limit, max(t.with, l.flight-1, 1)), l.turns, false, now.Add(10*cost)
+	case t.with > 0: // for the same reason the server may take more
+		l.limit, l.changed, l.guess, l.raiseAt = min(l.limit, t.with), l.turns, true, now.Add(cost)
 	}
 }
 
@@ -287,6 +298,7 @@ func (l *Limiter) reopen(now time.Time) {
 	switch {
 	case first:
 		l.every = min(now.Sub(l.began)/max(n-1, 1), max(pause, 10*time.Millisecond))
+		l.guess = l.guess && (n < 5 || l.every >= pause)
 	case held: // how much of the pause had to be is not known
 		l.every += l.every / 20
 	default:

@@ -3,6 +3,7 @@ package ratelimit_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -175,6 +176,63 @@ func TestALongRetryAfterHoldsAll(t *testing.T) {
 			require.NoError(t, err)
 			turn.Done()
 			require.Equal(t, want, time.Since(start))
+		})
+	}
+}
+
+// Requests arrive in another order than their turns came. So one that is refused may
+// have had fewer before it than the server takes.
+func TestTurnsThatArriveInAnotherOrder(t *testing.T) {
+	t.Parallel()
+	const takes = 4
+	for late := range 16 { // the turn that arrives last
+		synctest.Test(t, func(t *testing.T) {
+			l := learning()
+			for round := range 50 {
+				// All turns that are there, whose requests all arrive before one is answered.
+				var turns []ratelimit.Turn
+				for range 16 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+					if turn, err := l.Wait(ctx, new(ratelimit.Place), true); err == nil {
+						turns = append(turns, turn)
+					}
+					cancel()
+				}
+				order := slices.Concat(turns[late%len(turns)+1:], turns[:late%len(turns)+1])
+				taken := order[:min(takes, len(order))]
+				for i := range order[len(taken):] {
+					require.True(t, order[takes+i].Answer(ratelimit.TooMany, 0))
+					order[takes+i].Done()
+				}
+				time.Sleep(latency)
+				for i := range taken {
+					require.False(t, taken[i].Answer(ratelimit.Accepted, 0))
+					taken[i].Done()
+				}
+				if round > 20 {
+					require.GreaterOrEqual(t, len(turns), takes, "round %d, turn %d last", round, late)
+				}
+			}
+		})
+	}
+}
+
+// Who is refused at the start, and may not try again for a while, learns little of the
+// rate. That is soon made up for.
+func TestARateThatIsAGuess(t *testing.T) {
+	t.Parallel()
+	for _, asked := range []time.Duration{time.Second, 30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			l, p := learning(), new(ratelimit.Place)
+			call(t, l, new(ratelimit.Place), ratelimit.Accepted, 0)
+			require.True(t, call(t, l, p, ratelimit.TooMany, 10*time.Millisecond))
+			require.True(t, call(t, l, p, ratelimit.TooMany, asked))
+			call(t, l, p, ratelimit.Accepted, 0)
+			start := time.Now()
+			for range 200 {
+				call(t, l, new(ratelimit.Place), ratelimit.Accepted, 0)
+			}
+			require.Less(t, time.Since(start), 4*asked)
 		})
 	}
 }

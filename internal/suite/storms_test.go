@@ -176,7 +176,7 @@ func storms() (all []storm) {
 	minute.RetryAfter = siptest.RetryAfterSeconds
 	add("600 a minute, Retry-After", minute, 12000, turns(10, time.Minute), nil)
 	add("4 in flight", siptest.Limit{InFlight: 4}, 2000, turns(200, time.Second), nil)
-	add("4 in flight, else 503", siptest.Limit{InFlight: 4, Status: 503}, 2000, turns(200, 5*time.Second), func(s *storm) { s.share, s.uneven = 0.87, true })
+	add("4 in flight, else 503", siptest.Limit{InFlight: 4, Status: 503}, 2000, turns(200, 9*time.Second), func(s *storm) { s.share, s.uneven = 0.87, true })
 
 	// Beyond the list.
 	one := func(s storm) { all = append(all, s) }
