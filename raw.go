@@ -205,12 +205,5 @@ func Collect[R any](list iter.Seq2[R, error]) ([]R, error) {
 	if list == nil {
 		return nil, &ValidationError{Op: "Collect", Fields: problems{{"rows", "nil: pass what an All returns"}}}
 	}
-	var all []R
-	for row, err := range list {
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, row)
-	}
-	return all, nil
+	return rows.Collect(list)
 }

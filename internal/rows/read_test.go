@@ -3,6 +3,7 @@ package rows
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -53,6 +54,40 @@ func TestReadOne(t *testing.T) {
 		require.NoError(t, err, name)
 		require.Equal(t, Device{ID: 1, User: "joe"}, row, name)
 	}
+}
+
+// However many rows there are, they come in their order, in a slice that fits them.
+func TestLongLists(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, partRows - 1, partRows, partRows + 1, 3*partRows + 7} {
+		var body strings.Builder
+		for i := range n {
+			fmt.Fprintf(&body, "{\"pbxDeviceId\":\"%d\"}\n", i+1)
+		}
+		all, err := ReadAll[Device](LayoutOf[Device](format), strings.NewReader(body.String()), 100)
+		require.NoError(t, err)
+		collected, err := Collect(func(yield func(Device, error) bool) {
+			for _, device := range all {
+				if !yield(device, nil) {
+					return
+				}
+			}
+		})
+		require.NoError(t, err)
+		require.Equal(t, all, collected)
+		require.Len(t, all, n)
+		for i, device := range all {
+			require.EqualValues(t, i+1, device.ID)
+		}
+		if n > partRows {
+			require.Less(t, cap(all), n+n/16)
+		}
+	}
+
+	broken := errors.New("broken")
+	all, err := Collect(func(yield func(Device, error) bool) { _ = yield(Device{ID: 1}, nil) && yield(Device{}, broken) })
+	require.Equal(t, broken, err)
+	require.Nil(t, all)
 }
 
 // A reader that has enough of the rows reads no further, so that what follows

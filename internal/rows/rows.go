@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -52,11 +54,46 @@ func (r *Reader[R]) Close() {
 
 // ReadAll reads a complete answer.
 func ReadAll[R any](l *Layout, body io.Reader, limit int) ([]R, error) {
-	var all []R
-	if err := ReadEach(l, body, limit, func(row R) bool { all = append(all, row); return true }); err != nil {
+	var all pile[R]
+	if err := ReadEach(l, body, limit, func(row R) bool { all.add(row); return true }); err != nil {
 		return nil, err
 	}
-	return all, nil
+	return all.list(), nil
+}
+
+// Collect reads an iterator to its end.
+func Collect[R any](list iter.Seq2[R, error]) ([]R, error) {
+	var all pile[R]
+	for row, err := range list {
+		if err != nil {
+			return nil, err
+		}
+		all.add(row)
+	}
+	return all.list(), nil
+}
+
+// pile collects rows in parts, and copies them once: a slice that grows by append
+// copies many rows about five times.
+type pile[R any] struct {
+	full [][]R
+	last []R
+}
+
+const partRows = 1024
+
+func (p *pile[R]) add(row R) {
+	if len(p.last) == partRows {
+		p.full, p.last = append(p.full, p.last), make([]R, 0, partRows)
+	}
+	p.last = append(p.last, row)
+}
+
+func (p *pile[R]) list() []R {
+	if p.full == nil {
+		return p.last
+	}
+	return slices.Concat(append(p.full, p.last)...)
 }
 
 // ReadOne reads a complete answer of one row.
