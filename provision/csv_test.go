@@ -234,17 +234,52 @@ func TestWriteCSVLeavesOut(t *testing.T) {
 	require.Equal(t, "user,email,groups,mobile,pin,password\nann,,sales,,,\nben,,,,,\n", file.String())
 
 	file.Reset()
-	for _, name := range []string{"a;b", " a", "a\n", "a\x00b", "a\u00a0"} {
+	for _, name := range []string{"a;b", " a", "a\n", "a\x00b", "a\u00a0", "NULL"} {
 		s.Users[1].Groups = []string{name}
-		require.ErrorContains(t, s.WriteCSV(&file), fmt.Sprintf("group %q cannot be written as CSV", name))
+		require.ErrorContains(t, s.WriteCSV(&file), fmt.Sprintf("users[1] (ben), groups: group %q ", name))
 	}
-	s.Users[1] = provision.User{User: "ben "}
-	require.ErrorContains(t, s.WriteCSV(&file), `user "ben " cannot be written as CSV`)
 	require.Empty(t, file.String())
+}
 
-	s.Users[1] = provision.User{User: "ben", ExtensionNumber: "0101"}
-	require.ErrorContains(t, s.WriteCSV(&file), `user "ann" cannot be written as CSV: it has no extension`)
-	require.Empty(t, file.String())
+// All that a list cannot say is told at once, a group once.
+func TestWriteCSVTellsAllProblems(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		users []provision.User
+		want  string
+	}{
+		"values": {
+			[]provision.User{
+				{User: "ann", ExtensionNumber: "0101", Groups: []string{"a;b", "sales"}},
+				{User: "ben ", DisplayName: "Ben", Groups: []string{"a;b"}, JobName: new("Two\nlines"), DepartmentName: new("N/A")},
+				{},
+				{User: "NULL", DisplayName: "Null", ExtensionNumber: "0104"},
+			},
+			`provision: 10 problems, nothing was changed:
+users[0] (ann), displayName: there is none, and CSV needs one
+users[0] (ann), groups: group "a;b" cannot be in CSV: semicolons separate names there, and blanks around them and line breaks are lost
+users[1] ("ben "), user: CSV loses blanks around a name, and line breaks
+users[1] ("ben "), extensionNumber: there is none, and CSV needs one
+users[1] ("ben "), jobName: CSV has no line breaks or other control characters
+users[1] ("ben "), departmentName: "N/A" stands for no value in CSV
+users[2].user: there is none, and CSV needs one
+users[2].displayName: there is none, and CSV needs one
+users[2].extensionNumber: there is none, and CSV needs one
+users[3] (NULL), user: "NULL" stands for no value in CSV`,
+		},
+		"names that would be made": {
+			[]provision.User{{User: "ann", FirstName: new("Ann")}, {User: "ben", LastName: new("Bell")}, {User: "cat"}},
+			`provision: 2 problems, nothing was changed:
+users[0] (ann), displayName: there is none, and CSV would make one of the first and the last name
+users[1] (ben), displayName: there is none, and CSV would make one of the first and the last name`,
+		},
+	} {
+		var file bytes.Buffer
+		err := (&provision.State{Users: test.users}).WriteCSV(&file)
+		require.EqualError(t, err, test.want, name)
+		require.ErrorIs(t, err, infinitysip.ErrInvalid, name)
+		require.Empty(t, file.String(), name)
+	}
 }
 
 // Blanks around a value are lost in a spreadsheet, and nothing else.

@@ -126,7 +126,7 @@ func (d *differ) rotated() map[string]bool {
 		case want != nil && want.Owner != nil && *want.Owner != "":
 			rotate[mac] = true
 		default:
-			d.notes.add("device "+printable(mac), "a run that was cut may have lost its token, and the state does not say whose it is: it keeps the token that it has")
+			d.notes.add("device "+printable(mac), "a run that was cut may have lost its token, and the state does not name its user: it keeps the token that it has")
 		}
 	}
 	return rotate

@@ -497,7 +497,7 @@ func TestPlanOfATokenThatIsUnsettled(t *testing.T) {
 	for want, state := range map[string]*provision.State{
 		"~ device " + mac + " of user joe: new token\n":         device(new("joe")),
 		"~ device " + mac + " goes from user joe to user ann\n": device(new("ann")), // which brings another
-		"! device " + mac + ": a run that was cut may have lost its token, and the state does not say whose it is: it keeps the token that it has\n": device(nil),
+		"! device " + mac + ": a run that was cut may have lost its token, and the state does not name its user: it keeps the token that it has\n": device(nil),
 	} {
 		require.Equal(t, want, a.plan(t, state, &provision.PlanOptions{Unsettled: cut}).String())
 	}

@@ -79,8 +79,8 @@ func (p Problem) what() string {
 	return p.Column + ": " + text
 }
 
-// CheckError lists everything that is wrong with a state, or with PlanOptions. Nothing was
-// changed. It matches infinitysip.ErrInvalid.
+// CheckError lists everything that is wrong with a state, or with PlanOptions, or that keeps
+// a state from being written as CSV. Nothing was changed. It matches infinitysip.ErrInvalid.
 type CheckError struct{ Problems []Problem }
 
 // alike is how many problems of a kind a text lists.

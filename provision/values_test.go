@@ -38,7 +38,7 @@ func TestCellsThatAreNoValues(t *testing.T) {
 	require.Equal(t, []string{"line 2, groups: " + none}, problems(t, state))
 	require.Equal(t, "-", *state.Users[0].JobName)
 	require.Equal(t, "Null", *state.Users[0].LastName)
-	require.ErrorContains(t, (&provision.State{Users: []provision.User{{User: "ann", JobName: new("NULL")}}}).WriteCSV(new(strings.Builder)), `user "ann" cannot be written as CSV: its jobName is "NULL"`)
+	require.ErrorContains(t, (&provision.State{Users: []provision.User{{User: "ann", JobName: new("NULL")}}}).WriteCSV(new(strings.Builder)), `users[0] (ann), jobName: "NULL" stands for no value in CSV`)
 }
 
 // What a program has done to a cell is told, and not taken for a value.

@@ -3,7 +3,6 @@ package provision
 import (
 	"bytes"
 	"encoding/csv"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
@@ -21,13 +20,16 @@ import (
 // which a plan with Prune from the file therefore deletes. It leaves the PINs and passwords
 // empty, because lists of people are handed around.
 //
-// WriteCSV returns an error, and writes nothing, if ReadCSV would not read the same state:
+// WriteCSV returns a CheckError that lists all problems, and writes nothing, if ReadCSV would
+// not read the same state:
 //
 //   - the name of a user or a group would be read as another, such as that of a group with
 //     a semicolon in it;
 //   - some users have a display name or an extension and others do not;
 //   - a user has a first or a last name but no display name, because ReadCSV would make one;
-//   - a value has a line break.
+//   - a value has a line break or another control character, or is one that stands for
+//     no value in a spreadsheet, such as N/A;
+//   - a user has no name.
 //
 // Blanks around other values are lost. A field that the state clears is left out.
 //
@@ -57,32 +59,9 @@ func (s *State) WriteCSV(w io.Writer) error {
 			devices[fold(*d.Owner)] = append(devices[fold(*d.Owner)], d.MACAddress)
 		}
 	}
-	written, err := s.columns(told)
-	if err != nil {
-		return err
-	}
-	for _, u := range s.Users {
-		if !fitsCSV(u.User) {
-			return fmt.Errorf("provision: user %s cannot be written as CSV: blanks around a name and line breaks are lost there", quote(u.User))
-		}
-		for _, name := range groups[fold(u.User)] {
-			if noValue(sheet.Guard(name)) != "" {
-				return fmt.Errorf("provision: group %s cannot be written as CSV: that stands for no value there", quote(name))
-			}
-			if !fitsCSV(name) || strings.Contains(name, sheet.Separator) {
-				return fmt.Errorf("provision: group %s cannot be written as CSV: semicolons separate names there, and blanks around a name and line breaks are lost", quote(name))
-			}
-		}
-	}
-
-	for i := range s.Users {
-		for _, c := range written {
-			if u := &s.Users[i]; c.name != "groups" && c.name != "mac" && strings.ContainsFunc(u.text(c.name), unicode.IsControl) {
-				return fmt.Errorf("provision: user %s cannot be written as CSV: its %s holds a line break or another control character", quote(u.User), c.name)
-			} else if c.name != "groups" && c.name != "mac" && noValue(sheet.Guard(u.text(c.name))) != "" {
-				return fmt.Errorf("provision: user %s cannot be written as CSV: its %s is %s, which stands for no value there", quote(u.User), c.name, quote(u.text(c.name)))
-			}
-		}
+	written := s.columns(told)
+	if problems := s.notForCSV(written, groups); len(problems) > 0 {
+		return asError(problems)
 	}
 
 	var file bytes.Buffer
@@ -111,41 +90,70 @@ func (s *State) WriteCSV(w io.Writer) error {
 	if err := out.Error(); err != nil {
 		return err
 	}
-	_, err = w.Write(file.Bytes())
+	_, err := w.Write(file.Bytes())
 	return err
 }
 
 // columns are those to write, with groups if the state says who is in which.
-func (s *State) columns(groups bool) ([]*column, error) {
-	var written []*column
+func (s *State) columns(groups bool) (written []*column) {
 	for i := range columns {
 		c := &columns[i]
 		has := func(u User) bool { return u.text(c.name) != "" }
-		switch {
-		case c.name == "groups":
-			if groups {
-				written = append(written, c)
-			}
-			continue
-		case c.name == "mac":
-			if s.Devices != nil {
-				written = append(written, c)
-			}
-			continue
-		case c.name != "user" && (c.filled || !c.always) && !slices.ContainsFunc(s.Users, has):
-			continue
+		write := c.name == "user" || c.always && !c.filled || slices.ContainsFunc(s.Users, has)
+		switch c.name {
+		case "groups":
+			write = groups
+		case "mac":
+			write = s.Devices != nil
 		}
-		written = append(written, c)
-		if without := slices.IndexFunc(s.Users, func(u User) bool { return !has(u) }); c.filled && without >= 0 {
-			return nil, fmt.Errorf("provision: user %s cannot be written as CSV: it has no %s", quote(s.Users[without].User), c.name)
+		if write {
+			written = append(written, c)
 		}
 	}
+	return written
+}
+
+// notForCSV is what ReadCSV would read as something else. groups are those of each user.
+func (s *State) notForCSV(written []*column, groups map[string][]string) (problems []Problem) {
+	hasNames := slices.ContainsFunc(written, func(c *column) bool { return c.name == "displayName" })
+	seen := map[string]bool{} // groups
 	for i := range s.Users {
-		if u := &s.Users[i]; u.DisplayName == "" && textAt(u.FirstName)+textAt(u.LastName) != "" {
-			return nil, fmt.Errorf("provision: user %s cannot be written as CSV: it has no displayName, which would be made of its first and last name there", quote(u.User))
+		u := &s.Users[i]
+		report := func(field, why string) {
+			problems = append(problems, s.userAt(i).problem(field, why))
+		}
+		if !hasNames && textAt(u.FirstName)+textAt(u.LastName) != "" {
+			report("displayName", "there is none, and CSV would make one of the first and the last name")
+		}
+		for _, c := range written {
+			field := c.apiField()
+			switch text := u.text(c.name); {
+			case c.name == "groups", c.name == "mac":
+			case strings.TrimSpace(text) == "" && c.filled:
+				report(field, "there is none, and CSV needs one")
+			case c.name == "user" && !fitsCSV(text):
+				report(field, "CSV loses blanks around a name, and line breaks")
+			case strings.ContainsFunc(text, unicode.IsControl):
+				report(field, "CSV has no line breaks or other control characters")
+			case noValue(sheet.Guard(text)) != "":
+				report(field, quote(text)+" stands for no value in CSV")
+			}
+		}
+		for _, name := range groups[fold(u.User)] {
+			why := ""
+			switch {
+			case noValue(sheet.Guard(name)) != "":
+				why = "stands for no value in CSV"
+			case !fitsCSV(name) || strings.Contains(name, sheet.Separator):
+				why = "cannot be in CSV: semicolons separate names there, and blanks around them and line breaks are lost"
+			}
+			if why != "" && !seen[fold(name)] {
+				report("groups", "group "+quote(name)+" "+why)
+			}
+			seen[fold(name)] = true
 		}
 	}
-	return written, nil
+	return problems
 }
 
 // text is what a column shows of the user.
