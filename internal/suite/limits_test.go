@@ -1,3 +1,7 @@
+//go:build !race
+
+// Without the race detector, which would end the program now and then: see storms_test.go.
+
 package suite_test
 
 import (

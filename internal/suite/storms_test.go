@@ -1,9 +1,17 @@
+//go:build !race
+
+// The race detector of Go 1.26 ends the program now and then where goroutines in a bubble
+// of testing/synctest wait many thousands of times, the more often, the more processors
+// there are (golang/go#78156). So these tests are built without it.
+
 package suite_test
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +21,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"github.com/infinitysip/infinitysip"
 	"github.com/infinitysip/infinitysip/siptest"
@@ -249,6 +258,81 @@ func TestStorms(t *testing.T) {
 			if len(r.perClient) == 2 && !s.uneven {
 				require.LessOrEqual(t, slices.Max(r.perClient), 4*slices.Min(r.perClient), "the two clients")
 			}
+		})
+	}
+}
+
+// Limits that are low, on the rate or on what is in flight, are learnt too: no call
+// is lost, and none is made twice.
+func TestLowLimits(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		status          int
+		perSecond       float64
+		inFlight        int64
+		workers, calls  int64
+		share, refusals float64 // of the limit, at least; of a call, at most
+	}{
+		"one a second":                  {429, 1, 0, 16, 1000, 0.9, 0.25},
+		"two a second":                  {429, 2, 0, 64, 1000, 0.9, 0.3},
+		"one in five seconds":           {429, 0.2, 0, 4, 200, 0.8, 1.2},
+		"four at a time":                {429, 0, 4, 16, 2000, 0.95, 0.05},
+		"four at a time, told by a 503": {503, 0, 4, 16, 2000, 0.87, 0.05},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				made := make(map[string]int)
+				var flying, refused atomic.Int64
+				tokens := rate.NewLimiter(rate.Limit(test.perSecond), 1)
+				s := &stub{}
+				s.respond = func(n int, req *http.Request) (*http.Response, error) {
+					if req.Method == http.MethodGet {
+						return answer(200, ""), nil
+					}
+					now := flying.Add(1)
+					defer flying.Add(-1)
+					if test.inFlight > 0 && now > test.inFlight || test.perSecond > 0 && !tokens.Allow() {
+						refused.Add(1)
+						return answer(test.status, ""), nil
+					}
+					time.Sleep(20 * time.Millisecond) // the bubble's clock
+					mu.Lock()
+					defer mu.Unlock()
+					made[s.form(n).Get("user")]++
+					return answer(201, fmt.Sprintf(`{"userId":"%d"}`, len(made))), nil
+				}
+				client := stubClient(t, s)
+				start := time.Now()
+				var next, lost atomic.Int64
+				var working sync.WaitGroup
+				for range test.workers {
+					working.Go(func() {
+						for n := next.Add(1); n <= test.calls; n = next.Add(1) {
+							params := newUser()
+							params.User, params.ExtensionNumber = fmt.Sprint("user", n), fmt.Sprint(1000+n)
+							if _, err := client.Users.Create(context.Background(), 1, params); err != nil {
+								lost.Add(1)
+							}
+						}
+					})
+				}
+				working.Wait()
+				best := float64(test.calls) / test.perSecond
+				if test.inFlight > 0 {
+					best = float64(test.calls) / float64(test.inFlight) * 0.02
+				}
+				share, refusals := best/time.Since(start).Seconds(), float64(refused.Load())/float64(test.calls)
+				t.Logf("%.2f of the limit, %.3f refusals a call, %v", share, refusals, time.Since(start))
+				require.Zero(t, lost.Load(), "lost")
+				require.Len(t, made, int(test.calls))
+				for user, times := range made {
+					require.Equal(t, 1, times, user)
+				}
+				require.GreaterOrEqual(t, share, test.share)
+				require.LessOrEqual(t, refusals, test.refusals)
+			})
 		})
 	}
 }
