@@ -236,7 +236,7 @@ func TestSecretsComeBackOnce(t *testing.T) {
 	desired := &provision.State{
 		Users: []provision.User{
 			{User: "joe", DisplayName: "Joe", ExtensionNumber: "0100", HotdeskAllowed: new(true)},
-			{User: "ann", DisplayName: "Ann", ExtensionNumber: "0101", Password: infinitysip.NewSecret("from the file"), PIN: infinitysip.NewSecret("4821")},
+			{User: "ann", DisplayName: "Ann", ExtensionNumber: "0101", Password: infinitysip.NewSecret("from the file"), PIN: infinitysip.NewSecret("48214821")},
 			{User: "eve", DisplayName: "Eve", ExtensionNumber: "0102"},
 		},
 		Devices: []provision.Device{{MACAddress: "00:00:5E:00:53:01", Owner: new("joe")}},
@@ -270,7 +270,7 @@ func TestSecretsComeBackOnce(t *testing.T) {
 	require.NotEqual(t, passwords["joe"], passwords["eve"])
 	require.Equal(t, "from the file", passwords["ann"])
 	require.Len(t, pins["joe"], 6)
-	require.Equal(t, "4821", pins["ann"])
+	require.Equal(t, "48214821", pins["ann"])
 	require.Empty(t, pins["eve"])
 	for _, u := range a.Users(a.domain) {
 		require.Equal(t, passwords[u.User], u.Password.Reveal())
@@ -282,7 +282,7 @@ func TestSecretsComeBackOnce(t *testing.T) {
 	data, err := json.Marshal(results)
 	require.NoError(t, err)
 	for _, text := range []string{fmt.Sprintf("%v %+v %#v", results, results, results), fmt.Sprintf("%v %+v", kept, kept), string(data), fmt.Sprint(desired)} {
-		for _, secret := range []string{passwords["joe"], passwords["eve"], "from the file", "4821", pins["joe"]} {
+		for _, secret := range []string{passwords["joe"], passwords["eve"], "from the file", "48214821", pins["joe"]} {
 			require.NotContains(t, text, secret)
 		}
 	}

@@ -191,12 +191,12 @@ func TestSecretsOfAPlanThatWasReadBack(t *testing.T) {
 
 	books := newLedger()
 	results, err := plan().Apply(t.Context(), a.client, &provision.ApplyOptions{Keep: books.Keep, Settle: books.Settle, Secrets: func(user string) (provision.Credential, error) {
-		return provision.Credential{Password: infinitysip.NewSecret("of " + user), PIN: infinitysip.NewSecret("4821")}, nil
+		return provision.Credential{Password: infinitysip.NewSecret("of " + user), PIN: infinitysip.NewSecret("48214821")}, nil
 	}})
 	require.NoError(t, err)
 	users := a.Users(a.domain)
 	require.Equal(t, "of joe", users[0].Password.Reveal())
-	require.Equal(t, "4821", users[0].PIN.Reveal())
+	require.Equal(t, "48214821", users[0].PIN.Reveal())
 	require.Equal(t, "of new", users[3].Password.Reveal())
 	require.Empty(t, users[3].PIN.Reveal(), "the state gave none")
 	require.Equal(t, "of joe", results[1].Password.Reveal())

@@ -23,7 +23,7 @@ func TestWhoWasSkipped(t *testing.T) {
 		",0102,00:15:65:AB:CD:02,hunter2\n"+ // nobody
 		"kim\u200b,0103,,hunter2\n"+ // perhaps kim
 		"ann,0104,00:15:65,hunter2\n"+ // a device that cannot be told
-		"ben,\"0105,,hunter2\n"+
+		"ben,\"ext 0105,,hunter2\n"+
 		"good,0107,,hunter2\n", CSVOptions{})
 	require.Len(t, s.Users, 1)
 	require.True(t, s.skippedNoDevice())
@@ -33,7 +33,7 @@ func TestWhoWasSkipped(t *testing.T) {
 	}
 	require.False(t, l.has("eve", "0107", "good", "hunter2", ""))
 	require.True(t, l.unnamed(s), "the row of ben")
-	require.NotContains(t, fmt.Sprintf("%v %+v %#v", s, s, *s), "0105")
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v", s, s, *s), "ext 0105")
 
 	one := read("user,displayName,extension\n,Kim Lee,x\n", CSVOptions{})
 	l = newLeft(one)

@@ -705,7 +705,7 @@ func TestSavedPlanIsAppliedByAnotherProcess(t *testing.T) {
 		Users: []provision.User{
 			{User: "JOE", DisplayName: "Joe B.", ExtensionNumber: "0101", Password: infinitysip.NewSecret("hunter2")},
 			{User: "ann", ExtensionNumber: "0100", Groups: []string{"night"}},
-			{User: "new", DisplayName: "New", ExtensionNumber: "0103", Password: infinitysip.NewSecret("of the file"), PIN: infinitysip.NewSecret("4821"), HotdeskAllowed: new(true)},
+			{User: "new", DisplayName: "New", ExtensionNumber: "0103", Password: infinitysip.NewSecret("of the file"), PIN: infinitysip.NewSecret("48214821"), HotdeskAllowed: new(true)},
 			{User: "dan", DisplayName: "Dan", ExtensionNumber: "0104"},
 		},
 		Groups:  []provision.Group{{Name: "sales"}, {Name: "support"}, {Name: "night"}, {Name: "team", ExtensionNumber: "0650", Members: []string{"new", "joe"}}},
@@ -716,7 +716,7 @@ func TestSavedPlanIsAppliedByAnotherProcess(t *testing.T) {
 	plan := a.plan(t, desired, opts)
 	data, err := json.Marshal(plan)
 	require.NoError(t, err)
-	for _, secret := range []string{"hunter2", "of the file", "4821"} {
+	for _, secret := range []string{"hunter2", "of the file", "48214821"} {
 		require.NotContains(t, string(data), secret)
 	}
 
