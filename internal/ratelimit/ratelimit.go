@@ -51,7 +51,7 @@ type Turn struct {
 	place        *Place
 	write        bool
 	number, with int  // turns so far, and others in flight, when it was given
-	limited      bool // it was given under a limit
+	limited      bool // there was a limit on what is in flight
 }
 
 type waiter struct {
@@ -82,7 +82,7 @@ type Limiter struct {
 	began, closedAt           time.Time          // the last reopening (without a rate, a minute ago at most) and closing
 	cost                      time.Duration      // that the refusals then took from somebody
 	slowest                   time.Duration      // every after it last rose
-	guess                     bool               // every or limit may be far from what the server takes
+	guess                     bool               // few answers told every or limit
 	raiseAt                   time.Time          // when the limit may grow
 }
 
@@ -138,7 +138,7 @@ func (l *Limiter) Wait(ctx context.Context, p *Place, write bool) (Turn, error) 
 // its turn is due, or else when to look again.
 func (l *Limiter) join(ctx context.Context, w *waiter, now time.Time) (time.Duration, error) {
 	if !l.fixed && !l.closed && now.Sub(l.lastRefused) >= 2*time.Minute && l.every <= l.slowest/2 {
-		l.every, l.limit = 0, math.MaxInt // the server's limit seems to be gone
+		l.every, l.limit, l.guess = 0, math.MaxInt, false // the server's limit seems to be gone
 	}
 	asked, wait, left := w.notBefore.Sub(w.refused), w.notBefore.Sub(now), w.end.Sub(now)
 	held, first := wait > 0, false
@@ -231,7 +231,7 @@ func (t *Turn) Answer(a Answer, asked time.Duration) (refused bool) {
 		}
 		l.refuse(t, fresh, asked, costs[a], now)
 	case l.closed && fresh: // an outage is no limit
-		l.closed, l.changed = false, l.turns
+		l.closed, l.guess, l.changed = false, false, l.turns
 	}
 	if l.wake(1); refused && (asked > long || l.hopeless) {
 		l.wake(len(l.queue)) // their turns may come too late now
@@ -239,8 +239,8 @@ func (t *Turn) Answer(a Answer, asked time.Duration) (refused bool) {
 	return refused
 }
 
-// accept lets the rate or the limit grow, the slower, the more refusals cost. What is
-// a guess grows fast: the next refusal tells what it should be.
+// accept lets the rate or the limit grow, the slower, the more refusals cost. A
+// guess grows fast, until a refusal ends it.
 func (l *Limiter) accept(with int, fresh bool, now time.Time) {
 	l.accepted, l.inRow, l.hopeless = l.accepted+1, 0, false
 	slow := max(1, 2*l.cost.Seconds())
@@ -264,6 +264,12 @@ func (l *Limiter) accept(with int, fresh bool, now time.Time) {
 // refuse lowers the limit to what was in flight with the request. If that was
 // nothing, or the server names a time, or nobody is accepted, it closes the Limiter.
 func (l *Limiter) refuse(t *Turn, fresh bool, asked, cost time.Duration, now time.Time) {
+	// Requests arrive in another order than their turns came, so those whose turns came
+	// later count too, as far as they can have been in flight at the same time.
+	others := max(t.with, l.flight-1)
+	if fresh {
+		others = max(others, min(t.with+l.turns-t.number, l.limit-1))
+	}
 	if l.lastRefused = now; l.inRow == 0 {
 		l.refusedSince = now
 	}
@@ -277,16 +283,16 @@ func (l *Limiter) refuse(t *Turn, fresh bool, asked, cost time.Duration, now tim
 		if !l.closed {
 			l.closed, l.closedAt, l.limit, l.changed, l.cost, l.guess = true, now, math.MaxInt, l.turns, cost, false
 		}
-		l.guess = l.guess || l.every == 0 && asked > 0 // while nobody may try, little is learnt
+		l.guess = l.guess || l.every == 0 && asked > 0 // who may not try learns little
 		gap := time.Duration((0.35 + 0.35*rand.Float64()) * float64(now.Sub(l.closedAt)))
 		gap = min(max(gap, l.every/20, 10*time.Millisecond), 2*time.Second)
 		if l.inRow > 1 && asked > long {
 			gap, l.cost = min(asked, l.patience), asked
 		}
 		l.due = now.Add(gap)
-	case t.limited: // the requests may have come in another order than their turns
-		l.limit, l.changed, l.guess, l.raiseAt = min(l.limit, max(t.with, l.flight-1, 1)), l.turns, false, now.Add(10*cost)
-	case t.with > 0: // for the same reason the server may take more
+	case t.limited && others > 0:
+		l.limit, l.changed, l.guess, l.raiseAt = min(l.limit, others), l.turns, false, now.Add(10*cost)
+	case !t.limited && t.with > 0: // how many arrived before it is not known: too low a limit is soon found out
 		l.limit, l.changed, l.guess, l.raiseAt = min(l.limit, t.with), l.turns, true, now.Add(cost)
 	}
 }
@@ -298,7 +304,7 @@ func (l *Limiter) reopen(now time.Time) {
 	switch {
 	case first:
 		l.every = min(now.Sub(l.began)/max(n-1, 1), max(pause, 10*time.Millisecond))
-		l.guess = l.guess && (n < 5 || l.every >= pause)
+		l.guess = l.guess && (n < 5 || l.every >= pause) // many accepts in a short time tell the rate
 	case held: // how much of the pause had to be is not known
 		l.every += l.every / 20
 	default:

@@ -200,6 +200,7 @@ func TestTurnsThatArriveInAnotherOrder(t *testing.T) {
 					}
 					turns = append(turns, turn)
 				}
+				require.NotEmpty(t, turns)
 				order := slices.Concat(turns[late%len(turns)+1:], turns[:late%len(turns)+1])
 				taken := order[:min(takes, len(order))]
 				for i := range order[len(taken):] {

@@ -85,10 +85,10 @@ func window(n int, period time.Duration) func(time.Time) bool {
 	}
 }
 
-// untilNext is the time until the next period begins, in whole seconds.
-func untilNext(period, more time.Duration) func(time.Time) time.Duration {
+// untilNextMinute is the time until the next minute begins, in whole seconds, and more.
+func untilNextMinute(more time.Duration) func(time.Time) time.Duration {
 	return func(now time.Time) time.Duration {
-		left := now.Truncate(period).Add(period).Sub(now)
+		left := now.Truncate(time.Minute).Add(time.Minute).Sub(now)
 		return (left + time.Second - 1).Truncate(time.Second) + more
 	}
 }
@@ -239,10 +239,10 @@ func storms() (all []storm) {
 		}
 	}
 	all = append(all,
-		storm{name: "60 a minute, Retry-After", server: limited(ofWindow(60, time.Minute), tooMany, untilNext(time.Minute, 0)), perSecond: 1, period: time.Minute, calls: 900},
-		storm{name: "60 a minute, Retry-After up to 61", server: limited(ofWindow(60, time.Minute), tooMany, untilNext(time.Minute, time.Second)), perSecond: 1, period: time.Minute, calls: 900},
+		storm{name: "60 a minute, Retry-After", server: limited(ofWindow(60, time.Minute), tooMany, untilNextMinute(0)), perSecond: 1, period: time.Minute, calls: 900},
+		storm{name: "60 a minute, Retry-After up to 61", server: limited(ofWindow(60, time.Minute), tooMany, untilNextMinute(time.Second)), perSecond: 1, period: time.Minute, calls: 900},
 		storm{name: "60 a minute, silent", server: limited(ofWindow(60, time.Minute), tooMany, nil), perSecond: 1, period: time.Minute, calls: 900, refused: 355},
-		storm{name: "600 a minute", server: limited(ofWindow(600, time.Minute), tooMany, untilNext(time.Minute, 0)), perSecond: 10, period: time.Minute, calls: 3000},
+		storm{name: "600 a minute", server: limited(ofWindow(600, time.Minute), tooMany, untilNextMinute(0)), perSecond: 10, period: time.Minute, calls: 3000},
 		storm{name: "600 a minute, silent", server: limited(ofWindow(600, time.Minute), tooMany, nil), perSecond: 10, period: time.Minute, calls: 3000},
 		storm{name: "4 in flight, else 429", server: func() *server { return &server{slots: 4, refusal: tooMany} }, perSecond: 200, calls: 3000},
 		storm{name: "4 in flight, else 429 after 20 ms", server: func() *server { return &server{slots: 4, slow: latency, refusal: tooMany} }, perSecond: 200, calls: 3000, share: 0.9},
@@ -364,6 +364,29 @@ func TestTwoClients(t *testing.T) {
 				less, more := min(made[0].Load(), made[1].Load()), max(made[0].Load(), made[1].Load())
 				t.Logf("%s: %d and %d", name, less, more)
 				require.GreaterOrEqual(t, float64(less), s.share*float64(more))
+			})
+		})
+	}
+}
+
+// A client that begins while a window is used up has learnt nothing of the rate, and is
+// soon told.
+func TestAWindowThatIsUsedUp(t *testing.T) {
+	t.Parallel()
+	for n, workers := range map[int]int{60: 16, 61: 64, 600: 64} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				takes := window(n, time.Minute)
+				for range n {
+					takes(time.Now())
+				}
+				c := &client{learning(), &server{takes: takes, refusal: ratelimit.TooMany, asked: untilNextMinute(0)}}
+				r := c.run(workers, 12*n)
+				t.Logf("%d a minute: %+v", n, r)
+				require.Zero(t, r.lost)
+				require.Less(t, r.took, 15*time.Minute)
+				require.Less(t, r.refused, 200, "of 1,000; at the start all are refused, the 64 too")
 			})
 		})
 	}

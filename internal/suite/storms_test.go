@@ -200,7 +200,7 @@ func storms() (all []storm) {
 	five := bucketOf(5, 1)
 	one(storm{name: "20/s, then 5/s", workers: 16, creates: 1000, limit: bucketOf(20, 1), later: &five, share: 0.87, refused: 160, longest: 15 * time.Second})
 	one(storm{name: "1/s", workers: 200, creates: 800, limit: bucketOf(1, 1), share: 0.87, refused: 355, longest: 7 * time.Minute})
-	one(storm{name: "0.2/s", workers: 8, creates: 120, limit: siptest.Limit{Requests: 1, Per: 5 * time.Second}, share: 0.87, refused: 355, longest: 90 * time.Second})
+	one(storm{name: "0.2/s", workers: 8, creates: 240, limit: siptest.Limit{Requests: 1, Per: 5 * time.Second}, share: 0.87, refused: 355, longest: 90 * time.Second})
 	dated := windowOf(2, time.Second)
 	dated.RetryAfter = siptest.RetryAfterDate
 	one(storm{name: "2/s, windows, a date", workers: 16, creates: 500, limit: dated, share: 0.87, refused: 160, longest: 20 * time.Second})
