@@ -218,7 +218,7 @@ func TestAnswerThatIsLate(t *testing.T) {
 		"its id is looked for": {[]siptest.Fault{siptest.On("Users.Create").Nth(1).Body("").After(func(srv *siptest.Server) {
 			srv.Fail(siptest.On("Users.List").For(20 * time.Second).Status(http.StatusBadGateway))
 		}), siptest.On("Users.Create").Nth(2).Drop()}, 1, 0},
-		"Settle is waited for":  {[]siptest.Fault{siptest.On("Users.Create").Nth(1).Times(32).Drop()}, 32, 500 * time.Millisecond},
+		"Settle, who ends late": {[]siptest.Fault{siptest.On("Users.Create").Nth(1).Times(32).Drop()}, 32, 500 * time.Millisecond},
 		"both answers are lost": {[]siptest.Fault{siptest.On("Users.Create").For(time.Minute).CommitThenDrop()}, 3, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

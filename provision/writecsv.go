@@ -60,8 +60,8 @@ func (s *State) WriteCSV(w io.Writer) error {
 		}
 	}
 	written := s.columns(told)
-	if problems := s.notForCSV(written, groups); len(problems) > 0 {
-		return asError(problems)
+	if err := asError(s.notForCSV(written, groups)); err != nil {
+		return err
 	}
 
 	var file bytes.Buffer
